@@ -1,0 +1,1 @@
+package ev_test

@@ -1,0 +1,165 @@
+package ev_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"runtime"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/goevlib/ev"
+)
+
+// patience bounds every wait in the tests: long enough for a machine with
+// something else to do, short enough to see a lost wake-up.
+const patience = 20 * time.Second
+
+// onEveryLoop runs the test on a new loop for each backend and wake mode that
+// the machine has, and has the loop verified and closed afterwards.
+func onEveryLoop(t *testing.T, test func(t *testing.T, l *ev.Loop), opts ...ev.LoopOption) {
+	t.Helper()
+	for _, backend := range ev.SupportedBackends() {
+		modes := []ev.Wakeup{ev.WakeAuto, ev.WakeWrite, ev.WakeDirect}
+		if backend == ev.BackendChan {
+			modes = modes[:1] // it ignores the mode
+		}
+		for _, mode := range modes {
+			t.Run(fmt.Sprintf("%v-%v", backend, mode), func(t *testing.T) {
+				test(t, newLoop(t, append(opts, ev.WithBackend(backend), ev.WithWakeup(mode))...))
+			})
+		}
+	}
+}
+
+// newLoop makes a loop that is verified and closed when the test ends.
+func newLoop(t testing.TB, opts ...ev.LoopOption) *ev.Loop {
+	t.Helper()
+	l, err := ev.New(opts...)
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		assert.NoError(t, l.Verify())
+		assert.NoError(t, l.Close())
+	})
+	return l
+}
+
+// run runs the loop to its end, and fails the test when that does not come.
+func run(t testing.TB, l *ev.Loop) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	require.NoError(t, l.Run(ctx), "the loop did not come to its end")
+}
+
+func nowait(t testing.TB, l *ev.Loop) {
+	t.Helper()
+	require.NoError(t, l.RunNoWait())
+}
+
+func once(t testing.TB, l *ev.Loop) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	require.NoError(t, l.RunOnce(ctx))
+}
+
+// start runs the loop on a goroutine of its own until the test ends.
+func start(t testing.TB, l *ev.Loop) {
+	t.Helper()
+	keep := ev.NewAsync(l, func(*ev.Async) {})
+	keep.Start()
+	ended := make(chan error, 1)
+	go func() { ended <- l.Run(context.Background()) }()
+	t.Cleanup(func() {
+		l.StopAll()
+		receive(t, ended)
+	})
+	onLoop(t, l, func() {}) // in Run by now
+}
+
+// onLoop runs fn on the loop's goroutine and waits for it.
+func onLoop(t testing.TB, l *ev.Loop, fn func()) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	_, err := ev.Call(ctx, l, func() (struct{}, error) { fn(); return struct{}{}, nil })
+	require.NoError(t, err)
+}
+
+// receive takes a value from ch, and fails the test when none comes.
+func receive[T any](t testing.TB, ch <-chan T) T {
+	t.Helper()
+	select {
+	case v := <-ch:
+		return v
+	case <-time.After(patience):
+		require.FailNow(t, "nothing came")
+		panic("unreachable")
+	}
+}
+
+// untilParked waits until the loop has parked once more than before.
+func untilParked(t testing.TB, l *ev.Loop, before uint64) {
+	t.Helper()
+	require.Eventually(t, func() bool { return l.Stats().Parks > before }, patience, 50*time.Microsecond)
+	time.Sleep(time.Millisecond) // from the count to the sleep itself
+}
+
+// TestMain checks, after all tests, that nothing is left behind.
+func TestMain(m *testing.M) {
+	if helper := os.Getenv("EV_TEST_HELPER"); helper != "" {
+		helpers[helper]()
+		os.Exit(0)
+	}
+	warmUp()
+	fds, goroutines := openDescriptors(), runtime.NumGoroutine()
+	code := m.Run()
+	if code == 0 {
+		code = checkLeaks(fds, goroutines)
+	}
+	os.Exit(code)
+}
+
+// helpers are the programs that tests run in a process of their own: the test
+// binary, with EV_TEST_HELPER naming one.
+var helpers = map[string]func(){}
+
+// warmUp makes the runtime open what it keeps for ever.
+func warmUp() {
+	l, err := ev.New()
+	if err != nil {
+		panic(err)
+	}
+	s := ev.NewSignal(l, os.Interrupt, func(*ev.Signal) {})
+	if err := s.Start(); err != nil {
+		panic(err)
+	}
+	l.Close()
+}
+
+func checkLeaks(fds, goroutines int) int {
+	deadline := time.Now().Add(5 * time.Second)
+	for runtime.NumGoroutine() > goroutines && time.Now().Before(deadline) {
+		time.Sleep(10 * time.Millisecond)
+	}
+	if n := runtime.NumGoroutine(); n > goroutines {
+		stacks := make([]byte, 1<<20)
+		fmt.Printf("FAIL: %d goroutines leaked\n%s\n", n-goroutines, stacks[:runtime.Stack(stacks, true)])
+		return 1
+	}
+	if n := openDescriptors(); n > fds {
+		fmt.Printf("FAIL: %d descriptors leaked\n", n-fds)
+		return 1
+	}
+	return 0
+}
+
+// openDescriptors counts this process's, or returns 0 where /proc does not say.
+func openDescriptors() int {
+	entries, _ := os.ReadDir("/proc/self/fd")
+	return len(entries)
+}

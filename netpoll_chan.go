@@ -1,0 +1,44 @@
+package ev
+
+import "time"
+
+// chanPoller parks on a channel. It makes its channel and timer in New and no
+// goroutine at all, so that a loop made in a testing/synctest bubble stays in
+// it.
+type chanPoller struct {
+	woken chan struct{} // holds one wake; a second would say nothing new
+	timer *time.Timer
+}
+
+func newChanPoller() *chanPoller {
+	p := &chanPoller{woken: make(chan struct{}, 1), timer: time.NewTimer(time.Hour)}
+	p.timer.Stop()
+	return p
+}
+
+func (p *chanPoller) park(base time.Time, until time.Duration, commit func() bool) {
+	if !commit() {
+		return
+	}
+	if until >= farAway {
+		<-p.woken
+		return
+	}
+	p.timer.Reset(until - time.Since(base))
+	select {
+	case <-p.woken:
+		p.timer.Stop()
+	case <-p.timer.C:
+	}
+}
+
+func (p *chanPoller) ready() {
+	select {
+	case p.woken <- struct{}{}:
+	default:
+	}
+}
+
+func (p *chanPoller) write()         { p.ready() }
+func (p *chanPoller) canWrite() bool { return false }
+func (p *chanPoller) close() error   { return nil }

@@ -1,0 +1,7 @@
+//go:build !linux && !darwin && !dragonfly && !freebsd && !netbsd && !openbsd
+
+package ev
+
+var backends = []Backend{BackendChan}
+
+func openNative() (poller, error) { panic("ev: no native backend") }

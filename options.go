@@ -1,0 +1,141 @@
+package ev
+
+import (
+	"fmt"
+	"log/slog"
+	"time"
+)
+
+// Backend is the mechanism that a loop parks on. The numbers are libev's.
+type Backend uint
+
+const (
+	// BackendAuto is the system's own: BackendEpoll on Linux, BackendKqueue on
+	// macOS and the BSDs, BackendChan elsewhere.
+	BackendAuto Backend = 0
+	// BackendEpoll parks on an eventfd in the Go runtime's epoll.
+	BackendEpoll Backend = 4
+	// BackendKqueue parks on a pipe in the Go runtime's kqueue.
+	BackendKqueue Backend = 8
+	// BackendChan parks on a channel and a time.Timer, without a descriptor. It
+	// exists on every system, and works in a testing/synctest bubble.
+	BackendChan Backend = 0x100
+)
+
+// String returns "auto", "epoll", "kqueue" or "chan".
+func (b Backend) String() string {
+	switch b {
+	case BackendAuto:
+		return "auto"
+	case BackendEpoll:
+		return "epoll"
+	case BackendKqueue:
+		return "kqueue"
+	case BackendChan:
+		return "chan"
+	}
+	return fmt.Sprintf("Backend(%#x)", uint(b))
+}
+
+// Wakeup is the way in which senders wake a parked loop. Whatever the way, it
+// is used only while the loop is parked, and at most once per park.
+type Wakeup uint
+
+const (
+	// WakeAuto writes to the descriptor, and changes to WakeDirect for a while
+	// when the loop finds that such a write reached it late.
+	WakeAuto Wakeup = iota
+	// WakeWrite writes to the descriptor: one system call, after which the
+	// kernel tells the runtime's poller. Best when a processor is idle. When all
+	// are busy, the runtime polls every 10 ms only.
+	WakeWrite
+	// WakeDirect makes the runtime ready the loop's goroutine itself, as a
+	// channel does, without a system call.
+	WakeDirect
+)
+
+// String returns "auto", "write" or "direct".
+func (w Wakeup) String() string {
+	switch w {
+	case WakeAuto:
+		return "auto"
+	case WakeWrite:
+		return "write"
+	case WakeDirect:
+		return "direct"
+	}
+	return fmt.Sprintf("Wakeup(%d)", uint(w))
+}
+
+// LoopOption configures a loop as New makes it.
+type LoopOption interface{ applyTo(c *config) error }
+
+type config struct {
+	backend Backend
+	wakeup  Wakeup
+	name    string
+	logger  *slog.Logger
+	onPanic func(w Watcher, v any, stack []byte)
+	slow    time.Duration
+}
+
+// WithBackend chooses the backend. New fails with an error that wraps
+// errors.ErrUnsupported when the system lacks it.
+func WithBackend(b Backend) LoopOption { return b }
+
+// WithWakeup chooses how senders wake the parked loop; WakeAuto is the default.
+// BackendChan ignores it.
+func WithWakeup(w Wakeup) LoopOption { return w }
+
+// WithName names the loop, for logs and for debugging.
+func WithName(name string) LoopOption { return loopName(name) }
+
+// WithLogger sets where the loop logs; slog.Default() is the default. Only what
+// was asked for is logged: see WithSlowCallback.
+func WithLogger(logger *slog.Logger) LoopOption { return loggerOption{logger} }
+
+// WithPanicHandler has fn called, on the loop's goroutine, when a callback
+// panics; the pass then goes on with the next callback. w is nil when it was a
+// function given to Post, Call or Go. Without a handler a panic leaves Run, with
+// the rest still pending: the loop can be run again or closed.
+// runtime.Goexit ends the goroutine with either.
+func WithPanicHandler(fn func(w Watcher, v any, stack []byte)) LoopOption {
+	return panicHandler(fn)
+}
+
+// WithSlowCallback logs each callback that takes longer than d, with the
+// watcher's name and the callback's position in the source. It costs two clock
+// readings per callback. 0 turns it off.
+func WithSlowCallback(d time.Duration) LoopOption { return slowCallback(d) }
+
+type (
+	loopName     string
+	loggerOption struct{ *slog.Logger }
+	panicHandler func(w Watcher, v any, stack []byte)
+	slowCallback time.Duration
+)
+
+func (b Backend) applyTo(c *config) error { c.backend = b; return nil }
+
+func (w Wakeup) applyTo(c *config) error {
+	if w > WakeDirect {
+		return fmt.Errorf("ev: WithWakeup: no such mode: %v", w)
+	}
+	c.wakeup = w
+	return nil
+}
+
+func (n loopName) applyTo(c *config) error     { c.name = string(n); return nil }
+func (o loggerOption) applyTo(c *config) error { c.logger = o.Logger; return nil }
+func (fn panicHandler) applyTo(c *config) error {
+	c.onPanic = fn
+	return nil
+}
+
+func (d slowCallback) applyTo(c *config) error {
+	if d < 0 {
+		return fmt.Errorf("ev: WithSlowCallback: negative duration %v", time.Duration(d))
+	}
+	c.slow = time.Duration(d)
+	return nil
+}

@@ -1,0 +1,215 @@
+package ev
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"go.uber.org/atomic"
+)
+
+// mailbox is what Post fills: a lock and two slices, swapped. Its request is
+// never inactive and has no watcher; collecting it takes the functions.
+type mailbox struct {
+	request
+	mu        sync.Mutex
+	in, spare []func() // in is guarded by mu; spare is the loop goroutine's
+}
+
+func (m *mailbox) init() { m.activate() }
+
+// waiting reports whether there is something posted that was not collected.
+func (m *mailbox) waiting() bool { return m.state.Load()&requested != 0 }
+
+func (m *mailbox) put(l *Loop, fn func()) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if l.isClosed() {
+		return ErrClosed
+	}
+	m.in = append(m.in, fn)
+	return nil
+}
+
+func (m *mailbox) take() []func() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	fns := m.in
+	m.in = m.spare
+	return fns
+}
+
+func (m *mailbox) drop() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.in = nil
+}
+
+// Post has fn run on the loop's goroutine, at priority 0. Any goroutine may
+// call it; it does not wait for a busy loop. Functions run in the order posted;
+// those posted while they run are for the next iteration. What was posted and
+// has not run keeps Run going. It returns ErrClosed after Close, which drops
+// what has not begun. It panics when fn is nil.
+//
+// Unlike Async.Send it takes a lock and memory for fn.
+func (l *Loop) Post(fn func()) error {
+	if fn == nil {
+		panic("ev: Loop.Post: nil function")
+	}
+	if err := l.mail.put(l, fn); err != nil {
+		return err
+	}
+	l.mail.send(l)
+	return nil
+}
+
+// takePosts makes the posted functions pending, one by one: a panic in one
+// leaves the others where they are.
+func (l *Loop) takePosts() {
+	fns := l.mail.take()
+	for _, fn := range fns {
+		l.pending.post(fn)
+	}
+	clear(fns)
+	l.mail.spare = fns[:0]
+}
+
+// PanicError is the error that Call and Go report for a function that panicked.
+type PanicError struct {
+	Value any    // what the function panicked with
+	Stack []byte // of its goroutine, at that moment
+}
+
+func (e *PanicError) Error() string { return fmt.Sprintf("ev: panic: %v", e.Value) }
+
+// Unwrap returns the value if it is an error.
+func (e *PanicError) Unwrap() error {
+	err, _ := e.Value.(error)
+	return err
+}
+
+var errGoexit = errors.New("ev: the function called runtime.Goexit")
+
+// outcome runs fn and hands deliver what came of it, exactly once, however fn
+// ends: what it returned, or the error that stands for a panic (and the value of
+// that) or for a Goexit.
+func outcome[T any](fn func() (T, error), deliver func(v T, err error, panicked any)) {
+	var (
+		v        T
+		err      = errGoexit
+		panicked any
+		returned bool
+	)
+	defer func() {
+		if !returned {
+			if panicked = recover(); panicked != nil {
+				err = &PanicError{Value: panicked, Stack: debug.Stack()}
+			}
+		}
+		deliver(v, err, panicked)
+	}()
+	v, err = fn()
+	returned = true
+}
+
+// call is one Call: claimed either by the loop, to run it, or by the caller, to
+// give up on it.
+type call[T any] struct {
+	fn      func() (T, error)
+	claimed atomic.Uint32
+	value   T
+	err     error
+	done    chan struct{} // closed after value and err are written
+}
+
+func (c *call[T]) claim() bool { return c.claimed.CompareAndSwap(0, 1) }
+
+func (c *call[T]) run() {
+	if !c.claim() {
+		return
+	}
+	outcome(c.fn, func(v T, err error, panicked any) {
+		c.value, c.err = v, err
+		close(c.done)
+		if panicked != nil {
+			panic(panicked) // on, to the loop's panic policy
+		}
+	})
+}
+
+// slowAnswer is when Call looks whether it is waiting for itself.
+const slowAnswer = 20 * time.Millisecond
+
+// Call runs fn on l's goroutine, as Post does, and waits for what it returns.
+// Any goroutine but the loop's own may call it; there it would wait for ever,
+// and panics (inside Run as soon as the answer is slow in coming; inside RunOnce
+// and RunNoWait with EV_DEBUG=1).
+//
+// When ctx is done first, Call returns ctx.Err(): an fn that has not begun will
+// not run, one that has goes on without an audience. When the loop is closed
+// first, Call returns ErrClosed, unless fn has begun: then its answer counts. If
+// fn panics or calls runtime.Goexit, Call returns an error (a *PanicError for a
+// panic) and the loop's panic policy applies to the loop.
+func Call[T any](ctx context.Context, l *Loop, fn func() (T, error)) (T, error) {
+	var zero T
+	if fn == nil {
+		panic("ev: Call: nil function")
+	}
+	if err := ctx.Err(); err != nil {
+		return zero, err
+	}
+	c := &call[T]{fn: fn, done: make(chan struct{})}
+	if err := l.Post(c.run); err != nil {
+		return zero, err
+	}
+	slow := time.NewTimer(slowAnswer)
+	defer slow.Stop()
+	closed := l.done
+	for {
+		select {
+		case <-c.done:
+			return c.value, c.err
+		case <-ctx.Done():
+			c.claim() // if that fails, fn has begun
+			return zero, ctx.Err()
+		case <-closed:
+			if c.claim() {
+				return zero, ErrClosed
+			}
+			closed = nil
+		case <-slow.C:
+			if l.ownedByCaller() {
+				c.claim()
+				panic("ev: Call on the loop's own goroutine would wait for itself for ever")
+			}
+		}
+	}
+}
+
+// Go runs work on a goroutine of its own, then done on the loop's with what
+// work returned. It is called on the loop's goroutine. It holds a reference: Run
+// goes on until done has run. If work panics or calls runtime.Goexit, done gets
+// an error (a *PanicError for a panic). On a loop that is closed before work
+// ends, done does not run; on one that is closed already, neither does.
+func Go[T any](l *Loop, work func() (T, error), done func(T, error)) {
+	if work == nil || done == nil {
+		panic("ev: Go: nil function")
+	}
+	if l.debug {
+		l.checkOwner(nil, "Go")
+	}
+	if l.isClosed() {
+		return
+	}
+	l.Ref()
+	go outcome(work, func(v T, err error, _ any) {
+		// ErrClosed: the loop, and with it the reference, is gone.
+		_ = l.Post(func() {
+			defer l.Unref()
+			done(v, err)
+		})
+	})
+}

@@ -1,0 +1,178 @@
+package ev
+
+import (
+	"math/bits"
+
+	"go.uber.org/atomic"
+)
+
+// Priorities of watchers, as libev's EV_MINPRI and EV_MAXPRI. Higher runs
+// first; a priority outside the range is clamped to it.
+const (
+	MinPriority = -2
+	MaxPriority = 2
+)
+
+const levels = MaxPriority - MinPriority + 1
+
+// pending is everything whose callback is due: one FIFO per priority.
+//
+// Sources only mark; pass, at the end of this file, is the one place that
+// calls user code.
+type pending struct {
+	queues [levels]fifo
+	filled uint8  // bit i is set when queues[i] holds an entry, cleared slots included
+	count  int    // entries that still stand for a callback
+	posts  int    // those of them that are plain functions
+	calls  uint64 // callbacks made, ever
+
+	// guard, when set, makes each call instead of pass itself: the panic
+	// handler and the slow-callback log live there, at no cost without them.
+	guard func(entry)
+}
+
+// entry is one callback to make: a watcher's or a plain function. The zero
+// entry is a slot whose watcher was cleared.
+type entry struct {
+	w  *watcher
+	fn func()
+}
+
+func (e entry) call() {
+	if e.w == nil {
+		e.fn()
+		return
+	}
+	e.w.run(e.w.takeEvents())
+}
+
+// mark makes w pending, or adds events to what it is pending with already; its
+// place in the queue does not change then.
+func (p *pending) mark(w *watcher, events Events) {
+	if w.pending {
+		w.received |= events
+		return
+	}
+	w.pending = true
+	w.received = events
+	w.slot = p.push(w.priority, entry{w: w})
+}
+
+// post queues fn at priority 0.
+func (p *pending) post(fn func()) {
+	p.push(0, entry{fn: fn})
+	p.posts++
+}
+
+func (p *pending) push(priority int8, e entry) uint32 {
+	level := int(priority) - MinPriority
+	p.filled |= 1 << level
+	p.count++
+	return p.queues[level].push(e)
+}
+
+// clear takes w out again and returns what it was pending with. The slot stays
+// behind, empty, so that clearing costs O(1).
+func (p *pending) clear(w *watcher) Events {
+	if !w.pending {
+		return None
+	}
+	p.queues[int(w.priority)-MinPriority].erase(w.slot)
+	p.count--
+	return w.takeEvents()
+}
+
+// pop removes the entry to call next: the oldest of the highest priority.
+func (p *pending) pop() (entry, bool) {
+	for p.filled != 0 {
+		level := bits.Len8(p.filled) - 1
+		q := &p.queues[level]
+		e := q.pop()
+		if q.empty() {
+			p.filled &^= 1 << level
+		}
+		switch {
+		case e.w != nil:
+			p.count--
+			return e, true
+		case e.fn != nil:
+			p.count--
+			p.posts--
+			return e, true
+		}
+	}
+	return entry{}, false
+}
+
+// drop forgets everything without calling it.
+func (p *pending) drop() {
+	for {
+		e, ok := p.pop()
+		if !ok {
+			return
+		}
+		if e.w != nil {
+			e.w.takeEvents()
+		}
+	}
+}
+
+// pass calls what is pending until nothing is left or the loop is closed. It
+// looks for the highest priority anew before each call, so that a callback
+// which feeds something more urgent than its peers sees it run before them.
+//
+// An entry is out of the queue before its callback begins. A callback that
+// panics or calls runtime.Goexit therefore leaves the rest pending, for the
+// next pass.
+func (p *pending) pass(closed *atomic.Uint32) {
+	for closed.Load() == 0 {
+		e, ok := p.pop()
+		if !ok {
+			return
+		}
+		p.calls++
+		if p.guard != nil {
+			p.guard(e)
+		} else {
+			e.call()
+		}
+	}
+}
+
+// fifo is a ring that grows. Positions are absolute, so that a watcher can
+// remember its own across growth; they may wrap.
+type fifo struct {
+	ring       []entry // its length is a power of two, or zero
+	head, tail uint32
+}
+
+func (q *fifo) empty() bool { return q.head == q.tail }
+
+func (q *fifo) push(e entry) uint32 {
+	if int(q.tail-q.head) == len(q.ring) {
+		q.grow()
+	}
+	at := q.tail
+	q.ring[at&q.mask()] = e
+	q.tail++
+	return at
+}
+
+func (q *fifo) pop() entry {
+	e := q.ring[q.head&q.mask()]
+	q.ring[q.head&q.mask()] = entry{}
+	q.head++
+	return e
+}
+
+func (q *fifo) erase(at uint32) { q.ring[at&q.mask()] = entry{} }
+
+func (q *fifo) mask() uint32 { return uint32(len(q.ring) - 1) }
+
+func (q *fifo) grow() {
+	old := *q
+	q.ring = make([]entry, max(8, 2*len(old.ring)))
+	for at := old.head; at != old.tail; at++ {
+		q.ring[at&q.mask()] = old.ring[at&old.mask()]
+	}
+}

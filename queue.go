@@ -1,0 +1,110 @@
+package ev
+
+import (
+	"errors"
+	"sync"
+)
+
+// ErrFull is what Queue.Send answers when the queue has its limit of items.
+var ErrFull = errors.New("ev: queue full")
+
+// Queue carries values to the loop: an Async and a slice, put together right.
+// Any goroutine sends; the callback gets everything that has come since the last
+// one, as one batch. There is no callback per item and, once the two slices have
+// grown, no allocation.
+type Queue[T any] struct {
+	_ noCopy
+	request
+	watcher
+	limit int
+	fn    func(q *Queue[T], batch []T)
+	spare []T // the loop goroutine's: the batch before the last, to fill again
+
+	mu    sync.Mutex
+	items []T // guarded by mu
+}
+
+// NewQueue makes a Queue that holds up to limit items not yet given to fn; 0 is
+// no limit. fn must not keep batch after it returns. A batch handed to an fn that
+// panics counts as delivered. It panics when l or fn is nil or limit is
+// negative.
+func NewQueue[T any](l *Loop, limit int, fn func(q *Queue[T], batch []T), opts ...Option) *Queue[T] {
+	if limit < 0 {
+		panic("ev: NewQueue: negative limit")
+	}
+	q := &Queue[T]{limit: limit, fn: fn}
+	q.watcher.init("NewQueue", q, l, fn == nil, opts)
+	q.request.init(&q.watcher, AsyncEvent)
+	return q
+}
+
+// Start activates the queue and asks for a callback if items wait already. It
+// has no effect on an active queue or a closed loop.
+func (q *Queue[T]) Start() {
+	if !q.begin() {
+		return
+	}
+	q.request.activate()
+	// After activate: a Send before it may have asked in vain, one after it
+	// asks for itself.
+	q.mu.Lock()
+	waiting := len(q.items) > 0
+	q.mu.Unlock()
+	if waiting {
+		q.send(q.loop)
+	}
+}
+
+// Send adds v to the next batch. Any goroutine may call it; it never waits for
+// the loop. The order of one sender's items is kept. Items sent while the queue
+// is stopped wait for Start. It returns ErrFull when the limit is reached, or
+// ErrClosed after Loop.Close; v is not taken then.
+func (q *Queue[T]) Send(v T) error {
+	if err := q.put(v); err != nil {
+		return err
+	}
+	if q.state.Load()&requested == 0 {
+		q.send(q.loop)
+	}
+	return nil
+}
+
+func (q *Queue[T]) put(v T) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.loop.isClosed() {
+		return ErrClosed
+	}
+	if q.limit > 0 && len(q.items) >= q.limit {
+		return ErrFull
+	}
+	q.items = append(q.items, v)
+	return nil
+}
+
+// SetCallback replaces the callback, from the next call on.
+func (q *Queue[T]) SetCallback(fn func(q *Queue[T], batch []T)) {
+	if fn == nil {
+		panic("ev: Queue.SetCallback: nil callback")
+	}
+	q.fn = fn
+}
+
+// call delivers a batch. A request finds the queue empty when the batch before
+// it took the items already; the user is not bothered with that, but is with an
+// event that was fed.
+func (q *Queue[T]) call() {
+	q.mu.Lock()
+	batch := q.items
+	q.items = q.spare
+	q.mu.Unlock()
+	q.spare = nil // a nested Run may call back again while fn has this batch
+	if len(batch) > 0 || q.events != AsyncEvent {
+		q.fn(q, batch)
+	}
+	clear(batch) // the items belong to fn; do not keep what they point to
+	q.spare = batch[:0]
+}
+
+func (q *Queue[T]) halt()         { q.request.deactivate() }
+func (q *Queue[T]) callback() any { return q.fn }

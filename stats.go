@@ -1,0 +1,63 @@
+package ev
+
+import "go.uber.org/atomic"
+
+// Stats is a snapshot of a loop's counters, since New.
+type Stats struct {
+	Iterations  uint64 // iterations begun
+	Parks       uint64 // times the loop was about to sleep
+	FDWrites    uint64 // wake-ups by a write to the descriptor: at most one per park
+	DirectWakes uint64 // wake-ups without one
+	Collected   uint64 // requests of other goroutines collected: bursts of sends, of posts, of signals
+	Callbacks   uint64 // callbacks made, posted functions included
+	Active      int    // active watchers
+	Pending     int    // callbacks that wait for the pass
+}
+
+// Stats returns the loop's counters. Any goroutine may call it. Those of wake-ups
+// are exact. The others are exact when the loop is parked or not running, and a
+// few iterations old while it is busy: they cost nothing then.
+func (l *Loop) Stats() Stats {
+	c := l.counters
+	return Stats{
+		Iterations: c.iterations.Load(), Parks: c.parks.Load(),
+		FDWrites: c.fdWrites.Load(), DirectWakes: c.directWakes.Load(),
+		Collected: c.collected.Load(), Callbacks: c.callbacks.Load(),
+		Active: int(c.active.Load()), Pending: int(c.pending.Load()),
+	}
+}
+
+// counters is what Stats reads. It is an allocation of its own: 64-bit atomics
+// must be aligned, also on 32-bit systems, and only the first word of an
+// allocation is sure to be.
+type counters struct {
+	fdWrites    atomic.Uint64 // counted by whoever wakes …
+	directWakes atomic.Uint64
+	parks       atomic.Uint64 // … or parks
+	iterations  atomic.Uint64 // copied from the loop's own by publish
+	collected   atomic.Uint64
+	callbacks   atomic.Uint64
+	active      atomic.Uint32
+	pending     atomic.Uint32
+}
+
+// publishEvery is how many iterations a busy loop makes between two copies of
+// its counters: an atomic store in each would cost more than the callback.
+const publishEvery = 16
+
+// publish copies the loop goroutine's counters to where Stats reads them.
+func (l *Loop) publish() {
+	c := l.counters
+	c.iterations.Store(l.iteration)
+	c.collected.Store(l.collected)
+	c.callbacks.Store(l.pending.calls)
+	c.active.Store(uint32(len(l.active)))
+	c.pending.Store(uint32(l.pending.count))
+}
+
+// settle publishes a change that was made outside Run, where no iteration will.
+func (l *Loop) settle() {
+	if l.depth == 0 {
+		l.publish()
+	}
+}

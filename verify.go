@@ -1,0 +1,73 @@
+package ev
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Verify checks every invariant of the loop's structures and reports all that
+// are broken, or nil (ev_verify). It is called on the loop's goroutine, and
+// costs O(active + pending). An error is a bug in this package, or a loop that
+// several goroutines have touched: EV_DEBUG=1 finds those.
+func (l *Loop) Verify() error {
+	if l.debug {
+		l.checkOwner(nil, "Verify")
+	}
+	return errors.Join(l.verifyActive(), l.pending.verify(), l.timers.verify())
+}
+
+func (l *Loop) verifyActive() error {
+	for i, w := range l.active {
+		if int(w.index) != i+1 {
+			return fmt.Errorf("ev: active watcher %d thinks it is number %d", i, w.index-1)
+		}
+		if w.loop != l {
+			return fmt.Errorf("ev: active watcher %d belongs to another loop", i)
+		}
+		if t, ok := w.self.(*Timer); ok && t.pos == 0 {
+			return fmt.Errorf("ev: active timer %d is not in the heap", i)
+		}
+	}
+	return nil
+}
+
+func (p *pending) verify() error {
+	count, posts := 0, 0
+	for level := range p.queues {
+		q := &p.queues[level]
+		if q.empty() != (p.filled&(1<<level) == 0) {
+			return fmt.Errorf("ev: priority %d: empty is %v, which the bit mask denies", level+MinPriority, q.empty())
+		}
+		for at := q.head; at != q.tail; at++ {
+			e := q.ring[at&q.mask()]
+			switch {
+			case e.fn != nil:
+				posts++
+			case e.w == nil:
+				continue
+			case !e.w.pending || e.w.slot != at || int(e.w.priority) != level+MinPriority:
+				return fmt.Errorf("ev: priority %d: the watcher in slot %d is not pending there", level+MinPriority, at)
+			}
+			count++
+		}
+	}
+	if count != p.count || posts != p.posts {
+		return fmt.Errorf("ev: %d pending, %d of them posted; counted %d and %d", p.count, p.posts, count, posts)
+	}
+	return nil
+}
+
+func (h *alarms) verify() error {
+	for i, e := range h.heap {
+		if int(e.a.pos) != i+1 {
+			return fmt.Errorf("ev: heap slot %d holds an alarm that thinks it is in %d", i, e.a.pos-1)
+		}
+		if e.a.index == 0 {
+			return fmt.Errorf("ev: heap slot %d holds an inactive alarm", i)
+		}
+		if i > 0 && e.before(h.heap[(i-1)/4]) {
+			return fmt.Errorf("ev: heap slot %d is due before its parent", i)
+		}
+	}
+	return nil
+}

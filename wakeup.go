@@ -1,0 +1,126 @@
+package ev
+
+import (
+	"time"
+
+	"go.uber.org/atomic"
+)
+
+// This file is the wake-up protocol: how any goroutine makes a parked loop look
+// at its requests, with no system call unless it is parked, at most one per
+// park, and no request ever missed.
+//
+//	a sender                              the loop
+//	1. publish the request                a. parked := 1
+//	2. parked?          no: done          b. a request? then parked := 0, go on
+//	3. claim: CAS(parked, 1, 0)           c. sleep until woken or due
+//	   failed: done                       d. parked := 0
+//	4. wake the loop                      e. collect the requests
+//
+// All of these are atomics, hence in one order. If 1 comes before b, the loop
+// sees the request. Else a comes before 2, and the sender finds the loop parked,
+// unless another sender has claimed it, whose wake is on its way, or the loop is
+// at d already and collects next. Either way the request is collected.
+//
+// One claim succeeds per park, so there is one wake per park. A claimant may be
+// slow, and wake the loop when it is running or parked anew: that is a spurious
+// wake-up, which finds nothing to do.
+//
+// Step a must come when a wake can be noticed already. The poller knows when
+// that is, and calls commit then.
+
+// commit is steps a and b. It reports whether the poller shall sleep.
+func (l *Loop) commit() bool {
+	l.counters.parks.Inc()
+	l.parked.Store(1)
+	if l.requests.empty() && l.stopped.Load() == 0 && l.closed.Load() == 0 {
+		return true
+	}
+	l.parked.Store(0)
+	return false
+}
+
+// wake is steps 2 to 4. Any goroutine may call it.
+func (l *Loop) wake() {
+	if l.parked.Load() == 0 || !l.parked.CompareAndSwap(1, 0) {
+		return
+	}
+	if l.how.direct.Load() != 0 {
+		l.counters.directWakes.Inc()
+		l.poller.ready()
+		return
+	}
+	if l.how.mode == WakeAuto {
+		l.how.written.Store(l.micros())
+	}
+	l.counters.fdWrites.Inc()
+	l.poller.write()
+}
+
+// park is steps a to d. It returns when the loop was woken, perhaps for
+// nothing, or when until, a time since base, has come.
+func (l *Loop) park(until time.Duration) {
+	l.how.probe(l.mono)
+	l.publish()
+	l.poller.park(l.base, until, l.commitFunc)
+	l.parked.Store(0)
+	if written := l.how.written.Load(); written != 0 {
+		l.how.written.Store(0)
+		l.how.judge(time.Duration(l.micros()-written)*time.Microsecond, time.Since(l.base))
+	}
+}
+
+// micros is the time in microseconds, never 0. It wraps after an hour, which
+// differences do not mind.
+func (l *Loop) micros() uint32 {
+	return uint32(time.Since(l.base)/time.Microsecond) | 1
+}
+
+// how a sender wakes the loop.
+//
+// A write is best while a processor is idle to poll for it. With all of them
+// busy the runtime polls every 10 ms, and a write is that late; readying the
+// goroutine directly is not. So WakeAuto has the sender stamp each write: when
+// the loop finds one late, it asks for direct wake-ups for a while, which doubles
+// each time that the first write after it is late again.
+type how struct {
+	mode    Wakeup
+	direct  atomic.Uint32 // 1: do not write
+	written atomic.Uint32 // WakeAuto: when the last write was made, in micros; 0 is none
+
+	// The loop goroutine's.
+	span  time.Duration // how long it avoids writes, after the last judgement
+	until time.Duration // when to try one again
+}
+
+const (
+	lateWrite   = time.Millisecond
+	minAvoiding = 100 * time.Millisecond
+	maxAvoiding = 16 * time.Second
+)
+
+func (h *how) init(mode Wakeup, canWrite bool) {
+	h.mode = mode
+	if mode == WakeDirect || !canWrite {
+		h.mode = WakeDirect
+		h.direct.Store(1)
+	}
+}
+
+// judge learns from a write that reached the loop late, or in time.
+func (h *how) judge(late, now time.Duration) {
+	if late <= lateWrite {
+		h.span = 0
+		return
+	}
+	h.span = max(minAvoiding, min(2*h.span, maxAvoiding))
+	h.until = now + h.span
+	h.direct.Store(1)
+}
+
+// probe lets the next wake-up be a write again when it is time to try.
+func (h *how) probe(now time.Duration) {
+	if h.mode == WakeAuto && now >= h.until && h.direct.Load() != 0 {
+		h.direct.Store(0)
+	}
+}

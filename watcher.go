@@ -1,0 +1,275 @@
+package ev
+
+import (
+	"fmt"
+	"reflect"
+)
+
+// Watcher is what all kinds of watchers, and Queue, have in common; libev's
+// ev_watcher. Except where a method says otherwise, a watcher belongs to the
+// goroutine that runs its loop (or sets it up, before Run), and only that
+// goroutine may touch it.
+//
+// Active and pending are independent. A watcher is active between Start and
+// Stop; it is pending from the moment an event is queued for it until its
+// callback begins. The loop keeps an active watcher alive: dropping the last
+// reference does not stop it.
+type Watcher interface {
+	// Active reports whether the watcher is started (ev_is_active).
+	Active() bool
+	// Pending reports whether a callback is queued (ev_is_pending). It is false
+	// inside the callback itself, unless the watcher was fed again.
+	Pending() bool
+	// Stop clears a pending event, then deactivates the watcher. It is
+	// idempotent, and final: no callback begins after it returns.
+	Stop()
+	// Loop returns the loop that the watcher was made for.
+	Loop() *Loop
+	// Priority returns a number from MinPriority to MaxPriority.
+	Priority() int
+	// SetPriority changes the priority, clamped to [MinPriority, MaxPriority].
+	// It fails while the watcher is active or pending.
+	SetPriority(p int) error
+	// Data returns what the Data option or SetData stored; the loop never looks
+	// at it.
+	Data() any
+	// SetData stores v.
+	SetData(v any)
+	// Name returns what the Name option gave, or "".
+	Name() string
+	// Feed queues the watcher as if events had happened (ev_feed_event). It
+	// works on an inactive watcher too. Bits fed before the callback begins
+	// accumulate. A callback that feeds its own watcher each time never lets the
+	// pass end; Async.Send does not have that property.
+	Feed(events Events)
+	// Clear undoes what made the watcher pending and returns the accumulated
+	// bits, or None (ev_clear_pending). It does not touch Async.Sent.
+	Clear() Events
+	// Invoke calls the callback now, on this goroutine, with these events
+	// (ev_invoke). It changes neither Active nor Pending and needs no Run.
+	Invoke(events Events)
+	// Events returns, inside the callback, what it was called with (revents).
+	Events() Events
+	// Keep tells whether this watcher, while active, keeps Run going; true is
+	// the default. Keep(false) is libuv's uv_unref. It may be called at any time.
+	Keep(alive bool)
+
+	base() *watcher
+	call()         // make the callback
+	halt()         // undo what the kind's Start did
+	callback() any // the func, for its source position
+}
+
+// watcher is the base that every kind embeds. Only the loop goroutine touches
+// it. The fields that a callback changes come last: a kind that other
+// goroutines send to puts its word in front, more than a cache line away.
+type watcher struct {
+	self Watcher
+	loop *Loop
+	data any
+	name string
+
+	slot     uint32 // position in the pending queue, while pending
+	index    int32  // position in Loop.active plus one; 0 is inactive
+	received Events // what it is pending with
+	events   Events // what its callback was called with
+	priority int8
+	pending  bool
+	weak     bool // Keep(false)
+}
+
+// Option configures a watcher as it is made.
+type Option interface{ apply(w *watcher) }
+
+type (
+	priorityOption int
+	nameOption     string
+	dataOption     struct{ v any }
+)
+
+// Priority sets the watcher's priority, clamped to [MinPriority, MaxPriority].
+// The default is 0.
+func Priority(p int) Option { return priorityOption(p) }
+
+// Name names the watcher, for logs and for debugging.
+func Name(s string) Option { return nameOption(s) }
+
+// Data attaches v to the watcher; see Watcher.Data.
+func Data(v any) Option { return dataOption{v} }
+
+func (o priorityOption) apply(w *watcher) { w.priority = clamp(int(o)) }
+func (o nameOption) apply(w *watcher)     { w.name = string(o) }
+func (o dataOption) apply(w *watcher)     { w.data = o.v }
+
+func clamp(p int) int8 { return int8(max(MinPriority, min(p, MaxPriority))) }
+
+// init completes a watcher for its constructor, whose arguments it checks.
+func (w *watcher) init(constructor string, self Watcher, l *Loop, noCallback bool, opts []Option) {
+	if l == nil {
+		panic("ev: " + constructor + ": nil loop")
+	}
+	if noCallback {
+		panic("ev: " + constructor + ": nil callback")
+	}
+	w.self, w.loop = self, l
+	for _, o := range opts {
+		if o == nil {
+			panic("ev: " + constructor + ": nil option")
+		}
+		o.apply(w)
+	}
+}
+
+func (w *watcher) base() *watcher { return w }
+
+// begin activates the watcher for its Start. It reports false when there is
+// nothing to do: the watcher is active already, or the loop is closed.
+func (w *watcher) begin() bool {
+	l := w.loop
+	if l == nil {
+		panic("ev: Start of a watcher that no constructor made")
+	}
+	if l.debug {
+		l.checkOwner(w.self, "Start")
+	}
+	if w.index != 0 || l.isClosed() {
+		return false
+	}
+	l.activate(w)
+	return true
+}
+
+// Active reports whether the watcher is started.
+func (w *watcher) Active() bool { return w.index != 0 }
+
+// Pending reports whether a callback is queued and has not begun.
+func (w *watcher) Pending() bool { return w.pending }
+
+// Loop returns the loop that the watcher was made for.
+func (w *watcher) Loop() *Loop { return w.loop }
+
+// Priority returns the watcher's priority, from MinPriority to MaxPriority.
+func (w *watcher) Priority() int { return int(w.priority) }
+
+// Data returns what the Data option or SetData stored.
+func (w *watcher) Data() any { return w.data }
+
+// SetData stores v, which the loop never looks at.
+func (w *watcher) SetData(v any) { w.data = v }
+
+// Name returns what the Name option gave, or "".
+func (w *watcher) Name() string { return w.name }
+
+// Events returns, inside the callback, what it was called with.
+func (w *watcher) Events() Events { return w.events }
+
+// Stop clears a pending event and deactivates the watcher. It is idempotent,
+// and final: no callback begins after it returns.
+func (w *watcher) Stop() {
+	l := w.loop
+	if l == nil {
+		return
+	}
+	if l.debug {
+		l.checkOwner(w.self, "Stop")
+	}
+	l.pending.clear(w)
+	if w.index != 0 {
+		w.self.halt()
+		l.deactivate(w)
+	}
+	l.settle()
+}
+
+// SetPriority changes the priority, clamped to [MinPriority, MaxPriority]. It
+// fails while the watcher is active or pending.
+func (w *watcher) SetPriority(p int) error {
+	if w.loop.debug {
+		w.loop.checkOwner(w.self, "SetPriority")
+	}
+	switch {
+	case w.index != 0:
+		return fmt.Errorf("ev: %s.SetPriority: the watcher is active", kindOf(w.self))
+	case w.pending:
+		return fmt.Errorf("ev: %s.SetPriority: the watcher is pending", kindOf(w.self))
+	}
+	w.priority = clamp(p)
+	return nil
+}
+
+// Feed queues the watcher as if events had happened. Bits fed before the
+// callback begins accumulate.
+func (w *watcher) Feed(events Events) {
+	l := w.loop
+	if l.debug {
+		l.checkOwner(w.self, "Feed")
+	}
+	if l.isClosed() {
+		return
+	}
+	l.pending.mark(w, events)
+	l.settle()
+}
+
+// Clear undoes what made the watcher pending and returns the accumulated bits,
+// or None.
+func (w *watcher) Clear() Events {
+	l := w.loop
+	if l.debug {
+		l.checkOwner(w.self, "Clear")
+	}
+	events := l.pending.clear(w)
+	l.settle()
+	return events
+}
+
+// Invoke calls the callback now, on this goroutine, with these events.
+func (w *watcher) Invoke(events Events) {
+	if w.loop.debug {
+		w.loop.checkOwner(w.self, "Invoke")
+	}
+	w.run(events)
+}
+
+// Keep tells whether this watcher, while active, keeps Run going.
+func (w *watcher) Keep(alive bool) {
+	l := w.loop
+	if l.debug {
+		l.checkOwner(w.self, "Keep")
+	}
+	if w.weak == !alive {
+		return
+	}
+	w.weak = !alive
+	if w.index == 0 {
+		return
+	}
+	if alive {
+		l.refs++
+	} else {
+		l.refs--
+	}
+}
+
+// run makes the callback with these events. The previous ones come back for a
+// callback that invoked its own watcher.
+func (w *watcher) run(events Events) {
+	outer := w.events
+	w.events = events
+	w.self.call()
+	w.events = outer
+}
+
+func (w *watcher) takeEvents() Events {
+	w.pending = false
+	return w.received
+}
+
+// kindOf names a watcher's type as its user wrote it: "Timer".
+func kindOf(w Watcher) string { return reflect.TypeOf(w).Elem().Name() }
+
+// noCopy makes go vet's copylocks check report copies.
+type noCopy struct{}
+
+func (*noCopy) Lock()   {}
+func (*noCopy) Unlock() {}
