@@ -1,0 +1,5 @@
+//go:build !race
+
+package ev_test
+
+const raceEnabled = false

@@ -1,0 +1,34 @@
+//go:build unix
+
+package ev_test
+
+import (
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// recycledDescriptors opens socket pairs, whose descriptors are the lowest free
+// numbers, among them those just closed. The function it returns checks that
+// nobody wrote to any.
+func recycledDescriptors(t *testing.T) (quiet func()) {
+	var pairs [8][2]int
+	for i := range pairs {
+		var err error
+		pairs[i], err = syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM, 0)
+		require.NoError(t, err)
+	}
+	return func() {
+		for _, pair := range pairs {
+			for _, fd := range pair {
+				var buf [8]byte
+				n, _, err := syscall.Recvfrom(fd, buf[:], syscall.MSG_DONTWAIT)
+				assert.ErrorIs(t, err, syscall.EAGAIN, "%d bytes came to a descriptor that is not the loop's", n)
+			}
+			assert.NoError(t, syscall.Close(pair[0]))
+			assert.NoError(t, syscall.Close(pair[1]))
+		}
+	}
+}
