@@ -33,7 +33,7 @@ func NewAsync(l *Loop, fn func(*Async), opts ...Option) *Async {
 // effect on an active watcher or a closed loop.
 func (a *Async) Start() {
 	if a.begin() {
-		a.request.activate()
+		a.loop.requests.activate(&a.request)
 	}
 }
 
@@ -68,16 +68,17 @@ func (a *Async) SetCallback(fn func(*Async)) {
 }
 
 func (a *Async) call()         { a.fn(a) }
-func (a *Async) halt()         { a.request.deactivate() }
+func (a *Async) halt()         { a.loop.requests.deactivate(&a.request) }
 func (a *Async) callback() any { return a.fn }
 
 // request is the word by which other goroutines ask for a watcher's callback,
 // and its link in the loop's list of such requests.
 type request struct {
-	state atomic.Uint32
-	event Events
-	next  *request // owned by whoever set linked, until the list is taken
-	w     *watcher // nil for the mailbox of Post
+	state  atomic.Uint32
+	next   uint32 // number of the next in the list; owned by whoever set linked, until the list is taken
+	number uint32 // in requests.all; changed by the loop, never while linked
+	event  Events
+	w      *watcher // nil for the mailbox of Post
 }
 
 // The bits of request.state. They live in one word, changed by
@@ -91,26 +92,6 @@ const (
 )
 
 func (r *request) init(w *watcher, event Events) { r.w, r.event = w, event }
-
-// activate forgets an old request but keeps linked: the request may be in the
-// list still, and linking it twice would corrupt that.
-func (r *request) activate() {
-	for {
-		s := r.state.Load()
-		if r.state.CompareAndSwap(s, s&^requested|active) {
-			return
-		}
-	}
-}
-
-func (r *request) deactivate() {
-	for {
-		s := r.state.Load()
-		if r.state.CompareAndSwap(s, s&^active) {
-			return
-		}
-	}
-}
 
 // send is Send, after its fast path.
 func (r *request) send(l *Loop) {
@@ -134,18 +115,13 @@ func (r *request) send(l *Loop) {
 	}
 }
 
-// collect unlinks the request and takes it, if it is for an active watcher,
-// both in one step: from then on a send links it anew.
-func (r *request) collect() bool {
+// change clears some bits and sets others, in one step, and returns the word as
+// it was.
+func (r *request) change(clear, set uint32) uint32 {
 	for {
 		s := r.state.Load()
-		next := s &^ linked
-		took := s&(active|requested) == active|requested
-		if took {
-			next &^= requested
-		}
-		if r.state.CompareAndSwap(s, next) {
-			return took
+		if r.state.CompareAndSwap(s, s&^clear|set) {
+			return s
 		}
 	}
 }
@@ -153,7 +129,9 @@ func (r *request) collect() bool {
 // requests is the list of all that other goroutines ask of a loop: pushed to by
 // any goroutine, taken whole by the loop, so that collecting costs O(requests)
 // however many watchers are active. Taking all at once also rules out the ABA
-// problem of lists that pop.
+// problem of lists that pop. It links numbers: swapping a pointer costs the
+// sender a call, for the garbage collector's sake, and swapping a number does
+// not.
 //
 // Why Send may return after one load of a word that says "requested". Let the
 // sender write W, then load; let the loop clear the bit (C), then run the
@@ -164,49 +142,103 @@ func (r *request) collect() bool {
 // again by a later send whose callback is still to come. So the bit must be
 // cleared before the callback; after it, updates would be missed.
 type requests struct {
-	head atomic.Pointer[request]
+	head atomic.Uint32 // number of the newest request; 0 is an empty list
+
+	// The loop goroutine's. A request has a number while it is active or linked.
+	all  []*request // by number less one; nil is free
+	free []uint32
 }
 
-func (q *requests) empty() bool { return q.head.Load() == nil }
+func (q *requests) empty() bool { return q.head.Load() == 0 }
 
 func (q *requests) push(r *request) {
 	for {
 		head := q.head.Load()
 		r.next = head
-		if q.head.CompareAndSwap(head, r) {
+		if q.head.CompareAndSwap(head, r.number) {
 			return
 		}
 	}
 }
 
-// take empties the list and returns it, oldest request first.
-func (q *requests) take() *request {
-	if q.empty() {
-		return nil
+// activate forgets an old request but keeps linked: r may be in the list still,
+// and linking it twice would corrupt that. The number is there before active
+// is, for the sender who reads it after.
+func (q *requests) activate(r *request) {
+	if r.number == 0 {
+		if n := len(q.free); n > 0 {
+			r.number = q.free[n-1]
+			q.free = q.free[:n-1]
+		} else {
+			q.all = append(q.all, nil)
+			r.number = uint32(len(q.all))
+		}
+		q.all[r.number-1] = r
 	}
-	var oldest *request
-	for r := q.head.Swap(nil); r != nil; {
-		next := r.next
-		r.next = oldest
-		oldest = r
-		r = next
+	r.change(requested, active)
+}
+
+// deactivate leaves the number to a request that is linked; collect releases it.
+func (q *requests) deactivate(r *request) {
+	if r.change(active, 0)&linked == 0 {
+		q.release(r)
+	}
+}
+
+func (q *requests) release(r *request) {
+	q.all[r.number-1] = nil
+	q.free = append(q.free, r.number)
+	r.number = 0
+}
+
+// take empties the list and returns the number of the oldest request, linked to
+// the newer ones.
+func (q *requests) take() uint32 {
+	if q.empty() {
+		return 0
+	}
+	oldest := uint32(0)
+	for n := q.head.Swap(0); n != 0; {
+		r := q.all[n-1]
+		n, r.next, oldest = r.next, oldest, n
 	}
 	return oldest
 }
 
-// collect makes the watchers pending whose callbacks were asked for.
+// collect makes the watchers pending whose callbacks were asked for. Requests of
+// inactive ones stay what they are: only Start resets those.
 func (l *Loop) collect() {
-	for r := l.requests.take(); r != nil; {
-		next := r.next // before collect: a sender may link r again right after
-		r.next = nil
-		if r.collect() {
-			l.collected++
-			if r.w != nil {
-				l.pending.mark(r.w, r.event)
-			} else {
-				l.takePosts()
+	q := &l.requests
+	for n := q.take(); n != 0; {
+		r := q.all[n-1]
+		n = r.next // before r is unlinked: a sender may link it again right after
+		switch {
+		case !r.unlink():
+			if r.state.Load()&active == 0 {
+				q.release(r)
 			}
+			continue
+		case r.w != nil:
+			l.pending.mark(r.w, r.event)
+		default:
+			l.takePosts()
 		}
-		r = next
+		l.collected++
+	}
+}
+
+// unlink takes the request too, if it is for an active watcher, and reports
+// that: in one step, so that a send from then on finds both undone, or neither.
+func (r *request) unlink() bool {
+	for {
+		s := r.state.Load()
+		clear := uint32(linked)
+		took := s&(active|requested) == active|requested
+		if took {
+			clear |= requested
+		}
+		if r.state.CompareAndSwap(s, s&^clear) {
+			return took
+		}
 	}
 }

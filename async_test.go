@@ -598,7 +598,6 @@ func TestSendAfterCloseTouchesNoDescriptor(t *testing.T) { // spec 79, AS-39, CL
 			senders.Go(func() {
 				for !over.Load() {
 					a.Send()
-					l.Stop()
 				}
 			})
 		}
@@ -609,6 +608,7 @@ func TestSendAfterCloseTouchesNoDescriptor(t *testing.T) { // spec 79, AS-39, CL
 		}
 		writes := l.Stats().FDWrites
 		quiet := recycledDescriptors(t)
+		l.Stop()
 		time.Sleep(5 * time.Millisecond)
 		over.Store(true)
 		senders.Wait()

@@ -108,7 +108,7 @@ func New(opts ...LoopOption) (*Loop, error) {
 	}
 	l.commitFunc = l.commit
 	l.how.init(c.wakeup, p.canWrite())
-	l.mail.init()
+	l.requests.activate(&l.mail.request)
 	if l.onPanic != nil || l.slow > 0 {
 		l.pending.guard = l.guard
 	}

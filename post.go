@@ -19,8 +19,6 @@ type mailbox struct {
 	in, spare []func() // in is guarded by mu; spare is the loop goroutine's
 }
 
-func (m *mailbox) init() { m.activate() }
-
 // waiting reports whether there is something posted that was not collected.
 func (m *mailbox) waiting() bool { return m.state.Load()&requested != 0 }
 

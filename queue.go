@@ -44,7 +44,7 @@ func (q *Queue[T]) Start() {
 	if !q.begin() {
 		return
 	}
-	q.request.activate()
+	q.loop.requests.activate(&q.request)
 	// After activate: a Send before it may have asked in vain, one after it
 	// asks for itself.
 	q.mu.Lock()
@@ -106,5 +106,5 @@ func (q *Queue[T]) call() {
 	q.spare = batch[:0]
 }
 
-func (q *Queue[T]) halt()         { q.request.deactivate() }
+func (q *Queue[T]) halt()         { q.loop.requests.deactivate(&q.request) }
 func (q *Queue[T]) callback() any { return q.fn }

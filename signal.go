@@ -51,7 +51,7 @@ func (s *Signal) Start() error {
 		return ErrClosed
 	}
 	if s.begin() {
-		s.request.activate()
+		s.loop.requests.activate(&s.request)
 		signals.add(number, s)
 	}
 	return nil
@@ -69,7 +69,7 @@ func (s *Signal) call()         { s.fn(s) }
 func (s *Signal) callback() any { return s.fn }
 
 func (s *Signal) halt() {
-	s.request.deactivate()
+	s.loop.requests.deactivate(&s.request)
 	number, _ := signalNumber(s.sig)
 	signals.remove(number, s)
 }

@@ -1,0 +1,256 @@
+package ev_test
+
+import (
+	"context"
+	"runtime"
+	"testing"
+	"time"
+
+	"go.uber.org/atomic"
+
+	"github.com/goevlib/ev"
+)
+
+// The floor of a coalesced send, for comparison in the same run.
+func BenchmarkAtomicLoad(b *testing.B) {
+	var word atomic.Uint32
+	word.Store(1)
+	for b.Loop() {
+		if word.Load() == 0 {
+			b.Fatal("no")
+		}
+	}
+}
+
+func BenchmarkSendRequested(b *testing.B) {
+	l := newLoop(b)
+	a := ev.NewAsync(l, func(*ev.Async) {})
+	a.Start()
+	a.Send()
+	b.ReportAllocs()
+	for b.Loop() {
+		a.Send()
+	}
+}
+
+func BenchmarkSendRequestedBy16(b *testing.B) {
+	l := newLoop(b)
+	a := ev.NewAsync(l, func(*ev.Async) {})
+	a.Start()
+	a.Send()
+	b.ReportAllocs()
+	b.SetParallelism(16 / runtime.GOMAXPROCS(0))
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			a.Send()
+		}
+	})
+}
+
+func BenchmarkAtomicLoadBy16(b *testing.B) {
+	var word atomic.Uint32
+	word.Store(1)
+	b.SetParallelism(16 / runtime.GOMAXPROCS(0))
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			if word.Load() == 0 {
+				b.Fatal("no")
+			}
+		}
+	})
+}
+
+// Nothing requested, the receiver busy on another goroutine: 1024 asyncs sent
+// once each while the loop is held in a callback, beside 1024 channels with the
+// same idiom. ns/send is the figure.
+func BenchmarkSendFirst(b *testing.B) {
+	const n = 1024
+	b.Run("async", func(b *testing.B) {
+		l := newLoop(b)
+		held, release, drained := make(chan struct{}), make(chan struct{}), make(chan struct{})
+		calls := 0
+		asyncs := make([]*ev.Async, n)
+		for i := range asyncs {
+			asyncs[i] = ev.NewAsync(l, func(*ev.Async) {
+				if calls++; calls%n == 0 {
+					drained <- struct{}{}
+				}
+			})
+			asyncs[i].Start()
+		}
+		start(b, l)
+		sendAll(b, func() { _ = l.Post(func() { held <- struct{}{}; <-release }) }, held, release, drained, func() {
+			for _, a := range asyncs {
+				a.Send()
+			}
+		}, n)
+	})
+	b.Run("chan", func(b *testing.B) {
+		held, release, drained := make(chan struct{}), make(chan struct{}), make(chan struct{})
+		hold := make(chan struct{}, 1)
+		chans := make([]chan struct{}, n)
+		for i := range chans {
+			chans[i] = make(chan struct{}, 1)
+		}
+		go func() {
+			for range hold {
+				held <- struct{}{}
+				<-release
+				for _, ch := range chans {
+					<-ch
+				}
+				drained <- struct{}{}
+			}
+		}()
+		sendAll(b, func() { hold <- struct{}{} }, held, release, drained, func() {
+			for _, ch := range chans {
+				select {
+				case ch <- struct{}{}:
+				default:
+				}
+			}
+		}, n)
+		close(hold)
+	})
+}
+
+func sendAll(b *testing.B, hold func(), held, release, drained chan struct{}, send func(), n int) {
+	var sending time.Duration
+	for b.Loop() {
+		hold()
+		<-held
+		began := time.Now()
+		send()
+		sending += time.Since(began)
+		release <- struct{}{}
+		<-drained
+	}
+	b.ReportMetric(float64(sending.Nanoseconds())/float64(b.N)/float64(n), "ns/send")
+}
+
+func BenchmarkSendParked(b *testing.B) {
+	for _, mode := range []ev.Wakeup{ev.WakeAuto, ev.WakeWrite, ev.WakeDirect} {
+		b.Run(mode.String(), func(b *testing.B) {
+			l := newLoop(b, ev.WithWakeup(mode))
+			answered := make(chan struct{}, 1)
+			a := ev.NewAsync(l, func(*ev.Async) { answered <- struct{}{} })
+			a.Start()
+			start(b, l)
+			b.ReportAllocs()
+			for b.Loop() {
+				a.Send()
+				<-answered
+			}
+		})
+	}
+}
+
+// One async that sends itself: a send, a collection, a callback, an iteration.
+func BenchmarkIteration(b *testing.B) {
+	for _, active := range []int{1, 1_000, 100_000} {
+		b.Run(map[int]string{1: "1", 1_000: "1k", 100_000: "100k"}[active]+"-active", func(b *testing.B) {
+			l := newLoop(b)
+			for range active - 1 {
+				ev.NewAsync(l, func(*ev.Async) {}).Start()
+			}
+			n := 0
+			a := ev.NewAsync(l, func(a *ev.Async) {
+				if n++; n < b.N {
+					a.Send()
+				} else {
+					l.Stop()
+				}
+			})
+			a.Start()
+			a.Send()
+			runtime.GC()
+			b.ReportAllocs()
+			b.ResetTimer()
+			_ = l.Run(context.Background())
+		})
+	}
+}
+
+func BenchmarkPingPong(b *testing.B) {
+	for _, mode := range []ev.Wakeup{ev.WakeAuto, ev.WakeWrite, ev.WakeDirect} {
+		b.Run(mode.String(), func(b *testing.B) {
+			l, m := newLoop(b, ev.WithWakeup(mode)), newLoop(b, ev.WithWakeup(mode))
+			rounds := 0
+			var ping, pong *ev.Async
+			ping = ev.NewAsync(l, func(*ev.Async) {
+				if rounds++; rounds > b.N {
+					l.Stop()
+				} else {
+					pong.Send()
+				}
+			})
+			pong = ev.NewAsync(m, func(*ev.Async) { ping.Send() })
+			ping.Start()
+			pong.Start()
+			start(b, m)
+			b.ResetTimer()
+			ping.Send()
+			_ = l.Run(context.Background())
+		})
+	}
+	b.Run("chan", func(b *testing.B) {
+		there, back := make(chan struct{}), make(chan struct{})
+		go func() {
+			for range there {
+				back <- struct{}{}
+			}
+		}()
+		for b.Loop() {
+			there <- struct{}{}
+			<-back
+		}
+		close(there)
+	})
+}
+
+func BenchmarkPost(b *testing.B) {
+	l := newLoop(b)
+	b.ReportAllocs()
+	for b.Loop() {
+		_ = l.Post(func() {})
+		_ = l.RunNoWait()
+	}
+}
+
+func BenchmarkCall(b *testing.B) {
+	l := newLoop(b)
+	start(b, l)
+	b.ReportAllocs()
+	for b.Loop() {
+		_, _ = ev.Call(context.Background(), l, func() (int, error) { return 0, nil })
+	}
+}
+
+func BenchmarkQueue(b *testing.B) {
+	l := newLoop(b)
+	q := ev.NewQueue(l, 0, func(*ev.Queue[int], []int) {})
+	q.Start()
+	start(b, l)
+	b.ReportAllocs()
+	b.RunParallel(func(pb *testing.PB) {
+		for i := 0; pb.Next(); i++ {
+			_ = q.Send(i)
+		}
+	})
+}
+
+// A timeout that almost never fires: reset, among 10 000 others.
+func BenchmarkTimerReset(b *testing.B) {
+	l := newLoop(b)
+	timers := make([]*ev.Timer, 10_000)
+	for i := range timers {
+		timers[i] = ev.NewTimer(l, 0, time.Hour+time.Duration(i*7919%10_000), func(*ev.Timer) {})
+		timers[i].Reset()
+	}
+	b.ReportAllocs()
+	i := 0
+	for b.Loop() {
+		timers[i%len(timers)].Reset()
+		i++
+	}
+}
