@@ -1,0 +1,246 @@
+package ev
+
+import (
+	"cmp"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestAfterDoesNotWrap(t *testing.T) {
+	for _, tc := range []struct{ t, d, want time.Duration }{
+		{0, 0, 0}, {0, 5, 5}, {5, 0, 5}, {5, -7, -2}, {5, math.MinInt64, math.MinInt64 + 5},
+		{0, never, never}, {1, never, never}, {never, 1, never}, {never, never, never}, {1, never - 1, never},
+		{1, never - 2, never - 1}, {never, 0, never}, {never, -1, never - 1}, {time.Hour, 1 << 62, 1<<62 + time.Hour},
+	} {
+		assert.Equal(t, tc.want, after(tc.t, tc.d), "%d + %d", tc.t, tc.d)
+	}
+}
+
+func TestAnEmptyHeapIsNeverDue(t *testing.T) {
+	var h alarms
+	assert.Equal(t, never, h.next())
+	assert.NoError(t, h.verify())
+}
+
+// replay takes the heap through the steps that data encodes, three bytes each,
+// and a sorted slice as well. They must agree after each step, and the heap must
+// verify.
+func replay(t testing.TB, data []byte) {
+	type expected struct {
+		due time.Duration
+		a   *alarm
+	}
+	var (
+		h     alarms
+		model []expected
+		all   [40]alarm
+		now   time.Duration
+	)
+	for i := range all {
+		all[i].index = 1 // active, as far as the heap can tell
+	}
+	// A stable sort after an append puts ties in the order of their starts.
+	insert := func(a *alarm, due time.Duration) {
+		model = append(model, expected{due, a})
+		slices.SortStableFunc(model, func(x, y expected) int { return cmp.Compare(x.due, y.due) })
+	}
+	remove := func(a *alarm) {
+		model = slices.DeleteFunc(model, func(e expected) bool { return e.a == a })
+	}
+	check := func() {
+		require.NoError(t, h.verify())
+		require.Len(t, h.heap, len(model))
+		if len(model) > 0 {
+			require.Same(t, model[0].a, h.heap[0].a)
+			require.Equal(t, model[0].due, h.next())
+		}
+	}
+	for ; len(data) >= 3; data = data[3:] {
+		a, d := &all[int(data[1])%len(all)], time.Duration(data[2]%32) // small: many ties
+		switch data[0] % 6 {
+		case 0, 1: // start, or reset
+			if a.pos == 0 {
+				h.add(a, now+d)
+			} else {
+				remove(a)
+				h.move(a, now+d)
+			}
+			insert(a, now+d)
+			require.Equal(t, now+d, h.due(a))
+		case 2: // stop
+			if a.pos != 0 {
+				h.remove(a)
+				remove(a)
+				require.Zero(t, a.pos)
+			}
+		case 3: // expire what is due, one-shots
+			for now += d; h.next() <= now; {
+				require.Same(t, model[0].a, h.heap[0].a)
+				h.remove(h.heap[0].a)
+				model = model[1:]
+			}
+		case 4: // expire what is due, repeating
+			now += d
+			for range len(model) {
+				if e := h.heap[0]; e.due <= now {
+					h.move(e.a, now+d+1)
+					remove(e.a)
+					insert(e.a, now+d+1)
+				}
+			}
+		case 5: // suspend and resume
+			h.shift(d)
+			for i := range model {
+				model[i].due += d
+			}
+		}
+		check()
+	}
+	for len(model) > 0 {
+		check()
+		h.remove(model[0].a)
+		model = model[1:]
+	}
+	require.Empty(t, h.heap)
+}
+
+func FuzzTimers(f *testing.F) { // TM-38
+	f.Add([]byte{})
+	f.Add([]byte{0, 1, 5, 0, 2, 5, 0, 3, 4, 3, 0, 31})                            // ties
+	f.Add([]byte{0, 1, 9, 0, 2, 8, 0, 3, 7, 0, 4, 6, 0, 5, 5, 0, 1, 1, 2, 3, 0})  // move up, remove
+	f.Add([]byte{0, 1, 1, 0, 2, 2, 0, 3, 3, 0, 4, 4, 0, 5, 5, 0, 1, 31, 4, 0, 3}) // move down, repeat
+	f.Add([]byte{0, 1, 1, 0, 2, 2, 5, 0, 9, 0, 3, 1, 2, 2, 0, 3, 0, 12})          // shift
+	f.Fuzz(func(t *testing.T, data []byte) { replay(t, data) })
+}
+
+func TestTheHeapAgainstASortedSlice(t *testing.T) { // TM-38
+	r := rand.New(rand.NewPCG(15, 16))
+	for range 200 {
+		data := make([]byte, 3*300)
+		for i := range data {
+			data[i] = byte(r.Uint32())
+		}
+		replay(t, data)
+	}
+}
+
+func TestAThousandAlarmsComeOutSorted(t *testing.T) {
+	r := rand.New(rand.NewPCG(17, 18))
+	var h alarms
+	for range 1000 {
+		h.add(&alarm{watcher: watcher{index: 1}}, time.Duration(r.IntN(300)))
+	}
+	require.NoError(t, h.verify())
+	var last alarmEntry
+	for i := range 1000 {
+		first := h.heap[0]
+		require.True(t, i == 0 || last.before(first))
+		last = first
+		h.remove(first.a)
+	}
+}
+
+func TestTheHeapKeepsNoRemovedAlarmAlive(t *testing.T) {
+	var h alarms
+	for i := range 9 {
+		h.add(&alarm{}, time.Duration(i))
+	}
+	for len(h.heap) > 0 {
+		h.remove(h.heap[0].a)
+	}
+	assert.Equal(t, make([]alarmEntry, 9), h.heap[:9])
+}
+
+// Verify.
+
+// fullLoop makes a loop with something in all of its structures: three timers
+// and an Async active, and pending a high, a low and a cleared watcher and a
+// posted function.
+func fullLoop(t *testing.T) *Loop {
+	l, err := New(WithBackend(BackendChan))
+	require.NoError(t, err)
+	for i := range 3 {
+		NewTimer(l, time.Duration(i)*time.Hour, 0, func(*Timer) {}).Start()
+	}
+	NewAsync(l, func(*Async) {}).Start()
+	for _, priority := range []int{1, -1, 0} {
+		NewAsync(l, func(*Async) {}, Priority(priority)).Feed(Custom)
+	}
+	cleared := NewAsync(l, func(*Async) {}, Priority(1))
+	cleared.Feed(Custom)
+	cleared.Clear()
+	l.pending.post(func() {})
+	require.NoError(t, l.Verify())
+	return l
+}
+
+// firstAt returns the watcher that is first in the queue of a priority.
+func firstAt(l *Loop, priority int) *watcher {
+	q := &l.pending.queues[priority-MinPriority]
+	return q.ring[q.head&q.mask()].w
+}
+
+func TestVerifyNamesTheInvariantThatIsBroken(t *testing.T) {
+	for name, tc := range map[string]struct {
+		spoil func(l *Loop)
+		want  string
+	}{
+		"an index": {func(l *Loop) { l.active[1].index = 7 },
+			"ev: active watcher 1 thinks it is number 6"},
+		"an inactive watcher among the active": {func(l *Loop) { l.active[3].index = 0 },
+			"ev: active watcher 3 thinks it is number -1"},
+		"a loop": {func(l *Loop) { l.active[3].loop = new(Loop) },
+			"ev: active watcher 3 belongs to another loop"},
+		"a timer without a place in the heap": {func(l *Loop) { l.active[2].self.(*Timer).pos = 0 },
+			"ev: active timer 2 is not in the heap"},
+
+		"a bit too many": {func(l *Loop) { l.pending.filled |= 1 << (2 - MinPriority) },
+			"ev: priority 2: empty is true, which the bit mask denies"},
+		"a bit too few": {func(l *Loop) { l.pending.filled &^= 1 << (-1 - MinPriority) },
+			"ev: priority -1: empty is false, which the bit mask denies"},
+		"a queued watcher that is not pending": {func(l *Loop) { firstAt(l, 1).pending = false },
+			"ev: priority 1: the watcher in slot 0 is not pending there"},
+		"a queued watcher that believes in another slot": {func(l *Loop) { firstAt(l, -1).slot++ },
+			"ev: priority -1: the watcher in slot 0 is not pending there"},
+		"a queued watcher of another priority": {func(l *Loop) { firstAt(l, 0).priority = 2 },
+			"ev: priority 0: the watcher in slot 0 is not pending there"},
+		"the count": {func(l *Loop) { l.pending.count++ },
+			"ev: 5 pending, 1 of them posted; counted 4 and 1"},
+		"the count of posts": {func(l *Loop) { l.pending.posts-- },
+			"ev: 4 pending, 0 of them posted; counted 4 and 1"},
+
+		"a place in the heap": {func(l *Loop) { l.timers.heap[1].a.pos = 9 },
+			"ev: heap slot 1 holds an alarm that thinks it is in 8"},
+		"an inactive timer in the heap": {func(l *Loop) { l.timers.heap[2].a.index = 0 },
+			"ev: heap slot 2 holds an inactive alarm"},
+		"the order of due times": {func(l *Loop) { l.timers.heap[0].due = never },
+			"ev: heap slot 1 is due before its parent"},
+		"the order of starts": {func(l *Loop) {
+			l.timers.heap[2].due = l.timers.heap[0].due
+			l.timers.heap[2].a.order = 0
+		}, "ev: heap slot 2 is due before its parent"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := fullLoop(t)
+			tc.spoil(l)
+			assert.ErrorContains(t, l.Verify(), tc.want)
+		})
+	}
+}
+
+func TestVerifyReportsEveryStructureThatIsBroken(t *testing.T) {
+	l := fullLoop(t)
+	l.active[3].loop = nil
+	l.pending.count = 99
+	l.timers.heap[0].due = never
+	err := l.Verify()
+	assert.ErrorContains(t, err, "belongs to another loop")
+	assert.ErrorContains(t, err, "99 pending")
+	assert.ErrorContains(t, err, "is due before its parent")
+}

@@ -1,0 +1,311 @@
+package ev
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/atomic"
+)
+
+// probe is a watcher of no kind and no loop: all that the pending queue needs.
+type probe struct {
+	watcher
+	fn func(p *probe)
+}
+
+func (p *probe) call()         { p.fn(p) }
+func (p *probe) halt()         {}
+func (p *probe) callback() any { return p.fn }
+
+func newProbe(name string, priority int, fn func(p *probe)) *probe {
+	p := &probe{fn: fn}
+	p.self, p.name, p.priority = p, name, clamp(priority)
+	return p
+}
+
+// notClosed is what pass looks at to see that the loop is not closed.
+func notClosed() *atomic.Uint32 { return atomic.NewUint32(0) }
+
+// nearWrap is where a queue's positions wrap after a few entries.
+const nearWrap = math.MaxUint32 - 2
+
+func TestThePassRunsByPriorityThenInTheOrderOfMarks(t *testing.T) { // PR-02, D1
+	priorities := map[string]int{"H": 2, "h": 1, "a": 0, "b": 0, "c": 0, "l": -1, "L": -2}
+	for name, tc := range map[string]struct{ steps, want string }{
+		"nothing":                               {"", ""},
+		"one":                                   {"a", "a"},
+		"first marked first":                    {"c a b", "c a b"},
+		"higher priorities first":               {"L l a h H", "H h a l L"},
+		"both":                                  {"L c H a l b h", "H h c a b l L"},
+		"marked again keeps its place":          {"a b a", "a b"},
+		"a cleared one is left out":             {"a b c -b", "a c"},
+		"the first cleared":                     {"a b -a", "b"},
+		"the only one of its priority cleared":  {"H a -H", "a"},
+		"cleared and marked again goes last":    {"a b -a a", "b a"},
+		"cleared twice":                         {"a -a -a b", "b"},
+		"all cleared":                           {"a b H -b -H -a", ""},
+		"cleared, with the same priority after": {"a -a a -a a", "a"},
+	} {
+		for _, at := range []uint32{0, 7, nearWrap} {
+			t.Run(fmt.Sprintf("%s from %d", name, at), func(t *testing.T) {
+				var p pending
+				for level := range p.queues {
+					p.queues[level].head, p.queues[level].tail = at, at
+				}
+				got := []string{}
+				probes := map[string]*probe{}
+				for name, priority := range priorities {
+					probes[name] = newProbe(name, priority, func(w *probe) { got = append(got, w.name) })
+				}
+				for _, step := range strings.Fields(tc.steps) {
+					if cleared, ok := strings.CutPrefix(step, "-"); ok {
+						p.clear(&probes[cleared].watcher)
+					} else {
+						p.mark(&probes[step].watcher, Custom)
+					}
+					require.NoError(t, p.verify())
+				}
+				assert.Equal(t, len(strings.Fields(tc.want)), p.count)
+				p.pass(notClosed())
+				assert.Equal(t, tc.want, strings.Join(got, " "))
+				assert.Equal(t, len(got), int(p.calls))
+				assert.Zero(t, p.count)
+				assert.Zero(t, p.filled)
+				assert.NoError(t, p.verify())
+			})
+		}
+	}
+}
+
+func TestThePassLooksForTheHighestPriorityBeforeEachCall(t *testing.T) { // PR-03
+	var p pending
+	var got []string
+	note := func(w *probe) { got = append(got, w.name) }
+	urgent, late := newProbe("urgent", 2, note), newProbe("late", -2, note)
+	for i, then := range []*probe{urgent, late} {
+		p.mark(&newProbe(fmt.Sprint(i), 0, func(w *probe) { note(w); p.mark(&then.watcher, Custom) }).watcher, Custom)
+	}
+	p.pass(notClosed())
+	assert.Equal(t, []string{"0", "urgent", "1", "late"}, got)
+}
+
+func TestMarksAccumulateEventsAndClearReturnsThem(t *testing.T) { // PR-04, PR-05
+	var p pending
+	var got []Events
+	w := newProbe("w", 0, func(w *probe) { got = append(got, w.Events()) })
+	p.mark(&w.watcher, Read)
+	p.mark(&w.watcher, Write)
+	assert.Equal(t, 1, p.count)
+	assert.Equal(t, Read|Write, p.clear(&w.watcher))
+	assert.Equal(t, None, p.clear(&w.watcher))
+	p.mark(&w.watcher, Custom)
+	p.pass(notClosed())
+	assert.Equal(t, []Events{Custom}, got)
+	assert.Equal(t, None, w.Events(), "not in the callback")
+}
+
+func TestPostedFunctionsQueueWithTheWatchersOfPriorityZero(t *testing.T) {
+	var p pending
+	var got []string
+	note := func(w *probe) { got = append(got, w.name) }
+	p.mark(&newProbe("a", 0, note).watcher, Custom)
+	p.post(func() { got = append(got, "post") })
+	p.mark(&newProbe("b", 0, note).watcher, Custom)
+	p.mark(&newProbe("high", 1, note).watcher, Custom)
+	p.mark(&newProbe("low", -1, note).watcher, Custom)
+	require.NoError(t, p.verify())
+	assert.Equal(t, 1, p.posts)
+	assert.Equal(t, 5, p.count)
+	p.pass(notClosed())
+	assert.Equal(t, []string{"high", "a", "post", "b", "low"}, got)
+	assert.Zero(t, p.posts)
+}
+
+func TestThePassEndsWhenTheLoopIsClosed(t *testing.T) {
+	var p pending
+	closed := notClosed()
+	p.post(func() { closed.Store(1) })
+	p.post(func() { assert.Fail(t, "called") })
+	p.pass(closed)
+	assert.Equal(t, 1, p.posts)
+	p.drop()
+	assert.Zero(t, p.count)
+	assert.NoError(t, p.verify())
+}
+
+func TestDropForgetsEverythingWithoutACall(t *testing.T) {
+	var p pending
+	var probes []*probe
+	for i := range 20 {
+		probes = append(probes, newProbe("", i%levels+MinPriority, func(*probe) { assert.Fail(t, "called") }))
+		p.mark(&probes[i].watcher, Custom)
+		p.post(func() { assert.Fail(t, "called") })
+	}
+	p.clear(&probes[3].watcher)
+	p.drop()
+	for _, w := range probes {
+		assert.False(t, w.Pending())
+	}
+	assert.Zero(t, p.count)
+	assert.Zero(t, p.posts)
+	assert.NoError(t, p.verify())
+	p.pass(notClosed())
+}
+
+func TestAPanicInThePassLeavesTheRestPending(t *testing.T) { // D2
+	var p pending
+	calls := 0
+	p.post(func() { panic("boom") })
+	p.post(func() { calls++ })
+	assert.PanicsWithValue(t, "boom", func() { p.pass(notClosed()) })
+	assert.NoError(t, p.verify())
+	assert.Equal(t, 1, p.count)
+	p.pass(notClosed())
+	assert.Equal(t, 1, calls)
+}
+
+func TestTheGuardMakesTheCalls(t *testing.T) {
+	var p pending
+	var guarded []entry
+	p.guard = func(e entry) { guarded = append(guarded, e) }
+	w := newProbe("w", 0, func(*probe) { assert.Fail(t, "called") })
+	p.mark(&w.watcher, Custom)
+	p.post(func() { assert.Fail(t, "called") })
+	p.pass(notClosed())
+	require.Len(t, guarded, 2)
+	assert.Same(t, w, guarded[0].watcher())
+	assert.True(t, guarded[1].watcher() == nil)
+	assert.EqualValues(t, 2, p.calls)
+}
+
+// The ring.
+
+// someEntry is an entry that can be told from others.
+func someEntry(name string) entry { return entry{w: &newProbe(name, 0, nil).watcher} }
+
+func nameOf(e entry) string {
+	if e.w == nil {
+		return ""
+	}
+	return e.w.name
+}
+
+func TestPositionsSurviveTheGrowthOfTheRing(t *testing.T) {
+	for _, at := range []uint32{0, 1, 7, 8, 1<<31 - 2, nearWrap, math.MaxUint32} {
+		t.Run(fmt.Sprint(at), func(t *testing.T) {
+			q := fifo{head: at, tail: at}
+			var positions []uint32
+			for i := range 100 { // the ring is grown at 8, 16, 32, 64
+				positions = append(positions, q.push(someEntry(fmt.Sprint(i))))
+			}
+			assert.Len(t, q.ring, 128)
+			for i, position := range positions {
+				assert.Equal(t, at+uint32(i), position)
+				if i%3 == 0 {
+					q.erase(position)
+				}
+			}
+			for i := range 100 {
+				want := fmt.Sprint(i)
+				if i%3 == 0 {
+					want = ""
+				}
+				assert.Equal(t, want, nameOf(q.pop()))
+			}
+			assert.True(t, q.empty())
+			for _, e := range q.ring {
+				assert.Nil(t, e.w, "the ring keeps nothing alive")
+			}
+		})
+	}
+}
+
+func TestTheRingAgainstASlice(t *testing.T) {
+	r := rand.New(rand.NewPCG(11, 12))
+	for range 20 {
+		at := r.Uint32N(64) - 32 // the positions wrap on the way
+		q, model := fifo{head: at, tail: at}, []string(nil)
+		for i := range 500 {
+			switch {
+			case r.IntN(5) < 3:
+				require.Equal(t, q.head+uint32(len(model)), q.push(someEntry(fmt.Sprint(i))))
+				model = append(model, fmt.Sprint(i))
+			case len(model) == 0:
+			case r.IntN(2) == 0:
+				require.Equal(t, model[0], nameOf(q.pop()))
+				model = model[1:]
+			default:
+				k := r.IntN(len(model))
+				q.erase(q.head + uint32(k))
+				model[k] = ""
+			}
+			require.Equal(t, len(model) == 0, q.empty())
+			require.Equal(t, uint32(len(model)), q.tail-q.head)
+		}
+		for _, want := range model {
+			require.Equal(t, want, nameOf(q.pop()))
+		}
+	}
+}
+
+func TestAQueueThatIsDrainedAsItFillsDoesNotGrow(t *testing.T) {
+	q := fifo{head: nearWrap, tail: nearWrap}
+	for range 1000 {
+		q.push(someEntry(""))
+		q.push(someEntry(""))
+		q.pop()
+		q.pop()
+	}
+	assert.Len(t, q.ring, 8)
+}
+
+// Random marks, clears and calls, against the obvious: a list per priority.
+func TestThePendingQueueAgainstAList(t *testing.T) {
+	r := rand.New(rand.NewPCG(13, 14))
+	var p pending
+	for level := range p.queues {
+		p.queues[level].head, p.queues[level].tail = nearWrap, nearWrap
+	}
+	var got string
+	var probes []*probe
+	for i := range 30 {
+		probes = append(probes, newProbe(fmt.Sprint(i), i%levels+MinPriority, func(w *probe) { got = w.name }))
+	}
+	model := map[int8][]string{}
+	for range 20_000 {
+		switch w := probes[r.IntN(len(probes))]; r.IntN(3) {
+		case 0:
+			if !w.pending {
+				model[w.priority] = append(model[w.priority], w.name)
+			}
+			p.mark(&w.watcher, Custom)
+		case 1:
+			p.clear(&w.watcher)
+			list := model[w.priority]
+			for i, name := range list {
+				if name == w.name {
+					model[w.priority] = append(list[:i:i], list[i+1:]...)
+				}
+			}
+		case 2:
+			e, ok := p.pop()
+			want := ""
+			for priority := int8(MaxPriority); priority >= MinPriority && want == ""; priority-- {
+				if list := model[priority]; len(list) > 0 {
+					want, model[priority] = list[0], list[1:]
+				}
+			}
+			require.Equal(t, want != "", ok)
+			if ok {
+				e.call()
+				require.Equal(t, want, got)
+			}
+		}
+		require.NoError(t, p.verify())
+	}
+}
