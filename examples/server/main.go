@@ -1,0 +1,103 @@
+// Command server is an HTTP server whose statistics and access log belong to one
+// event loop: no lock guards them, because only the loop's goroutine touches
+// them.
+//
+// Which goroutine runs what:
+//
+//   - handlers.go runs on net/http's goroutines, one per connection. They only
+//     talk to the loop: its Queue takes a record of each request, and Call asks
+//     it for the statistics.
+//   - ledger.go, accesslog.go and histogram.go run on the loop, in its callbacks.
+//     What they hold is touched nowhere else.
+//   - server.go runs on the loop too. It starts the one half and the other, and
+//     ends them in the right order.
+//
+// Start it and point a browser at it, or have it load itself:
+//
+//	go run ./examples/server
+//	go run ./examples/server -load 5s
+//
+// SIGHUP reopens the log, for logrotate. SIGINT and SIGTERM let the requests
+// under way be answered, write the log to its last line, and end the program.
+//
+// Only what net/http refuses by itself, such as a request that is not HTTP, is
+// neither counted nor logged.
+package main
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/goevlib/ev"
+)
+
+type options struct {
+	addr string
+	log  string
+	load time.Duration
+}
+
+func main() {
+	o, err := parse()
+	if err == nil {
+		err = run(o)
+	}
+	if err != nil {
+		complain(err)
+		os.Exit(1)
+	}
+}
+
+// complain says on stderr what went wrong.
+func complain(err error) { fmt.Fprintln(os.Stderr, "server:", err) }
+
+func parse() (options, error) {
+	var o options
+	flag.StringVar(&o.addr, "addr", "", "listen on `host:port` (default 127.0.0.1:8080, with -load any free port)")
+	flag.StringVar(&o.log, "log", "", "append the access log to `file` (default access.log, with -load a temporary file)")
+	flag.DurationVar(&o.load, "load", 0, "make requests to itself for this `time`, then print a table and exit")
+	flag.Parse()
+	switch {
+	case flag.NArg() > 0:
+		return o, fmt.Errorf("unexpected arguments: %q", flag.Args())
+	case o.load < 0:
+		return o, fmt.Errorf("-load must not be negative: %v", o.load)
+	case o.addr == "" && o.load > 0:
+		o.addr = "127.0.0.1:0"
+	case o.addr == "":
+		o.addr = "127.0.0.1:8080"
+	}
+	return o, nil
+}
+
+func run(o options) error {
+	switch {
+	case o.log != "":
+	case o.load == 0:
+		o.log = "access.log"
+	default:
+		dir, err := os.MkdirTemp("", "server")
+		if err != nil {
+			return fmt.Errorf("temporary log: %w", err)
+		}
+		defer os.RemoveAll(dir)
+		o.log = filepath.Join(dir, "access.log")
+	}
+	loop, err := ev.New(ev.WithName("server"))
+	if err != nil {
+		return err
+	}
+	defer loop.Close()
+	s, err := newServer(loop, o.addr, o.log)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("listening on %s/ ; try: curl %s/stats\n", s.url(), s.url())
+	if o.load > 0 {
+		return runLoad(s, o.load)
+	}
+	return s.run()
+}
