@@ -1,0 +1,179 @@
+package ev_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"regexp"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/goevlib/ev"
+)
+
+// What Stats counts, and what the documentation promises about system calls, as
+// strace sees it from outside.
+
+func init() {
+	helpers["idle"] = idleHelper
+	helpers["busy"] = busyHelper
+	helpers["bursts"] = burstsHelper
+}
+
+// idleHelper has a loop with nothing to do.
+func idleHelper() {
+	l, _ := ev.New()
+	ev.NewAsync(l, func(*ev.Async) {}).Start()
+	_ = l.Run(context.Background())
+}
+
+// busyHelper has a loop that never parks, and senders.
+func busyHelper() {
+	l, report := observedLoop()
+	var senders sync.WaitGroup
+	var over atomic.Bool
+	other := ev.NewAsync(l, func(*ev.Async) {})
+	busy := ev.NewAsync(l, func(a *ev.Async) {
+		if a.Send(); over.Load() {
+			l.Stop()
+		}
+	})
+	other.Start()
+	busy.Start()
+	busy.Send()
+	for range 8 {
+		senders.Go(func() {
+			for range 100_000 {
+				other.Send()
+			}
+		})
+	}
+	go func() { senders.Wait(); over.Store(true) }()
+	_ = l.Run(context.Background())
+	report()
+}
+
+// burstsHelper sends bursts to a parked loop.
+func burstsHelper() {
+	l, report := observedLoop()
+	answered := make(chan struct{}, 1)
+	a := ev.NewAsync(l, func(*ev.Async) {
+		select {
+		case answered <- struct{}{}:
+		default:
+		}
+	})
+	a.Start()
+	go func() {
+		for range 20 {
+			time.Sleep(5 * time.Millisecond)
+			for range 1000 {
+				a.Send()
+			}
+			<-answered
+		}
+		l.Stop()
+	}()
+	_ = l.Run(context.Background())
+	report()
+}
+
+// observedLoop makes a loop that is woken by writes, and a function that prints
+// the number of its descriptor and of the writes that it counted. The runtime
+// has an eventfd of its own, open before: what New adds is the loop's.
+func observedLoop() (l *ev.Loop, report func()) {
+	r, w, _ := os.Pipe()
+	r.Close()
+	w.Close()
+	before := eventfds()
+	l, _ = ev.New(ev.WithWakeup(ev.WakeWrite))
+	for fd := range eventfds() {
+		if !before[fd] {
+			return l, func() { fmt.Printf("fd=%s writes=%d\n", fd, l.Stats().FDWrites) }
+		}
+	}
+	panic("no eventfd")
+}
+
+func eventfds() map[string]bool {
+	fds := map[string]bool{}
+	entries, _ := os.ReadDir("/proc/self/fd")
+	for _, e := range entries {
+		if to, _ := os.Readlink("/proc/self/fd/" + e.Name()); strings.Contains(to, "eventfd") {
+			fds[e.Name()] = true
+		}
+	}
+	return fds
+}
+
+func straced(t *testing.T, helper, trace string) *exec.Cmd {
+	strace, err := exec.LookPath("strace")
+	if err != nil || testing.Short() || raceEnabled {
+		t.Skip("needs strace, time, and no race detector")
+	}
+	cmd := exec.Command(strace, "-f", "-y", "-o", trace, os.Args[0])
+	cmd.Env = append(os.Environ(), "EV_TEST_HELPER="+helper)
+	return cmd
+}
+
+// writesOf runs a helper to its end and returns how many writes to the loop's
+// eventfd it counted, and how many strace saw.
+func writesOf(t *testing.T, helper string) (counted, seen int) {
+	trace := t.TempDir() + "/trace"
+	cmd := straced(t, helper, trace)
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if err := cmd.Run(); err != nil {
+		t.Skipf("strace cannot trace here: %v: %s", err, stderr.String())
+	}
+	var fd int
+	_, err := fmt.Sscanf(stdout.String(), "fd=%d writes=%d", &fd, &counted)
+	require.NoError(t, err, stdout.String())
+	calls, err := os.ReadFile(trace)
+	require.NoError(t, err)
+	write := regexp.MustCompile(fmt.Sprintf(`write\(%d<anon_inode:\[eventfd\]>`, fd))
+	return counted, len(write.FindAll(calls, -1))
+}
+
+func TestSeenFromOutsideABusyLoopIsNeverWrittenTo(t *testing.T) { // spec 75
+	counted, seen := writesOf(t, "busy")
+	assert.Zero(t, counted)
+	assert.Zero(t, seen)
+}
+
+func TestSeenFromOutsideThereAreAsManyWritesAsStatsCounts(t *testing.T) {
+	counted, seen := writesOf(t, "bursts")
+	assert.Equal(t, counted, seen)
+	assert.Positive(t, seen)
+	assert.LessOrEqual(t, seen, 60, "20 bursts of a thousand sends")
+}
+
+func TestSeenFromOutsideAnIdleLoopMakesNoSystemCall(t *testing.T) {
+	trace := t.TempDir() + "/trace"
+	cmd := straced(t, "idle", trace)
+	// strace itself ignores signals: the group gets them, it ends with the helper.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	require.NoError(t, cmd.Start())
+	defer func() {
+		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
+		_ = cmd.Wait()
+	}()
+	time.Sleep(3 * time.Second) // the runtime settles
+	before, err := os.ReadFile(trace)
+	if len(before) == 0 {
+		t.Skipf("strace cannot trace here: %v", err)
+	}
+	time.Sleep(10 * time.Second)
+	after, err := os.ReadFile(trace)
+	require.NoError(t, err)
+	assert.Empty(t, string(after[len(before):]))
+}
