@@ -31,14 +31,15 @@ func (c *clock) update() {
 // Now returns the loop's cached time: that of the end of the last poll or of
 // the last Update, whichever is later. It is constant during a pass, and timers
 // count from it. libev's ev_now.
-func (l *Loop) Now() time.Time { return l.wall.Add(l.mono - l.wallAt) }
+func (l *Loop) Now() time.Time {
+	l.own("Now")
+	return l.wall.Add(l.mono - l.wallAt)
+}
 
 // Update refreshes Now (ev_now_update). It is needed only before a Start that
 // follows long work: timers would count from before the work otherwise.
 func (l *Loop) Update() {
-	if l.debug {
-		l.checkOwner(nil, "Update")
-	}
+	l.own("Update")
 	l.update()
 }
 

@@ -186,7 +186,7 @@ func fullLoop(t *testing.T) *Loop {
 	cleared := NewAsync(l, func(*Async) {}, Priority(1))
 	cleared.Feed(Custom)
 	cleared.Clear()
-	l.pending.post(func() {})
+	l.pending.post(posted(func() {}))
 	require.NoError(t, l.Verify())
 	return l
 }

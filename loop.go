@@ -41,6 +41,10 @@ type Loop struct {
 	clock
 	pending         pending
 	timers          alarms
+	idle            idleHooks
+	prepares        hooks
+	checks          hooks
+	cleanups        hooks
 	active          []*watcher
 	refs            int // active watchers that keep Run going, plus Ref, less Unref
 	depth           int
@@ -159,7 +163,7 @@ func (l *Loop) run(ctx context.Context, mode runMode) (err error) {
 	l.invoke()
 	for !isDone(done) { // stopRun may not have got round to it yet
 		l.iterate(mode)
-		if mode != forever || !l.Alive() || l.interrupted() {
+		if mode != forever || !l.alive() || l.interrupted() {
 			break
 		}
 	}
@@ -177,6 +181,10 @@ func isDone(done <-chan struct{}) bool {
 
 // iterate is one iteration, in libev's order.
 func (l *Loop) iterate(mode runMode) {
+	if len(l.prepares) > 0 {
+		l.markPrepares()
+		l.invoke()
+	}
 	if l.interrupted() {
 		return
 	}
@@ -185,6 +193,8 @@ func (l *Loop) iterate(mode runMode) {
 	l.update()
 	l.collect()
 	l.expireTimers()
+	l.markIdles()
+	l.markChecks()
 	l.invoke()
 	if l.iteration%publishEvery == 0 {
 		l.publish()
@@ -193,7 +203,7 @@ func (l *Loop) iterate(mode runMode) {
 
 // poll waits for something to do, unless there is something already.
 func (l *Loop) poll(mode runMode) {
-	if mode == noWait || !l.Alive() || !l.requests.empty() {
+	if mode == noWait || !l.alive() || !l.requests.empty() || l.idle.any() {
 		return
 	}
 	until := l.timers.next()
@@ -332,7 +342,16 @@ func (l *Loop) Close() error {
 
 // teardown frees what the loop holds. It happens once: in Close when no Run is
 // active, else in the last Run to leave, and enter admits none after.
-func (l *Loop) teardown() error {
+// The Cleanups run first, and even if one panics the rest is done.
+func (l *Loop) teardown() (err error) {
+	defer func() { err = l.free() }()
+	l.pending.drop()
+	l.markCleanups()
+	l.pending.pass(new(atomic.Uint32))
+	return nil
+}
+
+func (l *Loop) free() error {
 	for len(l.active) > 0 {
 		w := l.active[len(l.active)-1]
 		w.self.halt()
@@ -368,24 +387,25 @@ func (l *Loop) deactivate(w *watcher) {
 
 // Alive reports whether something keeps Run going: what pyev's start returns.
 func (l *Loop) Alive() bool {
+	l.own("Alive")
+	return l.alive()
+}
+
+func (l *Loop) alive() bool {
 	return l.refs != 0 || l.pending.posts > 0 || l.mail.waiting()
 }
 
 // Ref makes Run go on as if one more watcher were active (ev_ref). For a single
 // watcher, Watcher.Keep is safer.
 func (l *Loop) Ref() {
-	if l.debug {
-		l.checkOwner(nil, "Ref")
-	}
+	l.own("Ref")
 	l.refs++
 }
 
 // Unref undoes a Ref, or makes Run not wait for one of the active watchers
 // (ev_unref).
 func (l *Loop) Unref() {
-	if l.debug {
-		l.checkOwner(nil, "Unref")
-	}
+	l.own("Unref")
 	l.refs--
 }
 
@@ -397,30 +417,46 @@ func (l *Loop) Backend() Backend { return l.backend }
 
 // Iteration returns how many iterations there were (ev_iteration). It grows
 // before the poll.
-func (l *Loop) Iteration() uint64 { return l.iteration }
+func (l *Loop) Iteration() uint64 {
+	l.own("Iteration")
+	return l.iteration
+}
 
 // Depth returns how many Runs are active: 0 outside, 1 in a callback, more in a
 // nested Run (ev_depth).
-func (l *Loop) Depth() int { return l.depth }
+func (l *Loop) Depth() int {
+	l.own("Depth")
+	return l.depth
+}
 
 // Pending returns the number of callbacks that wait for the pass, cleared ones
 // not counted (ev_pending_count).
-func (l *Loop) Pending() int { return l.pending.count }
+func (l *Loop) Pending() int {
+	l.own("Pending")
+	return l.pending.count
+}
 
 // Active returns the number of active watchers.
-func (l *Loop) Active() int { return len(l.active) }
+func (l *Loop) Active() int {
+	l.own("Active")
+	return len(l.active)
+}
 
 // Data returns what SetData stored.
-func (l *Loop) Data() any { return l.data }
+func (l *Loop) Data() any {
+	l.own("Data")
+	return l.data
+}
 
 // SetData stores v, which the loop never looks at.
-func (l *Loop) SetData(v any) { l.data = v }
+func (l *Loop) SetData(v any) {
+	l.own("SetData")
+	l.data = v
+}
 
 // Invoke runs everything pending now (ev_invoke_pending), also outside Run.
 func (l *Loop) Invoke() {
-	if l.debug {
-		l.checkOwner(nil, "Invoke")
-	}
+	l.own("Invoke")
 	l.pending.pass(&l.closed)
 	l.settle()
 }
@@ -429,9 +465,7 @@ func (l *Loop) Invoke() {
 // twice per Run, also with nothing pending; pyev's Loop.callback. fn calls
 // Invoke, now or later. nil restores the default.
 func (l *Loop) SetInvoke(fn func(*Loop)) {
-	if l.debug {
-		l.checkOwner(nil, "SetInvoke")
-	}
+	l.own("SetInvoke")
 	l.override = fn
 }
 
@@ -450,9 +484,7 @@ func (l *Loop) SetIOInterval(d time.Duration) error {
 }
 
 func (l *Loop) setInterval(interval *time.Duration, method string, d time.Duration) error {
-	if l.debug {
-		l.checkOwner(nil, method)
-	}
+	l.own(method)
 	if d < 0 {
 		return fmt.Errorf("ev: Loop.%s: negative duration %v", method, d)
 	}

@@ -16,28 +16,28 @@ import (
 type mailbox struct {
 	request
 	mu        sync.Mutex
-	in, spare []func() // in is guarded by mu; spare is the loop goroutine's
+	in, spare []job // in is guarded by mu; spare is the loop goroutine's
 }
 
 // waiting reports whether there is something posted that was not collected.
 func (m *mailbox) waiting() bool { return m.state.Load()&requested != 0 }
 
-func (m *mailbox) put(l *Loop, fn func()) error {
+func (m *mailbox) put(l *Loop, j job) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if l.isClosed() {
 		return ErrClosed
 	}
-	m.in = append(m.in, fn)
+	m.in = append(m.in, j)
 	return nil
 }
 
-func (m *mailbox) take() []func() {
+func (m *mailbox) take() []job {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	fns := m.in
+	jobs := m.in
 	m.in = m.spare
-	return fns
+	return jobs
 }
 
 func (m *mailbox) drop() {
@@ -57,22 +57,41 @@ func (l *Loop) Post(fn func()) error {
 	if fn == nil {
 		panic("ev: Loop.Post: nil function")
 	}
-	if err := l.mail.put(l, fn); err != nil {
+	return l.post(posted(fn))
+}
+
+func (l *Loop) post(j job) error {
+	if err := l.mail.put(l, j); err != nil {
 		return err
 	}
 	l.mail.send(l)
 	return nil
 }
 
-// takePosts makes the posted functions pending, one by one: a panic in one
-// leaves the others where they are.
+// posted is a function given to Post.
+type posted func()
+
+func (fn posted) run()        { fn() }
+func (fn posted) source() any { return fn }
+
+// takePosts makes the posted jobs pending, one by one: a panic in one leaves
+// the others where they are.
 func (l *Loop) takePosts() {
-	fns := l.mail.take()
-	for _, fn := range fns {
-		l.pending.post(fn)
+	jobs := l.mail.take()
+	for _, j := range jobs {
+		l.pending.post(j)
 	}
-	clear(fns)
-	l.mail.spare = fns[:0]
+	l.mail.spare = recycle(jobs)
+}
+
+// recycle empties a batch that was delivered, to be filled again, and lets go of
+// one that a burst has made much larger than the batches need to be.
+func recycle[T any](batch []T) []T {
+	if cap(batch) > 1024 && len(batch) < cap(batch)/8 {
+		return nil
+	}
+	clear(batch)
+	return batch[:0]
 }
 
 // PanicError is the error that Call and Go report for a function that panicked.
@@ -125,6 +144,8 @@ type call[T any] struct {
 
 func (c *call[T]) claim() bool { return c.claimed.CompareAndSwap(0, 1) }
 
+func (c *call[T]) source() any { return c.fn }
+
 func (c *call[T]) run() {
 	if !c.claim() {
 		return
@@ -148,7 +169,8 @@ const slowAnswer = 20 * time.Millisecond
 //
 // When ctx is done first, Call returns ctx.Err(): an fn that has not begun will
 // not run, one that has goes on without an audience. When the loop is closed
-// first, Call returns ErrClosed, unless fn has begun: then its answer counts. If
+// first, Call returns ErrClosed, unless fn has begun: then its answer counts. On a
+// loop that nobody runs, Call waits, for a Run or for ctx. If
 // fn panics or calls runtime.Goexit, Call returns an error (a *PanicError for a
 // panic) and the loop's panic policy applies to the loop.
 func Call[T any](ctx context.Context, l *Loop, fn func() (T, error)) (T, error) {
@@ -160,7 +182,7 @@ func Call[T any](ctx context.Context, l *Loop, fn func() (T, error)) (T, error) 
 		return zero, err
 	}
 	c := &call[T]{fn: fn, done: make(chan struct{})}
-	if err := l.Post(c.run); err != nil {
+	if err := l.post(c); err != nil {
 		return zero, err
 	}
 	slow := time.NewTimer(slowAnswer)
@@ -196,18 +218,28 @@ func Go[T any](l *Loop, work func() (T, error), done func(T, error)) {
 	if work == nil || done == nil {
 		panic("ev: Go: nil function")
 	}
-	if l.debug {
-		l.checkOwner(nil, "Go")
-	}
+	l.own("Go")
 	if l.isClosed() {
 		return
 	}
 	l.Ref()
 	go outcome(work, func(v T, err error, _ any) {
 		// ErrClosed: the loop, and with it the reference, is gone.
-		_ = l.Post(func() {
-			defer l.Unref()
-			done(v, err)
-		})
+		_ = l.post(&finished[T]{l, done, v, err})
 	})
+}
+
+// finished is the second half of a Go.
+type finished[T any] struct {
+	l     *Loop
+	done  func(T, error)
+	value T
+	err   error
+}
+
+func (f *finished[T]) source() any { return f.done }
+
+func (f *finished[T]) run() {
+	defer f.l.Unref()
+	f.done(f.value, f.err)
 }

@@ -23,7 +23,7 @@ type pending struct {
 	queues [levels]fifo
 	filled uint8  // bit i is set when queues[i] holds an entry, cleared slots included
 	count  int    // entries that still stand for a callback
-	posts  int    // those of them that are plain functions
+	posts  int    // those of them that are jobs
 	calls  uint64 // callbacks made, ever
 
 	// guard, when set, makes each call instead of pass itself: the panic
@@ -31,16 +31,24 @@ type pending struct {
 	guard func(entry)
 }
 
-// entry is one callback to make: a watcher's or a plain function. The zero
-// entry is a slot whose watcher was cleared.
+// entry is one callback to make: a watcher's or a posted job. The zero entry is
+// a slot whose watcher was cleared.
 type entry struct {
-	w  *watcher
-	fn func()
+	w   *watcher
+	job job
 }
+
+// job is what was posted.
+type job interface {
+	run()
+	source() any // the user's func, for its source position
+}
+
+func (e entry) cleared() bool { return e.w == nil && e.job == nil }
 
 func (e entry) call() {
 	if e.w == nil {
-		e.fn()
+		e.job.run()
 		return
 	}
 	e.w.run(e.w.takeEvents())
@@ -58,9 +66,33 @@ func (p *pending) mark(w *watcher, events Events) {
 	w.slot = p.push(w.priority, entry{w: w})
 }
 
-// post queues fn at priority 0.
-func (p *pending) post(fn func()) {
-	p.push(0, entry{fn: fn})
+// markFirst is mark, at the head of the queue. A watcher that is pending already
+// moves there.
+func (p *pending) markFirst(w *watcher, events Events) {
+	events |= p.clear(w)
+	w.pending = true
+	w.received = events
+	level := int(w.priority) - MinPriority
+	p.filled |= 1 << level
+	p.count++
+	w.slot = p.queues[level].pushFront(entry{w: w})
+}
+
+// has reports whether something is pending at this level.
+func (p *pending) has(level int) bool {
+	q := &p.queues[level]
+	for !q.empty() && q.ring[q.head&q.mask()].cleared() {
+		q.head++
+	}
+	if q.empty() {
+		p.filled &^= 1 << level
+	}
+	return !q.empty()
+}
+
+// post queues a job at priority 0.
+func (p *pending) post(j job) {
+	p.push(0, entry{job: j})
 	p.posts++
 }
 
@@ -95,7 +127,7 @@ func (p *pending) pop() (entry, bool) {
 		case e.w != nil:
 			p.count--
 			return e, true
-		case e.fn != nil:
+		case e.job != nil:
 			p.count--
 			p.posts--
 			return e, true
@@ -156,6 +188,15 @@ func (q *fifo) push(e entry) uint32 {
 	q.ring[at&q.mask()] = e
 	q.tail++
 	return at
+}
+
+func (q *fifo) pushFront(e entry) uint32 {
+	if int(q.tail-q.head) == len(q.ring) {
+		q.grow()
+	}
+	q.head--
+	q.ring[q.head&q.mask()] = e
+	return q.head
 }
 
 func (q *fifo) pop() entry {

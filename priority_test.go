@@ -114,7 +114,7 @@ func TestPostedFunctionsQueueWithTheWatchersOfPriorityZero(t *testing.T) {
 	var got []string
 	note := func(w *probe) { got = append(got, w.name) }
 	p.mark(&newProbe("a", 0, note).watcher, Custom)
-	p.post(func() { got = append(got, "post") })
+	p.post(posted(func() { got = append(got, "post") }))
 	p.mark(&newProbe("b", 0, note).watcher, Custom)
 	p.mark(&newProbe("high", 1, note).watcher, Custom)
 	p.mark(&newProbe("low", -1, note).watcher, Custom)
@@ -129,8 +129,8 @@ func TestPostedFunctionsQueueWithTheWatchersOfPriorityZero(t *testing.T) {
 func TestThePassEndsWhenTheLoopIsClosed(t *testing.T) {
 	var p pending
 	closed := notClosed()
-	p.post(func() { closed.Store(1) })
-	p.post(func() { assert.Fail(t, "called") })
+	p.post(posted(func() { closed.Store(1) }))
+	p.post(posted(func() { assert.Fail(t, "called") }))
 	p.pass(closed)
 	assert.Equal(t, 1, p.posts)
 	p.drop()
@@ -144,7 +144,7 @@ func TestDropForgetsEverythingWithoutACall(t *testing.T) {
 	for i := range 20 {
 		probes = append(probes, newProbe("", i%levels+MinPriority, func(*probe) { assert.Fail(t, "called") }))
 		p.mark(&probes[i].watcher, Custom)
-		p.post(func() { assert.Fail(t, "called") })
+		p.post(posted(func() { assert.Fail(t, "called") }))
 	}
 	p.clear(&probes[3].watcher)
 	p.drop()
@@ -160,8 +160,8 @@ func TestDropForgetsEverythingWithoutACall(t *testing.T) {
 func TestAPanicInThePassLeavesTheRestPending(t *testing.T) { // D2
 	var p pending
 	calls := 0
-	p.post(func() { panic("boom") })
-	p.post(func() { calls++ })
+	p.post(posted(func() { panic("boom") }))
+	p.post(posted(func() { calls++ }))
 	assert.PanicsWithValue(t, "boom", func() { p.pass(notClosed()) })
 	assert.NoError(t, p.verify())
 	assert.Equal(t, 1, p.count)
@@ -175,7 +175,7 @@ func TestTheGuardMakesTheCalls(t *testing.T) {
 	p.guard = func(e entry) { guarded = append(guarded, e) }
 	w := newProbe("w", 0, func(*probe) { assert.Fail(t, "called") })
 	p.mark(&w.watcher, Custom)
-	p.post(func() { assert.Fail(t, "called") })
+	p.post(posted(func() { assert.Fail(t, "called") }))
 	p.pass(notClosed())
 	require.Len(t, guarded, 2)
 	assert.Same(t, w, guarded[0].watcher())

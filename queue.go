@@ -11,7 +11,8 @@ var ErrFull = errors.New("ev: queue full")
 // Queue carries values to the loop: an Async and a slice, put together right.
 // Any goroutine sends; the callback gets everything that has come since the last
 // one, as one batch. There is no callback per item and, once the two slices have
-// grown, no allocation.
+// grown, no allocation. Invoke and Feed deliver what waits, with an empty batch if
+// that is nothing, unless the event is AsyncEvent: then there is no callback.
 type Queue[T any] struct {
 	_ noCopy
 	request
@@ -57,8 +58,11 @@ func (q *Queue[T]) Start() {
 
 // Send adds v to the next batch. Any goroutine may call it; it never waits for
 // the loop. The order of one sender's items is kept. Items sent while the queue
-// is stopped wait for Start. It returns ErrFull when the limit is reached, or
-// ErrClosed after Loop.Close; v is not taken then.
+// is stopped, or nobody runs the loop, wait; Loop.Close drops them. It returns
+// ErrFull when the limit is reached, or ErrClosed after Loop.Close; v is not taken
+// then. Between a Send and a Post there is no order; a function on the loop that
+// must come after all that was sent before, such as the last one of a shutdown,
+// calls Invoke(AsyncEvent), which delivers what waits.
 func (q *Queue[T]) Send(v T) error {
 	if err := q.put(v); err != nil {
 		return err
@@ -102,8 +106,7 @@ func (q *Queue[T]) call() {
 	if len(batch) > 0 || q.events != AsyncEvent {
 		q.fn(q, batch)
 	}
-	clear(batch) // the items belong to fn; do not keep what they point to
-	q.spare = batch[:0]
+	q.spare = recycle(batch)
 }
 
 func (q *Queue[T]) halt()         { q.loop.requests.deactivate(&q.request) }

@@ -105,9 +105,7 @@ func FeedSignal(sig os.Signal) {
 // FeedSignal makes this loop's active watchers of sig pending, as if the loop
 // had received it (ev_feed_signal_event). It is called on the loop's goroutine.
 func (l *Loop) FeedSignal(sig os.Signal) {
-	if l.debug {
-		l.checkOwner(nil, "FeedSignal")
-	}
+	l.own("FeedSignal")
 	n, err := signalNumber(sig)
 	if err != nil {
 		return

@@ -172,10 +172,8 @@ func (t *Timer) Start() {
 // Set gives an inactive timer new spans. It fails when the timer is active or
 // repeat is negative.
 func (t *Timer) Set(after, repeat time.Duration) error {
-	if t.loop.debug {
-		t.loop.checkOwner(t, "Set")
-	}
-	if t.Active() {
+	t.own("Set")
+	if t.index != 0 {
 		return fmt.Errorf("ev: Timer.Set: the timer is active")
 	}
 	if err := t.SetRepeat(repeat); err != nil {
@@ -191,14 +189,12 @@ func (t *Timer) Set(after, repeat time.Duration) error {
 // inactivity timeout.
 func (t *Timer) Reset() {
 	l := t.loop
-	if l.debug {
-		l.checkOwner(t, "Reset")
-	}
+	t.own("Reset")
 	switch {
-	case t.repeat == 0 && t.Active():
+	case t.index != 0 && t.repeat == 0:
 		t.Stop()
 		return
-	case t.repeat > 0 && t.Active():
+	case t.index != 0:
 		l.timers.move(&t.alarm, after(l.mono, t.repeat))
 	case t.repeat > 0:
 		t.after = t.repeat
@@ -210,21 +206,23 @@ func (t *Timer) Reset() {
 // Remaining returns the time until the timer fires, counted from Loop.Now, or
 // for an inactive timer what Start would wait for. It can be a little negative.
 func (t *Timer) Remaining() time.Duration {
-	if !t.Active() {
+	t.own("Remaining")
+	if t.index == 0 {
 		return t.after
 	}
 	return t.loop.timers.due(&t.alarm) - t.loop.mono
 }
 
 // Repeat returns the span between repetitions; 0 is a one-shot.
-func (t *Timer) Repeat() time.Duration { return t.repeat }
+func (t *Timer) Repeat() time.Duration {
+	t.own("Repeat")
+	return t.repeat
+}
 
 // SetRepeat changes the span between repetitions, from the next expiry or Reset
 // on: with 0, the wait in progress is the last. It fails when d is negative.
 func (t *Timer) SetRepeat(d time.Duration) error {
-	if t.loop.debug {
-		t.loop.checkOwner(t, "SetRepeat")
-	}
+	t.own("SetRepeat")
 	if d < 0 {
 		return fmt.Errorf("ev: Timer.SetRepeat: negative repeat %v", d)
 	}
@@ -244,7 +242,7 @@ func (t *Timer) call()         { t.fn(t) }
 func (t *Timer) callback() any { return t.fn }
 
 func (t *Timer) halt() {
-	t.after = t.Remaining()
+	t.after = t.loop.timers.due(&t.alarm) - t.loop.mono
 	t.loop.timers.remove(&t.alarm)
 }
 

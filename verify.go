@@ -10,9 +10,7 @@ import (
 // costs O(active + pending). An error is a bug in this package, or a loop that
 // several goroutines have touched: EV_DEBUG=1 finds those.
 func (l *Loop) Verify() error {
-	if l.debug {
-		l.checkOwner(nil, "Verify")
-	}
+	l.own("Verify")
 	return errors.Join(l.verifyActive(), l.pending.verify(), l.timers.verify())
 }
 
@@ -41,7 +39,7 @@ func (p *pending) verify() error {
 		for at := q.head; at != q.tail; at++ {
 			e := q.ring[at&q.mask()]
 			switch {
-			case e.fn != nil:
+			case e.job != nil:
 				posts++
 			case e.w == nil:
 				continue

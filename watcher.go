@@ -3,6 +3,7 @@ package ev
 import (
 	"fmt"
 	"reflect"
+	"strings"
 )
 
 // Watcher is what all kinds of watchers, and Queue, have in common; libev's
@@ -129,9 +130,7 @@ func (w *watcher) begin() bool {
 	if l == nil {
 		panic("ev: Start of a watcher that no constructor made")
 	}
-	if l.debug {
-		l.checkOwner(w.self, "Start")
-	}
+	w.own("Start")
 	if w.index != 0 || l.isClosed() {
 		return false
 	}
@@ -140,28 +139,53 @@ func (w *watcher) begin() bool {
 }
 
 // Active reports whether the watcher is started.
-func (w *watcher) Active() bool { return w.index != 0 }
+func (w *watcher) Active() bool {
+	w.own("Active")
+	return w.index != 0
+}
 
 // Pending reports whether a callback is queued and has not begun.
-func (w *watcher) Pending() bool { return w.pending }
+func (w *watcher) Pending() bool {
+	w.own("Pending")
+	return w.pending
+}
+
+// own checks the owner of a call, with EV_DEBUG=1.
+func (w *watcher) own(method string) {
+	if w.loop != nil && w.loop.debug {
+		w.loop.checkOwner(w.self, method)
+	}
+}
 
 // Loop returns the loop that the watcher was made for.
 func (w *watcher) Loop() *Loop { return w.loop }
 
 // Priority returns the watcher's priority, from MinPriority to MaxPriority.
-func (w *watcher) Priority() int { return int(w.priority) }
+func (w *watcher) Priority() int {
+	w.own("Priority")
+	return int(w.priority)
+}
 
 // Data returns what the Data option or SetData stored.
-func (w *watcher) Data() any { return w.data }
+func (w *watcher) Data() any {
+	w.own("Data")
+	return w.data
+}
 
 // SetData stores v, which the loop never looks at.
-func (w *watcher) SetData(v any) { w.data = v }
+func (w *watcher) SetData(v any) {
+	w.own("SetData")
+	w.data = v
+}
 
 // Name returns what the Name option gave, or "".
 func (w *watcher) Name() string { return w.name }
 
 // Events returns, inside the callback, what it was called with.
-func (w *watcher) Events() Events { return w.events }
+func (w *watcher) Events() Events {
+	w.own("Events")
+	return w.events
+}
 
 // Stop clears a pending event and deactivates the watcher. It is idempotent,
 // and final: no callback begins after it returns.
@@ -170,9 +194,7 @@ func (w *watcher) Stop() {
 	if l == nil {
 		return
 	}
-	if l.debug {
-		l.checkOwner(w.self, "Stop")
-	}
+	w.own("Stop")
 	l.pending.clear(w)
 	if w.index != 0 {
 		w.self.halt()
@@ -184,9 +206,7 @@ func (w *watcher) Stop() {
 // SetPriority changes the priority, clamped to [MinPriority, MaxPriority]. It
 // fails while the watcher is active or pending.
 func (w *watcher) SetPriority(p int) error {
-	if w.loop.debug {
-		w.loop.checkOwner(w.self, "SetPriority")
-	}
+	w.own("SetPriority")
 	switch {
 	case w.index != 0:
 		return fmt.Errorf("ev: %s.SetPriority: the watcher is active", kindOf(w.self))
@@ -201,9 +221,7 @@ func (w *watcher) SetPriority(p int) error {
 // callback begins accumulate.
 func (w *watcher) Feed(events Events) {
 	l := w.loop
-	if l.debug {
-		l.checkOwner(w.self, "Feed")
-	}
+	w.own("Feed")
 	if l.isClosed() {
 		return
 	}
@@ -215,9 +233,7 @@ func (w *watcher) Feed(events Events) {
 // or None.
 func (w *watcher) Clear() Events {
 	l := w.loop
-	if l.debug {
-		l.checkOwner(w.self, "Clear")
-	}
+	w.own("Clear")
 	events := l.pending.clear(w)
 	l.settle()
 	return events
@@ -225,18 +241,14 @@ func (w *watcher) Clear() Events {
 
 // Invoke calls the callback now, on this goroutine, with these events.
 func (w *watcher) Invoke(events Events) {
-	if w.loop.debug {
-		w.loop.checkOwner(w.self, "Invoke")
-	}
+	w.own("Invoke")
 	w.run(events)
 }
 
 // Keep tells whether this watcher, while active, keeps Run going.
 func (w *watcher) Keep(alive bool) {
 	l := w.loop
-	if l.debug {
-		l.checkOwner(w.self, "Keep")
-	}
+	w.own("Keep")
 	if w.weak == !alive {
 		return
 	}
@@ -265,8 +277,11 @@ func (w *watcher) takeEvents() Events {
 	return w.received
 }
 
-// kindOf names a watcher's type as its user wrote it: "Timer".
-func kindOf(w Watcher) string { return reflect.TypeOf(w).Elem().Name() }
+// kindOf names a watcher's type, without type arguments: "Timer", "Queue".
+func kindOf(w Watcher) string {
+	kind, _, _ := strings.Cut(reflect.TypeOf(w).Elem().Name(), "[")
+	return kind
+}
 
 // noCopy makes go vet's copylocks check report copies.
 type noCopy struct{}

@@ -1,0 +1,206 @@
+package ev
+
+import "slices"
+
+// Four kinds that wait for nothing outside: they mark places in the loop's own
+// life. They are one idea with four names.
+
+// Idle calls back in every iteration that has nothing of its own priority or a
+// higher one to call; libev's ev_idle. While one is active the loop never parks.
+// An Idle also waits while one of a higher priority is active, so that the
+// priorities of Idles rank background work.
+type Idle struct {
+	_ noCopy
+	watcher
+	fn func(*Idle)
+}
+
+// NewIdle makes an Idle. It panics when l or fn is nil.
+func NewIdle(l *Loop, fn func(*Idle), opts ...Option) *Idle {
+	w := &Idle{fn: fn}
+	w.watcher.init("NewIdle", w, l, fn == nil, opts)
+	return w
+}
+
+// Start activates the watcher. It has no effect on an active one or on a closed
+// loop.
+func (w *Idle) Start() {
+	if w.begin() {
+		w.loop.idle[int(w.priority)-MinPriority].add(&w.watcher)
+	}
+}
+
+// SetCallback replaces the callback, from the next call on.
+func (w *Idle) SetCallback(fn func(*Idle)) {
+	if fn == nil {
+		panic("ev: Idle.SetCallback: nil callback")
+	}
+	w.fn = fn
+}
+
+func (w *Idle) call()         { w.fn(w) }
+func (w *Idle) callback() any { return w.fn }
+func (w *Idle) halt()         { w.loop.idle[int(w.priority)-MinPriority].remove(&w.watcher) }
+
+// Prepare calls back before each poll, in a pass of its own; libev's ev_prepare.
+// What it starts, sends or makes idle counts for the poll that follows. If it
+// stops the Run, there is no poll.
+type Prepare struct {
+	_ noCopy
+	watcher
+	fn func(*Prepare)
+}
+
+// NewPrepare makes a Prepare. It panics when l or fn is nil.
+func NewPrepare(l *Loop, fn func(*Prepare), opts ...Option) *Prepare {
+	w := &Prepare{fn: fn}
+	w.watcher.init("NewPrepare", w, l, fn == nil, opts)
+	return w
+}
+
+// Start activates the watcher. It has no effect on an active one or on a closed
+// loop.
+func (w *Prepare) Start() {
+	if w.begin() {
+		w.loop.prepares.add(&w.watcher)
+	}
+}
+
+// SetCallback replaces the callback, from the next call on.
+func (w *Prepare) SetCallback(fn func(*Prepare)) {
+	if fn == nil {
+		panic("ev: Prepare.SetCallback: nil callback")
+	}
+	w.fn = fn
+}
+
+func (w *Prepare) call()         { w.fn(w) }
+func (w *Prepare) callback() any { return w.fn }
+func (w *Prepare) halt()         { w.loop.prepares.remove(&w.watcher) }
+
+// Check calls back after each poll, before everything else of its priority or a
+// lower one; libev's ev_check. With Prepare it brackets the poll; MaxPriority is
+// its usual priority then.
+type Check struct {
+	_ noCopy
+	watcher
+	fn func(*Check)
+}
+
+// NewCheck makes a Check. It panics when l or fn is nil.
+func NewCheck(l *Loop, fn func(*Check), opts ...Option) *Check {
+	w := &Check{fn: fn}
+	w.watcher.init("NewCheck", w, l, fn == nil, opts)
+	return w
+}
+
+// Start activates the watcher. It has no effect on an active one or on a closed
+// loop.
+func (w *Check) Start() {
+	if w.begin() {
+		w.loop.checks.add(&w.watcher)
+	}
+}
+
+// SetCallback replaces the callback, from the next call on.
+func (w *Check) SetCallback(fn func(*Check)) {
+	if fn == nil {
+		panic("ev: Check.SetCallback: nil callback")
+	}
+	w.fn = fn
+}
+
+func (w *Check) call()         { w.fn(w) }
+func (w *Check) callback() any { return w.fn }
+func (w *Check) halt()         { w.loop.checks.remove(&w.watcher) }
+
+// Cleanup calls back once, when the loop is closed, while the other watchers are
+// active still; libev's ev_cleanup. It does not keep Run going.
+type Cleanup struct {
+	_ noCopy
+	watcher
+	fn func(*Cleanup)
+}
+
+// NewCleanup makes a Cleanup. It panics when l or fn is nil.
+func NewCleanup(l *Loop, fn func(*Cleanup), opts ...Option) *Cleanup {
+	w := &Cleanup{fn: fn}
+	w.watcher.init("NewCleanup", w, l, fn == nil, opts)
+	w.weak = true
+	return w
+}
+
+// Start activates the watcher. It has no effect on an active one or on a closed
+// loop.
+func (w *Cleanup) Start() {
+	if w.begin() {
+		w.loop.cleanups.add(&w.watcher)
+	}
+}
+
+// SetCallback replaces the callback, from the next call on.
+func (w *Cleanup) SetCallback(fn func(*Cleanup)) {
+	if fn == nil {
+		panic("ev: Cleanup.SetCallback: nil callback")
+	}
+	w.fn = fn
+}
+
+func (w *Cleanup) call()         { w.fn(w) }
+func (w *Cleanup) callback() any { return w.fn }
+func (w *Cleanup) halt()         { w.loop.cleanups.remove(&w.watcher) }
+
+// hooks are the active watchers of one kind, in the order of their starts.
+type hooks []*watcher
+
+func (h *hooks) add(w *watcher) { *h = append(*h, w) }
+
+func (h *hooks) remove(w *watcher) {
+	i := slices.Index(*h, w)
+	*h = slices.Delete(*h, i, i+1)
+}
+
+// idleHooks are the Idles, by priority.
+type idleHooks [levels]hooks
+
+func (h *idleHooks) any() bool {
+	for i := range h {
+		if len(h[i]) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// markPrepares and its likes make the watchers of a kind pending.
+func (l *Loop) markPrepares() {
+	for _, w := range l.prepares {
+		l.pending.mark(w, PrepareEvent)
+	}
+}
+
+// markIdles picks the highest priority that has Idles, unless something of that
+// priority or a higher one is pending.
+func (l *Loop) markIdles() {
+	for i := len(l.idle) - 1; i >= 0 && !l.pending.has(i); i-- {
+		if len(l.idle[i]) > 0 {
+			for _, w := range l.idle[i] {
+				l.pending.mark(w, IdleEvent)
+			}
+			return
+		}
+	}
+}
+
+// markChecks puts the Checks before what is pending already.
+func (l *Loop) markChecks() {
+	for _, w := range slices.Backward(l.checks) {
+		l.pending.markFirst(w, CheckEvent)
+	}
+}
+
+func (l *Loop) markCleanups() {
+	for _, w := range l.cleanups {
+		l.pending.mark(w, CleanupEvent)
+	}
+}
