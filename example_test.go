@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"syscall"
+	"os"
 	"time"
 
 	"github.com/goevlib/ev"
@@ -109,16 +109,16 @@ func ExampleTimer_Reset() {
 func ExampleSignal() {
 	loop, _ := ev.New()
 	defer loop.Close()
-	hup := ev.NewSignal(loop, syscall.SIGHUP, func(s *ev.Signal) {
-		fmt.Println("reopen the log")
+	interrupt := ev.NewSignal(loop, os.Interrupt, func(s *ev.Signal) {
+		fmt.Println("interrupted")
 		s.Stop()
 	})
-	if err := hup.Start(); err != nil {
+	if err := interrupt.Start(); err != nil {
 		panic(err)
 	}
-	ev.FeedSignal(syscall.SIGHUP) // as if the process had received it
+	ev.FeedSignal(os.Interrupt) // as if the process had received it
 	loop.Run(context.Background())
-	// Output: reopen the log
+	// Output: interrupted
 }
 
 func ExampleLoop_Post() {

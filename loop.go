@@ -41,10 +41,14 @@ type Loop struct {
 	clock
 	pending         pending
 	timers          alarms
+	periodics       periodics
 	idle            idleHooks
 	prepares        hooks
 	checks          hooks
 	cleanups        hooks
+	files           files
+	polled          time.Duration // when descriptors were looked at last
+	hidden          int           // active watchers that are the loop's own
 	active          []*watcher
 	refs            int // active watchers that keep Run going, plus Ref, less Unref
 	depth           int
@@ -181,6 +185,7 @@ func isDone(done <-chan struct{}) bool {
 
 // iterate is one iteration, in libev's order.
 func (l *Loop) iterate(mode runMode) {
+	l.reportFailures()
 	if len(l.prepares) > 0 {
 		l.markPrepares()
 		l.invoke()
@@ -192,7 +197,9 @@ func (l *Loop) iterate(mode runMode) {
 	l.poll(mode)
 	l.update()
 	l.collect()
+	l.markReady()
 	l.expireTimers()
+	l.expirePeriodics()
 	l.markIdles()
 	l.markChecks()
 	l.invoke()
@@ -203,18 +210,47 @@ func (l *Loop) iterate(mode runMode) {
 
 // poll waits for something to do, unless there is something already.
 func (l *Loop) poll(mode runMode) {
-	if mode == noWait || !l.alive() || !l.requests.empty() || l.idle.any() {
+	failed := l.flushFiles()
+	if failed || mode == noWait || !l.alive() || !l.requests.empty() || l.idle.any() || len(l.files.always) > 0 {
+		l.look(mode == noWait)
 		return
 	}
 	until := l.timers.next()
-	if until != never {
+	if until != never || len(l.periodics.heap) > 0 {
 		l.update()
-		until = max(until, after(l.mono, l.timeoutInterval))
+		until = max(min(until, l.nextPeriodic()), after(l.mono, l.timeoutInterval))
 		if until <= l.mono {
+			l.look(false)
 			return
 		}
 	}
-	l.park(until)
+	if l.ioInterval == 0 || l.files.count == 0 || l.rest(until) {
+		l.park(until, true)
+		l.polled = time.Since(l.base)
+	}
+}
+
+// look collects ready descriptors without waiting, unless the io interval says
+// that it is too early.
+func (l *Loop) look(always bool) {
+	if l.files.count == 0 || !always && l.ioInterval > 0 && l.mono-l.polled < l.ioInterval {
+		return
+	}
+	l.polled = l.mono
+	l.poller.poll()
+}
+
+// rest parks, deaf to descriptors, for what is left of the io interval. It
+// reports whether there is nothing else to do then.
+func (l *Loop) rest(until time.Duration) bool {
+	l.update()
+	next := l.polled + l.ioInterval
+	if next <= l.mono {
+		return true
+	}
+	l.park(min(next, until), false)
+	l.update()
+	return next <= l.mono && until > l.mono && l.requests.empty() && !l.interrupted()
 }
 
 // invoke runs what is pending, or has the user's function do it.
@@ -367,9 +403,7 @@ func (l *Loop) free() error {
 func (l *Loop) activate(w *watcher) {
 	l.active = append(l.active, w)
 	w.index = int32(len(l.active))
-	if !w.weak {
-		l.refs++
-	}
+	l.count(w, 1)
 	l.settle()
 }
 
@@ -380,8 +414,16 @@ func (l *Loop) deactivate(w *watcher) {
 	l.active[len(l.active)-1] = nil
 	l.active = l.active[:len(l.active)-1]
 	w.index = 0
-	if !w.weak {
-		l.refs--
+	l.count(w, -1)
+}
+
+// count keeps count of an active watcher more, or less.
+func (l *Loop) count(w *watcher, n int) {
+	switch {
+	case w.hidden:
+		l.hidden += n
+	case !w.weak:
+		l.refs += n
 	}
 }
 
@@ -439,7 +481,7 @@ func (l *Loop) Pending() int {
 // Active returns the number of active watchers.
 func (l *Loop) Active() int {
 	l.own("Active")
-	return len(l.active)
+	return len(l.active) - l.hidden
 }
 
 // Data returns what SetData stored.

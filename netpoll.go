@@ -13,22 +13,57 @@ import (
 // (backends, the recommended one first) and opens them (openNative); the channel
 // backend is everywhere.
 type poller interface {
-	// park sleeps until a wake or until base+until; never is no time limit. It
-	// calls commit once, at the point after which no wake can be missed, and
-	// returns at once if that is false. It may return early, for nothing, and
-	// without calling commit when the time has come. It does not allocate.
-	park(base time.Time, until time.Duration, commit func() bool)
+	// park sleeps until a wake or until base+until; never is no time limit. With
+	// files it also ends when a descriptor is ready. It calls commit once, at the
+	// point after which no wake can be missed, and returns at once if that is
+	// false. It may return early, for nothing, and without calling commit when the
+	// time has come. It does not allocate.
+	park(base time.Time, until time.Duration, files bool, commit func() bool)
 
-	// write ends the park by a system call, ready without one. Any goroutine
+	// write ends the park by a system call, expire without one. Any goroutine
 	// may call them, also during and after close, when they touch no descriptor.
-	// A poller that cannot write has only ready.
+	// A poller that cannot write has only expire.
 	write()
-	ready()
+	expire()
 	canWrite() bool
+
+	// openSet makes the set of descriptors, if there is none yet. It fails with
+	// errors.ErrUnsupported if there cannot be one. reopenSet makes a new, empty
+	// one.
+	openSet() error
+	reopenSet() error
+
+	// watch has the set report these events of fd, with this generation; None
+	// takes fd out. known says that fd was put in before. It answers
+	// errAlwaysReady for a regular file.
+	watch(fd int, generation uint32, known bool, events Events) error
+
+	// poll looks at the set without waiting. take returns what the last poll or
+	// park found ready, valid until the next.
+	poll()
+	take() []readyFD
 
 	// close frees the descriptors. Nobody is parked then.
 	close() error
 }
+
+// readyFD is a descriptor that the poller found ready.
+type readyFD struct {
+	fd         int
+	generation uint32
+	events     Events
+}
+
+var errAlwaysReady = errors.New("always ready")
+
+// noFiles is the part of a poller that has no descriptors.
+type noFiles struct{}
+
+func (noFiles) openSet() error                        { return errors.ErrUnsupported }
+func (noFiles) reopenSet() error                      { return errors.ErrUnsupported }
+func (noFiles) watch(int, uint32, bool, Events) error { return errors.ErrUnsupported }
+func (noFiles) poll()                                 {}
+func (noFiles) take() []readyFD                       { return nil }
 
 // farAway is the longest wait that is handed to the system as a deadline.
 const farAway = 1 << 62 * time.Nanosecond

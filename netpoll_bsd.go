@@ -3,6 +3,7 @@
 package ev
 
 import (
+	"errors"
 	"os"
 	"syscall"
 
@@ -60,3 +61,15 @@ func drainWake(fd uintptr) {
 		}
 	}
 }
+
+// fdSet is not there on these systems yet: see the platform table.
+type fdSet struct{ bed }
+
+func (s *fdSet) isOpen() bool { return false }
+func (s *fdSet) close() error { return nil }
+
+func (p *fdPoller) openSet() error                        { return errors.ErrUnsupported }
+func (p *fdPoller) reopenSet() error                      { return errors.ErrUnsupported }
+func (p *fdPoller) watch(int, uint32, bool, Events) error { return errors.ErrUnsupported }
+func (p *fdPoller) poll()                                 {}
+func (p *fdPoller) take() []readyFD                       { return nil }

@@ -6,6 +6,7 @@ import "time"
 // goroutine at all, so that a loop made in a testing/synctest bubble stays in
 // it.
 type chanPoller struct {
+	noFiles
 	woken chan struct{} // holds one wake; a second would say nothing new
 	timer *time.Timer
 }
@@ -16,7 +17,7 @@ func newChanPoller() *chanPoller {
 	return p
 }
 
-func (p *chanPoller) park(base time.Time, until time.Duration, commit func() bool) {
+func (p *chanPoller) park(base time.Time, until time.Duration, _ bool, commit func() bool) {
 	if !commit() {
 		return
 	}
@@ -32,13 +33,13 @@ func (p *chanPoller) park(base time.Time, until time.Duration, commit func() boo
 	}
 }
 
-func (p *chanPoller) ready() {
+func (p *chanPoller) expire() {
 	select {
 	case p.woken <- struct{}{}:
 	default:
 	}
 }
 
-func (p *chanPoller) write()         { p.ready() }
+func (p *chanPoller) write()         { p.expire() }
 func (p *chanPoller) canWrite() bool { return false }
 func (p *chanPoller) close() error   { return nil }

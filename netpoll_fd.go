@@ -8,12 +8,16 @@ import (
 	"os"
 	"syscall"
 	"time"
+
+	"go.uber.org/atomic"
+	"golang.org/x/sys/unix"
 )
 
-// fdPoller parks on a descriptor that the Go runtime's own poller watches: the
+// fdPoller parks on descriptors that the Go runtime's own poller watches: the
 // goroutine sleeps like any other that waits for a socket, and no OS thread is
-// held. The platform's file makes the descriptor (openWake) and names the two
-// system calls on it (signal, drain).
+// held. The platform's file makes the descriptor to wake it by (openWake), names
+// the two system calls on that (signalWake, drainWake), and has the set of
+// descriptors (fdSet).
 //
 // What one must know about the runtime's poller:
 //
@@ -22,7 +26,7 @@ import (
 //	   is after that.
 //	b. A read deadline in the past ends Read at once, without a call of the
 //	   function, and ends a Read in progress: the runtime readies the goroutine
-//	   itself. That is what ready does.
+//	   itself. That is what expire does.
 //	c. The deadline of the park is set before commit, never after: it would
 //	   overwrite that of a sender.
 //	d. A deadline left in the past by a slow sender shows as an error of the next
@@ -30,16 +34,27 @@ import (
 //	e. Control pins the descriptor, so that a sender cannot write to a number
 //	   that was closed and reused meanwhile.
 type fdPoller struct {
-	file  *os.File // parked on
-	wakes *os.File // written to; an eventfd is both
+	wake  bed                 // what write wakes
+	wakes *os.File            // what is written to; an eventfd is both
+	ring  syscall.RawConn     // of wakes
+	on    atomic.Pointer[bed] // where the park in progress is, for expire
+	set   fdSet
+
+	signalFunc func(fd uintptr) // signalWake, as a value: a wake does not allocate
+}
+
+// bed is a descriptor to park on.
+type bed struct {
+	file  *os.File
 	read  syscall.RawConn
-	ring  syscall.RawConn
+	armed time.Duration // the deadline that file has; never is none
 
-	armed  time.Duration // the deadline that file has; never is none
-	commit func() bool   // that of the park in progress; nil once called
+	// try is called when commit was, and the sleep can begin, and again after
+	// each edge. It reports whether the park is over.
+	try func(fd uintptr, woken bool) bool
 
-	tryFunc    func(fd uintptr) bool // p.try and signal, made once: a park does not allocate
-	signalFunc func(fd uintptr)
+	commit  func() bool           // that of the park in progress; nil once called
+	tryFunc func(fd uintptr) bool // b.tries, as a value: a park does not allocate
 }
 
 // longPast is a deadline that has passed for whoever reads the clock.
@@ -53,16 +68,13 @@ func openNative() (poller, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &fdPoller{file: file, wakes: wakes, armed: never, signalFunc: signalWake}
-	p.tryFunc = p.try
-	// os.NewFile keeps quiet when the runtime's poller refuses a descriptor; a
-	// deadline is refused then too.
-	if err = file.SetReadDeadline(time.Time{}); err != nil {
-		err = fmt.Errorf("register with the runtime's poller: %w", err)
-	}
-	if err == nil {
-		p.read, err = file.SyscallConn()
-	}
+	p := &fdPoller{wakes: wakes, signalFunc: signalWake}
+	err = p.wake.open(file, func(fd uintptr, woken bool) bool {
+		if woken {
+			drainWake(fd)
+		}
+		return woken
+	})
 	if err == nil {
 		p.ring, err = wakes.SyscallConn()
 	}
@@ -70,54 +82,82 @@ func openNative() (poller, error) {
 		_ = p.close()
 		return nil, err
 	}
+	p.on.Store(&p.wake)
 	return p, nil
 }
 
-func (p *fdPoller) park(base time.Time, until time.Duration, commit func() bool) {
+func (b *bed) open(file *os.File, try func(fd uintptr, woken bool) bool) (err error) {
+	b.file, b.armed, b.try, b.tryFunc = file, never, try, b.tries
+	// os.NewFile keeps quiet when the runtime's poller refuses a descriptor; a
+	// deadline is refused then too.
+	if err := file.SetReadDeadline(time.Time{}); err != nil {
+		return fmt.Errorf("register with the runtime's poller: %w", err)
+	}
+	b.read, err = file.SyscallConn()
+	return err
+}
+
+func (p *fdPoller) park(base time.Time, until time.Duration, files bool, commit func() bool) {
+	b := &p.wake
+	if files && p.set.isOpen() {
+		b = &p.set.bed
+	}
+	if p.on.Load() != b {
+		p.on.Store(b)
+	}
+	b.park(base, until, commit)
+}
+
+func (b *bed) park(base time.Time, until time.Duration, commit func() bool) {
 	if until >= farAway {
 		until = never
 	}
-	if until != p.armed {
-		p.arm(base, until)
+	if until != b.armed {
+		b.arm(base, until)
 	}
-	p.commit = commit
-	if err := p.read.Read(p.tryFunc); err != nil {
-		p.armed = unknown // note d
+	b.commit = commit
+	if err := b.read.Read(b.tryFunc); err != nil {
+		b.armed = unknown // note d
 	}
-	p.commit = nil
+	b.commit = nil
 }
 
-func (p *fdPoller) arm(base time.Time, until time.Duration) {
+func (b *bed) arm(base time.Time, until time.Duration) {
 	var deadline time.Time
 	if until != never {
 		deadline = base.Add(until)
 	}
-	if p.file.SetReadDeadline(deadline) == nil {
-		p.armed = until
+	if b.file.SetReadDeadline(deadline) == nil {
+		b.armed = until
 	}
 }
 
-// try is called by Read, first on entry, and again after each edge.
-func (p *fdPoller) try(fd uintptr) bool {
-	if commit := p.commit; commit != nil {
-		p.commit = nil
-		return !commit()
+func (b *bed) tries(fd uintptr) bool {
+	commit := b.commit
+	if commit == nil {
+		return b.try(fd, true)
 	}
-	drainWake(fd)
-	return true
+	b.commit = nil
+	return !commit() || b.try(fd, false)
 }
 
 func (p *fdPoller) write()         { _ = p.ring.Control(p.signalFunc) }
-func (p *fdPoller) ready()         { _ = p.file.SetReadDeadline(longPast) }
+func (p *fdPoller) expire()        { _ = p.on.Load().file.SetReadDeadline(longPast) }
 func (p *fdPoller) canWrite() bool { return true }
 
 func (p *fdPoller) close() error {
-	err := p.file.Close()
-	if p.wakes != p.file {
+	err := errors.Join(p.set.close(), p.wake.file.Close())
+	if p.wakes != p.wake.file {
 		err = errors.Join(err, p.wakes.Close())
 	}
 	if err != nil {
 		return fmt.Errorf("ev: Close: %w", err)
 	}
 	return nil
+}
+
+// checkFD reports whether fd is open.
+func checkFD(fd int) error {
+	_, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0)
+	return os.NewSyscallError("fcntl", err)
 }

@@ -2,7 +2,9 @@ package ev
 
 import (
 	"encoding/binary"
+	"errors"
 	"os"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -33,3 +35,137 @@ func signalWake(fd uintptr) {
 }
 
 func drainWake(uintptr) {}
+
+// fdSet is an epoll set of the loop's own. An epoll descriptor can be polled, so
+// the loop parks on it as on any other, and thousands of descriptors are one to
+// the runtime. The eventfd is in the set too.
+type fdSet struct {
+	bed
+	epfd   int
+	events []unix.EpollEvent
+	ready  []readyFD
+}
+
+// wakeMark is the number under which the set reports the eventfd.
+const wakeMark = -1
+
+func (s *fdSet) isOpen() bool { return s.file != nil }
+
+func (p *fdPoller) openSet() error {
+	if p.set.isOpen() {
+		return nil
+	}
+	return p.reopenSet()
+}
+
+func (p *fdPoller) reopenSet() error {
+	epfd, err := newEpoll(p.ring)
+	if err != nil {
+		return err
+	}
+	s := &p.set
+	_ = s.close()
+	s.epfd = epfd
+	if s.events == nil {
+		s.events = make([]unix.EpollEvent, 64)
+	}
+	return s.open(os.NewFile(uintptr(epfd), "ev-set"), func(_ uintptr, woken bool) bool {
+		return s.look() || woken
+	})
+}
+
+// newEpoll makes an epoll set that has the eventfd in it, edge-triggered, since
+// nobody reads that.
+func newEpoll(ring syscall.RawConn) (epfd int, err error) {
+	epfd, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	if err != nil {
+		return -1, os.NewSyscallError("epoll_create1", err)
+	}
+	err = unix.SetNonblock(epfd, true)
+	if err == nil {
+		wake := unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLET, Fd: wakeMark}
+		gone := ring.Control(func(fd uintptr) {
+			err = unix.EpollCtl(epfd, unix.EPOLL_CTL_ADD, int(fd), &wake)
+		})
+		err = errors.Join(gone, os.NewSyscallError("epoll_ctl", err))
+	}
+	if err != nil {
+		_ = unix.Close(epfd)
+		return -1, err
+	}
+	return epfd, nil
+}
+
+func (s *fdSet) close() error {
+	if !s.isOpen() {
+		return nil
+	}
+	return s.file.Close()
+}
+
+func (p *fdPoller) poll() { p.set.look() }
+
+func (p *fdPoller) take() []readyFD {
+	ready := p.set.ready
+	p.set.ready = ready[:0]
+	return ready
+}
+
+// look collects what is ready. It reports whether there was anything, the wake
+// included: an edge that was seen here is not reported to the runtime any more,
+// so the park must not go on.
+func (s *fdSet) look() bool {
+	n, err := unix.EpollWait(s.epfd, s.events, 0)
+	if err != nil {
+		return false // EINTR: whatever is there is still there
+	}
+	for _, e := range s.events[:n] {
+		if e.Fd == wakeMark {
+			continue
+		}
+		got := None
+		if e.Events&(unix.EPOLLIN|unix.EPOLLHUP|unix.EPOLLERR) != 0 {
+			got |= Read
+		}
+		if e.Events&(unix.EPOLLOUT|unix.EPOLLHUP|unix.EPOLLERR) != 0 {
+			got |= Write
+		}
+		s.ready = append(s.ready, readyFD{int(e.Fd), uint32(e.Pad), got})
+	}
+	if n == len(s.events) && n < maxEvents {
+		s.events = make([]unix.EpollEvent, 2*n) // there may be more: ask for more next time
+	}
+	return n > 0
+}
+
+const maxEvents = 4096
+
+func (p *fdPoller) watch(fd int, generation uint32, known bool, events Events) error {
+	epfd := p.set.epfd
+	if events == None {
+		// A file that was closed is gone from the set already (EBADF, ENOENT).
+		_ = unix.EpollCtl(epfd, unix.EPOLL_CTL_DEL, fd, nil)
+		return nil
+	}
+	e := unix.EpollEvent{Fd: int32(fd), Pad: int32(generation)}
+	if events&Read != 0 {
+		e.Events |= unix.EPOLLIN
+	}
+	if events&Write != 0 {
+		e.Events |= unix.EPOLLOUT
+	}
+	op := unix.EPOLL_CTL_ADD
+	if known {
+		op = unix.EPOLL_CTL_MOD
+	}
+	err := unix.EpollCtl(epfd, op, fd, &e)
+	switch err {
+	case unix.ENOENT: // the number denotes another file now
+		err = unix.EpollCtl(epfd, unix.EPOLL_CTL_ADD, fd, &e)
+	case unix.EEXIST:
+		err = unix.EpollCtl(epfd, unix.EPOLL_CTL_MOD, fd, &e)
+	case unix.EPERM:
+		return errAlwaysReady
+	}
+	return os.NewSyscallError("epoll_ctl", err)
+}

@@ -5,3 +5,5 @@ package ev
 var backends = []Backend{BackendChan}
 
 func openNative() (poller, error) { panic("ev: no native backend") }
+
+func checkFD(int) error { return nil }

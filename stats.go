@@ -10,6 +10,7 @@ type Stats struct {
 	DirectWakes uint64 // wake-ups without one
 	Collected   uint64 // requests of other goroutines collected: bursts of sends, of posts, of signals
 	Callbacks   uint64 // callbacks made, posted functions included
+	EpollCtls   uint64 // changes of interest in a descriptor that the system was told of
 	Active      int    // active watchers
 	Pending     int    // callbacks that wait for the pass
 }
@@ -23,7 +24,8 @@ func (l *Loop) Stats() Stats {
 		Iterations: c.iterations.Load(), Parks: c.parks.Load(),
 		FDWrites: c.fdWrites.Load(), DirectWakes: c.directWakes.Load(),
 		Collected: c.collected.Load(), Callbacks: c.callbacks.Load(),
-		Active: int(c.active.Load()), Pending: int(c.pending.Load()),
+		EpollCtls: c.epollCtls.Load(),
+		Active:    int(c.active.Load()), Pending: int(c.pending.Load()),
 	}
 }
 
@@ -37,6 +39,7 @@ type counters struct {
 	iterations  atomic.Uint64 // copied from the loop's own by publish
 	collected   atomic.Uint64
 	callbacks   atomic.Uint64
+	epollCtls   atomic.Uint64
 	active      atomic.Uint32
 	pending     atomic.Uint32
 }
@@ -51,7 +54,8 @@ func (l *Loop) publish() {
 	c.iterations.Store(l.iteration)
 	c.collected.Store(l.collected)
 	c.callbacks.Store(l.pending.calls)
-	c.active.Store(uint32(len(l.active)))
+	c.epollCtls.Store(l.files.calls)
+	c.active.Store(uint32(len(l.active) - l.hidden))
 	c.pending.Store(uint32(l.pending.count))
 }
 

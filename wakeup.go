@@ -47,7 +47,7 @@ func (l *Loop) wake() {
 	}
 	if l.how.direct.Load() != 0 {
 		l.counters.directWakes.Inc()
-		l.poller.ready()
+		l.poller.expire()
 		return
 	}
 	if l.how.mode == WakeAuto {
@@ -58,11 +58,12 @@ func (l *Loop) wake() {
 }
 
 // park is steps a to d. It returns when the loop was woken, perhaps for
-// nothing, or when until, a time since base, has come.
-func (l *Loop) park(until time.Duration) {
+// nothing, when until, a time since base, has come, or with files set when a
+// descriptor is ready.
+func (l *Loop) park(until time.Duration, files bool) {
 	l.how.probe(l.mono)
 	l.publish()
-	l.poller.park(l.base, until, l.commitFunc)
+	l.poller.park(l.base, until, files, l.commitFunc)
 	l.parked.Store(0)
 	if written := l.how.written.Load(); written != 0 {
 		l.how.written.Store(0)

@@ -77,6 +77,7 @@ type watcher struct {
 	priority int8
 	pending  bool
 	weak     bool // Keep(false)
+	hidden   bool // the loop's own: not counted, and no reference
 }
 
 // Option configures a watcher as it is made.

@@ -1,0 +1,402 @@
+package ev
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"syscall"
+)
+
+// IO calls back while a file descriptor is readable or writable; libev's ev_io.
+// It is level-triggered: there is a callback in every iteration in which the
+// condition holds. Any number of watchers may watch one descriptor; each gets
+// only the events that it asked for. Thousands of descriptors cost neither a
+// goroutine nor a thread: each loop has a set of its own, nested in the runtime's
+// poller, made by the first Start of an IO.
+//
+// A readiness can be spurious; descriptors should be non-blocking. An error or
+// hang-up is reported as every event asked for: the read or write then tells.
+// Regular files are always ready. Nothing else is offered: no edge-triggering,
+// no exclusive wake-up, no priority data.
+//
+// Stop the watcher before the descriptor is closed. A descriptor found closed
+// when the loop next tells the system about it stops its watchers, with a last
+// callback of Error|Read|Write; one closed later just has no more events. When
+// the number is used again, Start or Set makes it known; nothing of the old file
+// is ever delivered for the new one.
+//
+// BackendChan has no descriptors: Start answers errors.ErrUnsupported.
+type IO struct {
+	_ noCopy
+	watcher
+	fd       int
+	interest Events
+	next     *IO             // the next active watcher of the same descriptor
+	conn     syscall.RawConn // NewConnIO: whose descriptor it is
+	fn       func(*IO, Events)
+	internal func(Events) // watchFD: called in the poll phase
+}
+
+// NewIO makes an IO for a descriptor and the events Read, Write, both, or none.
+// The loop does not own the descriptor: it neither closes it nor makes it
+// non-blocking. It panics when l or fn is nil; what is wrong with fd or events,
+// Start reports.
+func NewIO(l *Loop, fd int, events Events, fn func(*IO, Events), opts ...Option) *IO {
+	w := &IO{fd: fd, interest: events, fn: fn}
+	w.watcher.init("NewIO", w, l, fn == nil, opts)
+	return w
+}
+
+// NewConnIO makes an IO for the descriptor of c: a net.Conn, an *os.File, the
+// connection of a hijacked request. The watcher keeps c alive, and never parks on
+// it: the callback may read, write or close it. Reads of c by other goroutines go
+// on as ever, and compete for the data.
+func NewConnIO(l *Loop, c syscall.Conn, events Events, fn func(*IO, Events), opts ...Option) *IO {
+	if c == nil {
+		panic("ev: NewConnIO: nil connection")
+	}
+	w := &IO{fd: -1, interest: events, fn: fn}
+	w.watcher.init("NewConnIO", w, l, fn == nil, opts)
+	conn, err := c.SyscallConn()
+	if err != nil {
+		conn = lostConn{err}
+	}
+	w.conn = conn
+	_ = w.findFD() // for FD; Start tries again, and reports
+	return w
+}
+
+// lostConn stands for a connection that had no descriptor to give.
+type lostConn struct{ err error }
+
+func (c lostConn) Control(func(uintptr)) error    { return c.err }
+func (c lostConn) Read(func(uintptr) bool) error  { return c.err }
+func (c lostConn) Write(func(uintptr) bool) error { return c.err }
+
+// Start begins to watch. It has no effect on an active watcher. It fails when
+// the descriptor is not open or the events are not a set of Read and Write, when
+// the system has no more room (syscall.EMFILE, at the first IO of a loop), with
+// errors.ErrUnsupported where the backend has no descriptors, and with ErrClosed.
+func (w *IO) Start() error {
+	w.own("Start")
+	l := w.loop
+	if w.index != 0 {
+		return nil
+	}
+	if l.isClosed() {
+		return ErrClosed
+	}
+	err := checkEvents(w.interest)
+	if err == nil {
+		err = l.poller.openSet()
+	}
+	if err == nil {
+		err = w.findFD()
+	}
+	if err != nil {
+		return fmt.Errorf("ev: IO.Start: %w", err)
+	}
+	w.begin()
+	l.files.add(l, w)
+	return nil
+}
+
+func checkEvents(events Events) error {
+	if events&^(Read|Write) != 0 {
+		return fmt.Errorf("events %v are not a set of Read and Write", events)
+	}
+	return nil
+}
+
+// findFD checks that the descriptor is open and, for a connection, which it is.
+func (w *IO) findFD() error {
+	if w.conn != nil {
+		return w.conn.Control(func(fd uintptr) { w.fd = int(fd) })
+	}
+	if w.fd < 0 {
+		return fmt.Errorf("negative descriptor %d", w.fd)
+	}
+	if err := checkFD(w.fd); err != nil {
+		return fmt.Errorf("descriptor %d: %w", w.fd, err)
+	}
+	return nil
+}
+
+// FD returns the descriptor; -1 if the connection had none any more.
+func (w *IO) FD() int {
+	w.own("FD")
+	return w.fd
+}
+
+// Interest returns the events watched for.
+func (w *IO) Interest() Events {
+	w.own("Interest")
+	return w.interest
+}
+
+// Set gives an inactive watcher another descriptor and other events
+// (ev_io_set). It fails while the watcher is active, and for a negative
+// descriptor or other events than Read and Write.
+func (w *IO) Set(fd int, events Events) error {
+	w.own("Set")
+	if w.index != 0 {
+		return errors.New("ev: IO.Set: the watcher is active")
+	}
+	if fd < 0 {
+		return fmt.Errorf("ev: IO.Set: negative descriptor %d", fd)
+	}
+	if err := checkEvents(events); err != nil {
+		return fmt.Errorf("ev: IO.Set: %w", err)
+	}
+	w.fd, w.interest, w.conn = fd, events, nil
+	return nil
+}
+
+// SetEvents changes the events, also while active (ev_io_modify). The system is
+// told once per iteration at most, and not at all when nothing changed in effect.
+// An event that is pending and no longer asked for is taken back.
+func (w *IO) SetEvents(events Events) error {
+	w.own("SetEvents")
+	if err := checkEvents(events); err != nil {
+		return fmt.Errorf("ev: IO.SetEvents: %w", err)
+	}
+	w.interest = events
+	if w.index != 0 {
+		w.loop.files.change(w.fd)
+	}
+	if w.pending {
+		if got := w.Clear() & (events | ^(Read | Write)); got != None {
+			w.Feed(got)
+		}
+	}
+	return nil
+}
+
+// SetCallback replaces the callback, from the next call on.
+func (w *IO) SetCallback(fn func(*IO, Events)) {
+	if fn == nil {
+		panic("ev: IO.SetCallback: nil callback")
+	}
+	w.fn = fn
+}
+
+func (w *IO) call()         { w.fn(w, w.events) }
+func (w *IO) callback() any { return w.fn }
+func (w *IO) halt()         { w.loop.files.remove(w) }
+
+// FeedFD acts as if the system had reported events on fd: every active IO on it
+// that asked for one of them gets those (ev_feed_fd_event). A descriptor that
+// nobody watches is ignored.
+func (l *Loop) FeedFD(fd int, events Events) {
+	l.own("FeedFD")
+	if fd >= 0 && fd < len(l.files.table) {
+		l.files.table[fd].deliver(l, events)
+	}
+	l.settle()
+}
+
+// watchFD has fn called on the loop's goroutine, in the poll phase of an
+// iteration, when fd is ready: for the kinds that wait on a descriptor of their
+// own. It counts as no watcher, and holds no reference.
+func (l *Loop) watchFD(fd int, events Events, fn func(got Events)) (stop func(), err error) {
+	w := NewIO(l, fd, events, func(*IO, Events) {})
+	w.internal = fn
+	w.hidden = true
+	if err := w.Start(); err != nil {
+		return nil, err
+	}
+	return w.Stop, nil
+}
+
+// files is the loop's table of descriptors: who watches them, and what the
+// poller was told.
+type files struct {
+	table   []file // by descriptor
+	changed []int  // descriptors about which the poller has to be told
+	always  []int  // descriptors that the poller refuses because they are always ready
+	count   int    // active IOs
+	calls   uint64 // interest changes that the system was told of
+}
+
+// file is one descriptor. A generation is a use of the number: the poller gives
+// it back with each event, and an event of an old one is recognized.
+type file struct {
+	first      *IO // in the order of their starts
+	generation uint32
+	told       Events // what the poller watches for
+	changed    bool   // it is in files.changed
+	fresh      bool   // the number may denote another file: tell in any case
+	always     bool
+}
+
+// add puts an active watcher in its place. The watchers of a connection that was
+// closed, and had the same number, are found out here.
+func (f *files) add(l *Loop, w *IO) {
+	for len(f.table) <= w.fd {
+		f.table = append(f.table, file{})
+	}
+	e := &f.table[w.fd]
+	for o := e.first; o != nil; {
+		next := o.next
+		if o.conn != nil && o.lost() {
+			l.fail(o)
+		}
+		o = next
+	}
+	last := &e.first
+	for *last != nil {
+		last = &(*last).next
+	}
+	*last = w
+	f.count++
+	e.fresh = true
+	f.change(w.fd)
+}
+
+// lost reports whether the connection no longer has the descriptor.
+func (w *IO) lost() bool {
+	fd := w.fd
+	err := w.conn.Control(func(now uintptr) { fd = int(now) })
+	return err != nil || fd != w.fd
+}
+
+func (f *files) remove(w *IO) {
+	e := &f.table[w.fd]
+	at := &e.first
+	for *at != w {
+		at = &(*at).next
+	}
+	*at, w.next = w.next, nil
+	f.count--
+	f.change(w.fd)
+}
+
+func (f *files) change(fd int) {
+	if e := &f.table[fd]; !e.changed {
+		e.changed = true
+		f.changed = append(f.changed, fd)
+	}
+}
+
+// flushFiles tells the poller what has changed, before it polls. It reports
+// whether it could not, and watchers were made pending with the Error.
+func (l *Loop) flushFiles() (failed bool) {
+	f := &l.files
+	for _, fd := range f.changed {
+		e := &f.table[fd]
+		e.changed = false
+		if err := l.tell(fd, e); err != nil {
+			for e.first != nil {
+				l.fail(e.first)
+			}
+			e.changed, e.told, e.fresh = false, None, false
+			failed = true
+		}
+	}
+	f.changed = f.changed[:0]
+	return failed
+}
+
+// tell brings the poller's view of a descriptor up to date.
+func (l *Loop) tell(fd int, e *file) error {
+	f := &l.files
+	want := None
+	for w := e.first; w != nil; w = w.next {
+		want |= w.interest
+	}
+	if want == e.told && !(e.fresh && want != None) {
+		return nil
+	}
+	if e.always {
+		e.always = false
+		f.always = slices.DeleteFunc(f.always, func(other int) bool { return other == fd })
+	}
+	if e.fresh {
+		e.generation++
+	}
+	f.calls++
+	err := l.watchPinned(fd, e, want)
+	if errors.Is(err, errAlwaysReady) {
+		e.always = true
+		f.always = append(f.always, fd)
+		err = nil
+	}
+	if err == nil {
+		e.told, e.fresh = want, false
+	}
+	return err
+}
+
+// watchPinned is the poller's watch, with a connection's descriptor pinned, so
+// that it is not another file's by then.
+func (l *Loop) watchPinned(fd int, e *file, want Events) (err error) {
+	watch := func() { err = l.poller.watch(fd, e.generation, e.told != None, want) }
+	if e.first == nil || e.first.conn == nil {
+		watch()
+		return err
+	}
+	gone := e.first.conn.Control(func(now uintptr) {
+		if int(now) != fd {
+			err = syscall.EBADF
+			return
+		}
+		watch()
+	})
+	return errors.Join(gone, err)
+}
+
+// fail stops a watcher whose descriptor is of no use.
+func (l *Loop) fail(w *IO) {
+	w.Stop()
+	if w.internal == nil {
+		l.pending.mark(&w.watcher, Error|Read|Write)
+	}
+}
+
+// markReady makes the watchers pending whose descriptors are ready.
+func (l *Loop) markReady() {
+	f := &l.files
+	stale := false
+	for _, r := range l.poller.take() {
+		if r.fd >= len(f.table) || f.table[r.fd].generation != r.generation || f.table[r.fd].told == None {
+			stale = true
+			continue
+		}
+		f.table[r.fd].deliver(l, r.events)
+	}
+	for _, fd := range f.always {
+		f.table[fd].deliver(l, Read|Write)
+	}
+	if stale {
+		l.rebuildFiles()
+	}
+}
+
+// rebuildFiles makes a new set. A file that was closed and lives on under
+// another descriptor goes on to report under its old number, and the system
+// offers no other way to make it stop.
+func (l *Loop) rebuildFiles() {
+	if l.poller.reopenSet() != nil {
+		return // the next event tries again
+	}
+	for fd := range l.files.table {
+		if e := &l.files.table[fd]; e.told != None && !e.always {
+			e.told, e.fresh = None, true
+			l.files.change(fd)
+		}
+	}
+}
+
+func (e *file) deliver(l *Loop, events Events) {
+	for w := e.first; w != nil; {
+		next := w.next
+		if got := events & w.interest; got != None {
+			if w.internal != nil {
+				w.internal(got)
+			} else {
+				l.pending.mark(&w.watcher, got)
+			}
+		}
+		w = next
+	}
+}
