@@ -10,21 +10,50 @@ type clock struct {
 	mono   time.Duration // the cached time, since base
 	wall   time.Time     // the wall clock as it was read last …
 	wallAt time.Duration // … and when that was
+	reread bool          // the wall clock was set, somebody says: look
 }
 
-const wallReread = 500 * time.Millisecond
+// The wall clock has been set, rather than read a little late, when it is off by
+// wallJump or more.
+const (
+	wallReread = 500 * time.Millisecond
+	wallJump   = time.Second
+)
 
 func newClock() clock {
 	now := time.Now()
 	return clock{base: now, wall: now}
 }
 
-func (c *clock) update() {
+// update refreshes the cached time. It reports whether the wall clock was set.
+func (c *clock) update() (jumped bool) {
 	c.mono = time.Since(c.base)
-	if c.mono-c.wallAt >= wallReread {
-		c.wall = time.Now()
-		c.wallAt = c.wall.Sub(c.base)
-		c.mono = c.wallAt
+	if c.mono-c.wallAt < wallReread && !c.reread {
+		return false
+	}
+	now := time.Now()
+	return c.set(now, now.Sub(c.base))
+}
+
+// set takes in that at mono the wall clock showed wall. It reports whether that
+// is another time than it should have been.
+func (c *clock) set(wall time.Time, mono time.Duration) (jumped bool) {
+	expected := c.wall.UnixNano() + int64(mono-c.wallAt)
+	c.wall, c.wallAt, c.mono, c.reread = wall, mono, mono, false
+	off := time.Duration(wall.UnixNano() - expected)
+	return off >= wallJump || off <= -wallJump
+}
+
+// wallNow is the cached time on the wall clock, since the Unix epoch.
+func (c *clock) wallNow() time.Duration {
+	return time.Duration(c.wall.UnixNano()) + c.mono - c.wallAt
+}
+
+// update refreshes the cached time, and has what waits on the wall clock follow
+// it when it was set.
+func (l *Loop) update() {
+	if l.clock.update() {
+		l.replanPeriodics()
 	}
 }
 
@@ -44,13 +73,16 @@ func (l *Loop) Update() {
 }
 
 // Suspend is called before the program is stopped for a while on purpose, and
-// Resume after: timers are delayed by the time between (ev_suspend, ev_resume).
+// Resume after (ev_suspend, ev_resume): timers are delayed by the time between,
+// and of Periodics and Schedulers the moments that it contained are skipped.
 // Between the two no other method of the loop may be used.
 func (l *Loop) Suspend() { l.Update() }
 
 // Resume follows Suspend.
 func (l *Loop) Resume() {
+	l.own("Resume")
 	suspended := l.mono
-	l.Update()
+	l.clock.update()
 	l.timers.shift(l.mono - suspended)
+	l.replanPeriodics()
 }

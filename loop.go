@@ -185,7 +185,9 @@ func isDone(done <-chan struct{}) bool {
 
 // iterate is one iteration, in libev's order.
 func (l *Loop) iterate(mode runMode) {
-	l.reportFailures()
+	if len(l.periodics.failures) > 0 {
+		l.reportFailures()
+	}
 	if len(l.prepares) > 0 {
 		l.markPrepares()
 		l.invoke()

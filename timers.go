@@ -17,6 +17,8 @@ type alarm struct {
 	order uint64 // when it was put there: ties of due run in this order
 }
 
+func (a *alarm) armed() bool { return a.pos != 0 }
+
 // alarms is a 4-ary heap of alarms by (due, order). It never reads a clock:
 // times are durations since a moment that its user knows. The key is inline,
 // so that four children are one cache line.

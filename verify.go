@@ -3,6 +3,7 @@ package ev
 import (
 	"errors"
 	"fmt"
+	"strings"
 )
 
 // Verify checks every invariant of the loop's structures and reports all that
@@ -11,7 +12,7 @@ import (
 // several goroutines have touched: EV_DEBUG=1 finds those.
 func (l *Loop) Verify() error {
 	l.own("Verify")
-	return errors.Join(l.verifyActive(), l.pending.verify(), l.timers.verify())
+	return errors.Join(l.verifyActive(), l.pending.verify(), l.timers.verify(), l.periodics.verify())
 }
 
 func (l *Loop) verifyActive() error {
@@ -22,8 +23,8 @@ func (l *Loop) verifyActive() error {
 		if w.loop != l {
 			return fmt.Errorf("ev: active watcher %d belongs to another loop", i)
 		}
-		if t, ok := w.self.(*Timer); ok && t.pos == 0 {
-			return fmt.Errorf("ev: active timer %d is not in the heap", i)
+		if a, ok := w.self.(interface{ armed() bool }); ok && !a.armed() {
+			return fmt.Errorf("ev: active %s %d is not in the heap", strings.ToLower(kindOf(w.self)), i)
 		}
 	}
 	return nil
