@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"runtime"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -665,27 +666,44 @@ func TestALoopMayBeRunByOneGoroutineAfterAnother(t *testing.T) {
 // ownedMethods are the methods that belong to the loop's goroutine.
 func ownedMethods(l *ev.Loop, a *ev.Async, w *ev.Timer) map[string]func() {
 	return map[string]func(){
+		"Async.Active":            func() { a.Active() },
 		"Async.Clear":             func() { a.Clear() },
+		"Async.Data":              func() { a.Data() },
+		"Async.Events":            func() { a.Events() },
 		"Async.Feed":              func() { a.Feed(ev.Custom) },
 		"Async.Invoke":            func() { a.Invoke(ev.Custom) },
 		"Async.Keep":              func() { a.Keep(true) },
+		"Async.Pending":           func() { a.Pending() },
+		"Async.Priority":          func() { a.Priority() },
+		"Async.SetData":           func() { a.SetData(nil) },
 		"Async.SetPriority":       func() { _ = a.SetPriority(0) },
 		"Async.Start":             func() { a.Start() },
 		"Async.Stop":              func() { a.Stop() },
+		"Timer.Remaining":         func() { w.Remaining() },
+		"Timer.Repeat":            func() { w.Repeat() },
 		"Timer.Reset":             func() { w.Reset() },
 		"Timer.Set":               func() { _ = w.Set(0, 0) },
 		"Timer.SetRepeat":         func() { _ = w.SetRepeat(0) },
 		"Timer.Start":             func() { w.Start() },
 		"Timer.Stop":              func() { w.Stop() },
+		"Loop.Active":             func() { l.Active() },
+		"Loop.Alive":              func() { l.Alive() },
+		"Loop.Data":               func() { l.Data() },
+		"Loop.Depth":              func() { l.Depth() },
+		"Loop.FeedSignal":         func() { l.FeedSignal(nil) },
 		"Loop.Invoke":             func() { l.Invoke() },
+		"Loop.Iteration":          func() { l.Iteration() },
+		"Loop.Now":                func() { l.Now() },
+		"Loop.Pending":            func() { l.Pending() },
 		"Loop.Ref":                func() { l.Ref() },
+		"Loop.SetData":            func() { l.SetData(nil) },
 		"Loop.SetIOInterval":      func() { _ = l.SetIOInterval(0) },
 		"Loop.SetInvoke":          func() { l.SetInvoke(nil) },
 		"Loop.SetTimeoutInterval": func() { _ = l.SetTimeoutInterval(0) },
 		"Loop.Unref":              func() { l.Unref() },
 		"Loop.Update":             func() { l.Update() },
 		"Loop.Verify":             func() { _ = l.Verify() },
-		"Loop.FeedSignal":         func() { l.FeedSignal(nil) },
+		"Go":                      func() { ev.Go(l, func() (int, error) { return 0, nil }, func(int, error) {}) },
 	}
 }
 
@@ -696,6 +714,7 @@ func TestDebuggingPanicsWithTheMethodCalledOnAForeignGoroutine(t *testing.T) { /
 	w := ev.NewTimer(l, time.Hour, 0, func(*ev.Timer) {})
 	start(t, l)
 	for name, method := range ownedMethods(l, a, w) {
+		name = strings.Replace(name, "Go", "Loop.Go", 1)
 		assert.Regexp(t, `^ev: `+name+`: called by goroutine \d+, but goroutine \d+ runs the loop "mine"$`,
 			panicOf(method))
 	}
@@ -1370,6 +1389,36 @@ func TestASlowPostIsLoggedWithItsPosition(t *testing.T) {
 	run(t, l)
 	assert.Contains(t, log.String(), "kind=Post")
 	assert.Contains(t, log.String(), "callback="+at)
+}
+
+func TestASlowCallOrDoneOfGoIsLoggedWithItsPosition(t *testing.T) {
+	var log bytes.Buffer
+	l := newLoop(t, ev.WithSlowCallback(time.Millisecond), ev.WithLogger(slog.New(slog.NewTextHandler(&log, nil))))
+	var call string
+	ev.Go(l, func() (int, error) {
+		call = here(1)
+		return ev.Call(context.Background(), l, func() (int, error) { time.Sleep(2 * time.Millisecond); return 0, nil })
+	}, func(int, error) {})
+	run(t, l)
+	assert.Contains(t, log.String(), "callback="+call)
+
+	log.Reset()
+	at := here(1)
+	ev.Go(l, func() (int, error) { return 0, nil }, func(int, error) { time.Sleep(2 * time.Millisecond) })
+	run(t, l)
+	assert.Contains(t, log.String(), "callback="+at)
+}
+
+type sleeper time.Duration
+
+func (d sleeper) sleep(*ev.Timer) { time.Sleep(time.Duration(d)) }
+
+func TestASlowMethodIsLoggedWithItsName(t *testing.T) {
+	var log bytes.Buffer
+	l := newLoop(t, ev.WithSlowCallback(time.Millisecond), ev.WithLogger(slog.New(slog.NewTextHandler(&log, nil))))
+	dueNow(l, sleeper(2*time.Millisecond).sleep)
+	run(t, l)
+	assert.Contains(t, log.String(), "ev_test.sleeper.sleep")
 }
 
 func TestTheCallbackInForceIsTheOneLogged(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -50,6 +51,15 @@ func TestThePassRunsByPriorityThenInTheOrderOfMarks(t *testing.T) { // PR-02, D1
 		"cleared twice":                         {"a -a -a b", "b"},
 		"all cleared":                           {"a b H -b -H -a", ""},
 		"cleared, with the same priority after": {"a -a a -a a", "a"},
+		"marked first, alone":                   {"^a", "a"},
+		"marked first, before its priority":     {"a b ^c", "c a b"},
+		"marked first, after higher ones":       {"a h ^b H", "H h b a"},
+		"two marked first":                      {"c ^a ^b", "b a c"},
+		"marked first though pending already":   {"a b ^b", "b a"},
+		"the first marked first":                {"a b ^a", "a b"},
+		"marked first and again":                {"b ^a a", "a b"},
+		"marked first and cleared":              {"b ^a -a", "b"},
+		"marked first after a cleared one":      {"a b -a ^c", "c b"},
 	} {
 		for _, at := range []uint32{0, 7, nearWrap} {
 			t.Run(fmt.Sprintf("%s from %d", name, at), func(t *testing.T) {
@@ -63,9 +73,12 @@ func TestThePassRunsByPriorityThenInTheOrderOfMarks(t *testing.T) { // PR-02, D1
 					probes[name] = newProbe(name, priority, func(w *probe) { got = append(got, w.name) })
 				}
 				for _, step := range strings.Fields(tc.steps) {
-					if cleared, ok := strings.CutPrefix(step, "-"); ok {
-						p.clear(&probes[cleared].watcher)
-					} else {
+					switch name := step[1:]; step[0] {
+					case '-':
+						p.clear(&probes[name].watcher)
+					case '^':
+						p.markFirst(&probes[name].watcher, Custom)
+					default:
 						p.mark(&probes[step].watcher, Custom)
 					}
 					require.NoError(t, p.verify())
@@ -107,6 +120,37 @@ func TestMarksAccumulateEventsAndClearReturnsThem(t *testing.T) { // PR-04, PR-0
 	p.pass(notClosed())
 	assert.Equal(t, []Events{Custom}, got)
 	assert.Equal(t, None, w.Events(), "not in the callback")
+}
+
+func TestAWatcherMarkedFirstKeepsTheEventsItHad(t *testing.T) {
+	var p pending
+	w := newProbe("w", 0, nil)
+	p.mark(&w.watcher, Read)
+	p.markFirst(&w.watcher, Custom)
+	assert.Equal(t, 1, p.count)
+	assert.Equal(t, Read|Custom, p.clear(&w.watcher))
+}
+
+func TestAPriorityHasSomethingPendingUnlessAllIsCleared(t *testing.T) {
+	for _, at := range []uint32{0, nearWrap} {
+		var p pending
+		const level = 0 - MinPriority
+		p.queues[level].head, p.queues[level].tail = at, at
+		assert.False(t, p.has(level))
+		a, b := newProbe("a", 0, nil), newProbe("b", 0, nil)
+		p.mark(&a.watcher, Custom)
+		p.mark(&b.watcher, Custom)
+		assert.True(t, p.has(level))
+		assert.False(t, p.has(level+1))
+		p.clear(&a.watcher)
+		assert.True(t, p.has(level))
+		assert.NoError(t, p.verify())
+		p.clear(&b.watcher)
+		assert.False(t, p.has(level))
+		assert.NoError(t, p.verify())
+		p.post(posted(func() {}))
+		assert.True(t, p.has(level))
+	}
 }
 
 func TestPostedFunctionsQueueWithTheWatchersOfPriorityZero(t *testing.T) {
@@ -232,9 +276,13 @@ func TestTheRingAgainstASlice(t *testing.T) {
 		q, model := fifo{head: at, tail: at}, []string(nil)
 		for i := range 500 {
 			switch {
-			case r.IntN(5) < 3:
+			case r.IntN(5) < 2:
 				require.Equal(t, q.head+uint32(len(model)), q.push(someEntry(fmt.Sprint(i))))
 				model = append(model, fmt.Sprint(i))
+			case r.IntN(5) == 0:
+				before := q.head - 1
+				require.Equal(t, before, q.pushFront(someEntry(fmt.Sprint(i))))
+				model = append([]string{fmt.Sprint(i)}, model...)
 			case len(model) == 0:
 			case r.IntN(2) == 0:
 				require.Equal(t, model[0], nameOf(q.pop()))
@@ -250,6 +298,19 @@ func TestTheRingAgainstASlice(t *testing.T) {
 		for _, want := range model {
 			require.Equal(t, want, nameOf(q.pop()))
 		}
+	}
+}
+
+func TestTheRingGrowsAtItsHeadToo(t *testing.T) {
+	for _, at := range []uint32{0, 5, nearWrap} {
+		q := fifo{head: at, tail: at}
+		for i := range 100 {
+			assert.Equal(t, at-uint32(i)-1, q.pushFront(someEntry(fmt.Sprint(i))))
+		}
+		for i := range 100 {
+			assert.Equal(t, fmt.Sprint(99-i), nameOf(q.pop()))
+		}
+		assert.True(t, q.empty())
 	}
 }
 
@@ -278,7 +339,11 @@ func TestThePendingQueueAgainstAList(t *testing.T) {
 	}
 	model := map[int8][]string{}
 	for range 20_000 {
-		switch w := probes[r.IntN(len(probes))]; r.IntN(3) {
+		switch w := probes[r.IntN(len(probes))]; r.IntN(4) {
+		case 3:
+			rest := slices.DeleteFunc(model[w.priority], func(name string) bool { return name == w.name })
+			model[w.priority] = append([]string{w.name}, rest...)
+			p.markFirst(&w.watcher, Custom)
 		case 0:
 			if !w.pending {
 				model[w.priority] = append(model[w.priority], w.name)
@@ -286,12 +351,7 @@ func TestThePendingQueueAgainstAList(t *testing.T) {
 			p.mark(&w.watcher, Custom)
 		case 1:
 			p.clear(&w.watcher)
-			list := model[w.priority]
-			for i, name := range list {
-				if name == w.name {
-					model[w.priority] = append(list[:i:i], list[i+1:]...)
-				}
-			}
+			model[w.priority] = slices.DeleteFunc(model[w.priority], func(name string) bool { return name == w.name })
 		case 2:
 			e, ok := p.pop()
 			want := ""

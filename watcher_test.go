@@ -421,24 +421,16 @@ func TestThePriorityOfAnActiveOrPendingWatcherCannotChange(t *testing.T) { // sp
 			l := newLoop(t)
 			w := kind(l, ignore, ev.Priority(1))
 			startIt(t, w)
-			assert.EqualError(t, w.SetPriority(0), "ev: "+kindName(name)+".SetPriority: the watcher is active")
+			assert.EqualError(t, w.SetPriority(0), "ev: "+name+".SetPriority: the watcher is active")
 			w.Stop()
 			w.Feed(ev.Custom)
-			assert.EqualError(t, w.SetPriority(0), "ev: "+kindName(name)+".SetPriority: the watcher is pending")
+			assert.EqualError(t, w.SetPriority(0), "ev: "+name+".SetPriority: the watcher is pending")
 			assert.Equal(t, 1, w.Priority())
 			w.Clear()
 			assert.NoError(t, w.SetPriority(0))
 			assert.Zero(t, w.Priority())
 		})
 	}
-}
-
-// kindName is what error messages call the kind.
-func kindName(kind string) string {
-	if kind == "Queue" {
-		return "Queue[int]"
-	}
-	return kind
 }
 
 func TestPendingWatchersRunByPriority(t *testing.T) { // spec 41, PR-02
