@@ -248,12 +248,16 @@ func (t *Timer) halt() {
 	t.loop.timers.remove(&t.alarm)
 }
 
-// expire makes every timer pending that is due by now.
+// expireTimers has every timer, and what else is there, do what is due by now.
 func (l *Loop) expireTimers() {
 	for l.timers.next() <= l.mono {
-		l.timers.heap[0].a.self.(*Timer).expire(l.mono)
+		l.timers.heap[0].a.self.(expirer).expire(l.mono)
 	}
 }
+
+// expirer is a kind that waits in Loop.timers. It takes itself on to its next
+// moment, or out of the heap.
+type expirer interface{ expire(now time.Duration) }
 
 // expire takes one due timer on to its next slot, or out of the heap: a
 // one-shot is inactive by the time its callback runs. The next slot is after

@@ -1,0 +1,244 @@
+package ev
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"syscall"
+	"time"
+)
+
+// Stat calls back when what a path names has changed; libev's ev_stat. The path
+// need not exist: that it appears or vanishes is a change too. Symbolic links are
+// not followed: a Stat on one watches the link.
+//
+// A change is a difference between two looks (lstat): in the device, inode, mode,
+// number of links, owner, device type, size, or one of the three times, as far as
+// the system has these; elsewhere in the identity, mode, size, or time of
+// modification. Changes between two looks collapse into one, and those that cancel
+// each other are not seen, nor is one that leaves the size and falls within the
+// granularity of the file's times. The time of access counts: to read the file
+// can be a change.
+//
+// On Linux the kernel tells the loop when to look again (inotify), promptly: also
+// when the path appears, or something is renamed over it or over a directory or
+// link on the way to it. Then there is no polling at all. A file that is merely
+// read, or changed through a memory mapping, is noticed with its next change.
+//
+// Everywhere else a Stat looks every Interval: on other systems, on BackendChan,
+// on file systems that other machines or programs may change behind the kernel's
+// back (NFS, SMB, FUSE, /proc; those not known to be local), where the kernel has
+// no more inotify watches to give, and where a file or a directory on the way to
+// it may not be read. It then misses what comes and goes within an Interval.
+//
+// All looks are made by the loop's goroutine, which waits for them: a file system
+// that hangs hangs the loop.
+type Stat struct {
+	_          noCopy
+	alarm      // in the heap while there is a need to poll
+	path       string
+	interval   time.Duration
+	current    fs.FileInfo
+	previous   fs.FileInfo
+	notice     statNotice
+	unassisted bool // the last look at what to be told of said so: poll
+	fn         func(*Stat)
+}
+
+// The system's part is statNotice, which every platform's file defines:
+//
+//	open joins the loop's source of notices, if it has one.
+//	watch asks for a notice of everything that may change what the path names, as
+//	it is now. It reports whether that can be relied on; if not, the Stat polls. It
+//	is called before a look, so that nothing falls between the two.
+//	close leaves the source.
+//
+// A notice is a call of Stat.noticed, in the poll phase of an iteration.
+
+// libev's intervals: numbers that do not keep step with the program's own timers.
+const (
+	defaultStatInterval = 5007489100 * time.Nanosecond
+	minStatInterval     = 107489100 * time.Nanosecond
+)
+
+// NewStat makes a Stat for a path, which is used as it is given: a relative one
+// starts at the working directory of the moment. The interval is for where the
+// Stat has to poll; 0 is the default of about 5 seconds, and shorter ones than
+// about 0.1 seconds are raised to that. It panics when l or fn is nil or interval
+// is negative; what is wrong with the path, Start reports.
+func NewStat(l *Loop, path string, interval time.Duration, fn func(*Stat), opts ...Option) *Stat {
+	if interval < 0 {
+		panic(fmt.Sprintf("ev: NewStat: negative interval %v", interval))
+	}
+	s := &Stat{path: path, interval: interval, fn: fn}
+	s.watcher.init("NewStat", s, l, fn == nil, opts)
+	return s
+}
+
+// Start takes the snapshot that the first change is relative to, and begins to
+// watch. There is no callback for what is there already. It has no effect on an
+// active watcher. A path that does not exist is no error, but one that cannot is:
+// empty, too long (syscall.ENAMETOOLONG), or with a zero byte (syscall.EINVAL).
+// On a closed loop it returns ErrClosed.
+func (s *Stat) Start() error {
+	s.own("Start")
+	if s.index != 0 {
+		return nil
+	}
+	if s.loop.isClosed() {
+		return ErrClosed
+	}
+	if err := checkPath(s.path); err != nil {
+		return fmt.Errorf("ev: Stat.Start: %w", err)
+	}
+	if !s.begin() {
+		return ErrClosed // meanwhile
+	}
+	switch {
+	case s.interval == 0:
+		s.interval = defaultStatInterval
+	case s.interval < minStatInterval:
+		s.interval = minStatInterval
+	}
+	s.notice.open(s)
+	s.watch()
+	s.current, _ = snapshot(s.path)
+	return nil
+}
+
+// checkPath fails for a path that no file can have.
+func checkPath(path string) error {
+	_, err := os.Lstat(path)
+	if path == "" || errors.Is(err, syscall.EINVAL) || errors.Is(err, syscall.ENAMETOOLONG) {
+		return err
+	}
+	return nil
+}
+
+// Path returns the path, as it was given.
+func (s *Stat) Path() string { return s.path }
+
+// Interval returns the time between two looks where the Stat has to poll: what
+// NewStat was given, and since the first Start what is made of it.
+func (s *Stat) Interval() time.Duration {
+	s.own("Interval")
+	return s.interval
+}
+
+// Current returns what the last look found: nil if the path did not exist, could
+// not be looked at, or was not looked at yet.
+func (s *Stat) Current() fs.FileInfo {
+	s.own("Current")
+	return s.current
+}
+
+// Previous returns what the look before the last change found, nil if the path
+// did not exist. In a callback for a change it differs from Current.
+func (s *Stat) Previous() fs.FileInfo {
+	s.own("Previous")
+	return s.previous
+}
+
+// Stat looks now and updates Current (ev_stat_stat). What it finds is no change
+// to call back for: a callback, or whoever changes the file, can so get even. A
+// change found before stays pending. It works on an inactive watcher too, and fails
+// when the path cannot be looked at, with fs.ErrNotExist when nothing is there;
+// Current is nil then.
+func (s *Stat) Stat() error {
+	s.own("Stat")
+	now, err := snapshot(s.path)
+	if s.pending && !sameStat(s.current, now) {
+		s.previous = s.current // or it might be equal to Current in that callback
+	}
+	s.current = now
+	if err != nil {
+		return fmt.Errorf("ev: Stat.Stat: %w", err)
+	}
+	return nil
+}
+
+// SetCallback replaces the callback, from the next call on.
+func (s *Stat) SetCallback(fn func(*Stat)) {
+	if fn == nil {
+		panic("ev: Stat.SetCallback: nil callback")
+	}
+	s.fn = fn
+}
+
+func (s *Stat) call()         { s.fn(s) }
+func (s *Stat) callback() any { return s.fn }
+
+func (s *Stat) halt() {
+	s.notice.close(s)
+	if s.alarm.armed() {
+		s.loop.timers.remove(&s.alarm)
+	}
+}
+
+// armed reports whether something will have the Stat look again.
+func (s *Stat) armed() bool { return s.alarm.armed() || !s.unassisted }
+
+// watch has the system tell of changes, and polls if that is not to be relied
+// on.
+func (s *Stat) watch() {
+	s.unassisted = !s.notice.watch(s)
+	timers := &s.loop.timers
+	switch {
+	case s.unassisted && !s.alarm.armed():
+		timers.add(&s.alarm, after(s.loop.mono, s.interval))
+	case !s.unassisted && s.alarm.armed():
+		timers.remove(&s.alarm)
+	}
+}
+
+// look makes the watcher pending if something has changed, and reports whether.
+// Previous is what the look before found, not the callback before: so it always
+// differs from Current, also when changes cancel each other before the callback.
+func (s *Stat) look() (changed bool) {
+	now, _ := snapshot(s.path)
+	if sameStat(s.current, now) {
+		return false
+	}
+	s.previous, s.current = s.current, now
+	s.loop.pending.mark(&s.watcher, StatEvent)
+	return true
+}
+
+// noticed is called when something has happened to the path; with moved, perhaps
+// to what it names or how that is reached, so that other things are to be watched
+// now.
+func (s *Stat) noticed(moved bool) {
+	if moved {
+		s.watch()
+	}
+	s.look()
+}
+
+// expire is the poll. What was to be watched may be another file now, or may be
+// watched now that there is room.
+func (s *Stat) expire(now time.Duration) {
+	s.loop.timers.move(&s.alarm, after(now, s.interval))
+	if s.look() || s.notice.incomplete() {
+		s.watch()
+	}
+	if !s.unassisted {
+		s.look() // nobody told of a change between the two
+	}
+}
+
+func snapshot(path string) (fs.FileInfo, error) {
+	info, err := os.Lstat(path)
+	if err != nil {
+		return nil, err
+	}
+	completeInfo(info)
+	return info, nil
+}
+
+func sameStat(a, b fs.FileInfo) bool {
+	if a == nil || b == nil {
+		return a == nil && b == nil
+	}
+	return sameInfo(a, b)
+}
