@@ -384,11 +384,10 @@ func TestTwoLoopsInOneBubblePlayPingPong(t *testing.T) { // spec 27, 74
 		ball := 0
 		var ping, pong *ev.Async
 		hit := func(a, other *ev.Async) {
-			ball++
-			other.Send()
-			if ball >= 2*rounds {
+			if ball++; ball >= 2*rounds {
 				a.Stop()
 			}
+			other.Send() // the ball is the other's now
 		}
 		ping = ev.NewAsync(l, func(a *ev.Async) { hit(a, pong) })
 		pong = ev.NewAsync(m, func(a *ev.Async) { hit(a, ping) })
