@@ -91,8 +91,8 @@ func (c *Child) Status() syscall.WaitStatus {
 // Start begins to watch. It fails with an error that wraps syscall.ESRCH when
 // there is no such process, which is also the case when it was waited for
 // already; syscall.ECHILD when it is not a child of this process, whose exit the
-// system would not tell (macOS and the BSDs do not notice, and the callback never
-// comes); syscall.EINVAL when the number is not positive; errors.ErrUnsupported
+// system does not tell us of (macOS and the BSDs do not refuse it, and the callback
+// never comes); syscall.EINVAL when the number is not positive; errors.ErrUnsupported
 // where there is no Child or no Trace; and ErrClosed on a closed loop. It has no
 // effect on an active watcher.
 //
@@ -140,7 +140,8 @@ var (
 // raise sets the priority, for which a pending watcher, fed before Start, changes
 // queues.
 func (c *Child) raise() {
-	pending, events := c.pending, c.loop.pending.clear(&c.watcher)
+	pending := c.pending
+	events := c.loop.pending.clear(&c.watcher)
 	c.priority = MaxPriority
 	if pending {
 		c.loop.pending.mark(&c.watcher, events)

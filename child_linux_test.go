@@ -1,0 +1,113 @@
+package ev
+
+import (
+	"os"
+	"os/exec"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+)
+
+// withoutPidfd is what openProcess makes where the system refuses pidfds.
+func withoutPidfd(t *testing.T, pid int, trace bool) *process {
+	p := &process{pid: pid, trace: trace, quit: make(chan struct{})}
+	t.Cleanup(p.close)
+	return p
+}
+
+func sleeper(t *testing.T) *exec.Cmd {
+	t.Helper()
+	cmd := exec.Command("sleep", "1000")
+	require.NoError(t, cmd.Start())
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	})
+	return cmd
+}
+
+// recorded is a report function and what it was told.
+func recorded() (report func(syscall.WaitStatus, bool), told chan syscall.WaitStatus, exits chan syscall.WaitStatus) {
+	told, exits = make(chan syscall.WaitStatus, 9), make(chan syscall.WaitStatus, 9)
+	return func(status syscall.WaitStatus, exit bool) {
+		if exit {
+			exits <- status
+		} else {
+			told <- status
+		}
+	}, told, exits
+}
+
+func TestWithoutAPidfdSIGCHLDTellsOfAll(t *testing.T) {
+	cmd := sleeper(t)
+	p := withoutPidfd(t, cmd.Process.Pid, true)
+	require.NoError(t, p.isChild())
+	report, told, exits := recorded()
+	p.watch(report)
+	require.NoError(t, cmd.Process.Signal(syscall.SIGSTOP))
+	assert.Equal(t, syscall.SIGSTOP, (<-told).StopSignal())
+	require.NoError(t, cmd.Process.Signal(syscall.SIGCONT))
+	assert.True(t, (<-told).Continued())
+	require.NoError(t, cmd.Process.Kill())
+	assert.Equal(t, syscall.SIGKILL, (<-exits).Signal())
+	<-p.quit // closed by its own goroutine
+
+	again := withoutPidfd(t, cmd.Process.Pid, false)
+	again.watch(report)
+	assert.Equal(t, syscall.SIGKILL, (<-exits).Signal(), "it is there until somebody waits for it")
+	<-again.quit
+	_ = cmd.Wait()
+	gone := withoutPidfd(t, cmd.Process.Pid, false)
+	assert.ErrorIs(t, gone.isChild(), unix.ESRCH)
+	gone.watch(report)
+	assert.Equal(t, unknownStatus, <-exits)
+	assert.ErrorIs(t, withoutPidfd(t, os.Getppid(), false).isChild(), unix.ECHILD)
+}
+
+func TestTheWaitStatusIsThatOfWait4(t *testing.T) {
+	for _, script := range []string{"exit 0", "exit 255", "kill -TERM $$", "ulimit -c 0; kill -SEGV $$", "kill -ABRT $$"} {
+		cmd := exec.Command("sh", "-c", script)
+		cmd.Dir = t.TempDir() // for the core, if there is one
+		require.NoError(t, cmd.Start())
+		p, err := openProcess(cmd.Process.Pid, false)
+		require.NoError(t, err)
+		report, _, exits := recorded()
+		p.watch(report)
+		got := <-exits
+		_ = cmd.Wait()
+		assert.Equal(t, cmd.ProcessState.Sys(), got, script)
+		p.close()
+	}
+	assert.Equal(t, syscall.SIGTRAP, waitStatus(4, int32(unix.SIGTRAP)).StopSignal())
+	assert.True(t, waitStatus(3, int32(unix.SIGSEGV)).CoreDump())
+	assert.Equal(t, unknownStatus, waitStatus(0, 0))
+}
+
+func TestTheStatusOfAnUnknownEndIsNeitherExitedNorSignaled(t *testing.T) {
+	assert.False(t, unknownStatus.Exited())
+	assert.False(t, unknownStatus.Signaled())
+	assert.False(t, unknownStatus.Stopped())
+	assert.False(t, unknownStatus.Continued())
+}
+
+func TestTheKernelIsAskedForTheStatusOfAReapedProcess(t *testing.T) {
+	cmd := sleeper(t)
+	fd, err := unix.PidfdOpen(cmd.Process.Pid, 0)
+	require.NoError(t, err)
+	defer unix.Close(fd)
+	_, ok := exitStatus(unix.P_PIDFD, fd)
+	assert.False(t, ok, "it lives")
+	require.NoError(t, cmd.Process.Kill())
+	_ = cmd.Wait()
+	status, ok := exitStatus(unix.P_PIDFD, fd)
+	assert.True(t, ok)
+	if status != unknownStatus { // before Linux 6.15
+		assert.Equal(t, cmd.ProcessState.Sys(), status)
+	}
+	status, ok = statusOfReaped(-1)
+	assert.True(t, ok)
+	assert.Equal(t, unknownStatus, status)
+}
