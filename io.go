@@ -3,6 +3,7 @@ package ev
 import (
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"syscall"
 )
@@ -111,7 +112,10 @@ func checkEvents(events Events) error {
 // findFD checks that the descriptor is open and, for a connection, which it is.
 func (w *IO) findFD() error {
 	if w.conn != nil {
-		return w.conn.Control(func(fd uintptr) { w.fd = int(fd) })
+		if err := w.conn.Control(func(fd uintptr) { w.fd = int(fd) }); err != nil {
+			return fmt.Errorf("%w: %w", os.ErrClosed, err) // its only reason to refuse
+		}
+		return nil
 	}
 	if w.fd < 0 {
 		return fmt.Errorf("negative descriptor %d", w.fd)

@@ -111,14 +111,24 @@ func (p *fdPoller) take() []readyFD {
 	return ready
 }
 
+// maxEvents is how many descriptors are collected in one iteration at most. The
+// kernel takes turns, so the others come in the next ones.
+const maxEvents = 4096
+
 // look collects what is ready. It reports whether there was anything, the wake
 // included: an edge that was seen here is not reported to the runtime any more,
 // so the park must not go on.
 func (s *fdSet) look() bool {
-	n, err := unix.EpollWait(s.epfd, s.events, 0)
-	if err != nil {
-		return false // EINTR: whatever is there is still there
+	n, _ := unix.EpollWait(s.epfd, s.events, 0)
+	found := n > 0
+	for n == len(s.events) && n < maxEvents {
+		// There may be more. What came in this call is still ready and comes
+		// again, but for the wake, which found remembers.
+		s.events = make([]unix.EpollEvent, 4*n)
+		n, _ = unix.EpollWait(s.epfd, s.events, 0)
 	}
+	n = max(n, 0) // EINTR: whatever is there is still there
+	s.ready = s.ready[:0]
 	for _, e := range s.events[:n] {
 		if e.Fd == wakeMark {
 			continue
@@ -132,13 +142,8 @@ func (s *fdSet) look() bool {
 		}
 		s.ready = append(s.ready, readyFD{int(e.Fd), uint32(e.Pad), got})
 	}
-	if n == len(s.events) && n < maxEvents {
-		s.events = make([]unix.EpollEvent, 2*n) // there may be more: ask for more next time
-	}
-	return n > 0
+	return found
 }
-
-const maxEvents = 4096
 
 func (p *fdPoller) watch(fd int, generation uint32, known bool, events Events) error {
 	epfd := p.set.epfd
