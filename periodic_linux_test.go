@@ -1,0 +1,73 @@
+package ev
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+)
+
+// clockWatchOf finds the timer of the one loop that has a Periodic.
+func clockWatchOf(t *testing.T) int {
+	t.Helper()
+	links, err := filepath.Glob("/proc/self/fd/*")
+	require.NoError(t, err)
+	for _, link := range links {
+		if to, _ := os.Readlink(link); to == "anon_inode:[timerfd]" {
+			fd, err := strconv.Atoi(filepath.Base(link))
+			require.NoError(t, err)
+			return fd
+		}
+	}
+	require.FailNow(t, "no timer")
+	return -1
+}
+
+// What the kernel does when the clock is set cannot be had without setting it:
+// here the timer is due at once instead.
+func TestTheTimerOfTheKernelWakesAParkedLoopToLookAtTheClock(t *testing.T) { // PD-08, TM-36
+	l, err := New(WithBackend(BackendEpoll))
+	require.NoError(t, err)
+	defer l.Close()
+	l.wall = l.wall.Add(-time.Hour)
+	began := time.Now()
+	NewPeriodic(l, time.Duration(began.UnixNano()), 0, func(*Periodic) {}).Start() // in an hour, it seems
+	assert.Greater(t, l.nextPeriodic(), 59*time.Minute, "no need to wake in between")
+	fd := clockWatchOf(t)
+
+	ended := make(chan error, 1)
+	go func() { ended <- l.Run(context.Background()) }()
+	require.Eventually(t, func() bool { return l.Stats().Parks > 0 }, 10*time.Second, time.Millisecond)
+	time.Sleep(5 * time.Millisecond)
+	require.NoError(t, unix.TimerfdSettime(fd, 0, &unix.ItimerSpec{Value: unix.NsecToTimespec(1)}, nil))
+	select {
+	case err := <-ended:
+		require.NoError(t, err)
+	case <-time.After(20 * time.Second):
+		require.FailNow(t, "the loop did not look")
+	}
+	assert.Less(t, time.Since(began), 20*time.Second)
+}
+
+func TestTheTimerOfTheKernelIsArmedAgain(t *testing.T) {
+	l, err := New(WithBackend(BackendEpoll))
+	require.NoError(t, err)
+	defer l.Close()
+	p := NewPeriodic(l, 0, time.Hour, func(*Periodic) { t.Error("on the full hour, by chance") })
+	p.Start()
+	fd := clockWatchOf(t)
+	require.NoError(t, unix.TimerfdSettime(fd, 0, &unix.ItimerSpec{Value: unix.NsecToTimespec(1)}, nil))
+	time.Sleep(time.Millisecond)
+	require.NoError(t, l.RunNoWait())
+	var left unix.ItimerSpec
+	require.NoError(t, unix.TimerfdGettime(fd, &left))
+	assert.Greater(t, time.Duration(left.Value.Nano()), clockWatch-time.Minute)
+	_, err = unix.Read(fd, make([]byte, 8))
+	assert.Equal(t, unix.EAGAIN, err, "read, so that the loop can park")
+}
