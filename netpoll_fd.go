@@ -15,9 +15,9 @@ import (
 
 // fdPoller parks on descriptors that the Go runtime's own poller watches: the
 // goroutine sleeps like any other that waits for a socket, and no OS thread is
-// held. The platform's file makes the descriptor to wake it by (openWake), names
-// the two system calls on that (signalWake, drainWake), and has the set of
-// descriptors (fdSet).
+// held. The platform's file makes the descriptor to wake it by (openWake), has the
+// system calls on that (signalWake, tryWake) and the set of the user's descriptors
+// (fdSet), and says which of the two to park on (bedFor).
 //
 // What one must know about the runtime's poller:
 //
@@ -69,12 +69,7 @@ func openNative() (poller, error) {
 		return nil, err
 	}
 	p := &fdPoller{wakes: wakes, signalFunc: signalWake}
-	err = p.wake.open(file, func(fd uintptr, woken bool) bool {
-		if woken {
-			drainWake(fd)
-		}
-		return woken
-	})
+	err = p.wake.open(file, p.tryWake)
 	if err == nil {
 		p.ring, err = wakes.SyscallConn()
 	}
@@ -98,10 +93,7 @@ func (b *bed) open(file *os.File, try func(fd uintptr, woken bool) bool) (err er
 }
 
 func (p *fdPoller) park(base time.Time, until time.Duration, files bool, commit func() bool) {
-	b := &p.wake
-	if files && p.set.isOpen() {
-		b = &p.set.bed
-	}
+	b := p.bedFor(files && p.set.isOpen())
 	if p.on.Load() != b {
 		p.on.Store(b)
 	}

@@ -34,7 +34,15 @@ func signalWake(fd uintptr) {
 	}
 }
 
-func drainWake(uintptr) {}
+func (p *fdPoller) tryWake(_ uintptr, woken bool) bool { return woken }
+
+// bedFor is the set, for who waits for descriptors too: the eventfd is in it.
+func (p *fdPoller) bedFor(files bool) *bed {
+	if files {
+		return &p.set.bed
+	}
+	return &p.wake
+}
 
 // fdSet is an epoll set of the loop's own. An epoll descriptor can be polled, so
 // the loop parks on it as on any other, and thousands of descriptors are one to
