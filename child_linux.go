@@ -22,6 +22,9 @@ import (
 //	c. PIDFD_GET_INFO has the status of a process that was reaped (Linux 6.15),
 //	   from the moment of edge 2 at the latest. waitid says ECHILD a little
 //	   before that, as soon as the reaper has chosen the process.
+//	d. PIDFD_GET_INFO looks for the status first and for the process then. When
+//	   the reaper is done between, it finds neither and says ESRCH: a second
+//	   one has the status, if the system keeps it.
 type process struct {
 	pid   int
 	trace bool
@@ -214,13 +217,21 @@ const (
 
 // statusOfReaped reports false when the reaper is not done: edge 2 will come.
 func statusOfReaped(pidfd int) (status syscall.WaitStatus, ok bool) {
-	info := pidfdInfo{mask: pidfdInfoExit}
-	_, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(pidfd), pidfdGetInfo, uintptr(unsafe.Pointer(&info)))
+	info, err := getInfo(pidfd)
+	if err == unix.ESRCH { // note d
+		info, err = getInfo(pidfd)
+	}
 	switch {
-	case errno != 0:
+	case err != 0:
 		return unknownStatus, true
 	case info.mask&pidfdInfoExit == 0:
 		return 0, false
 	}
 	return syscall.WaitStatus(info.exitCode), true
+}
+
+func getInfo(pidfd int) (pidfdInfo, syscall.Errno) {
+	info := pidfdInfo{mask: pidfdInfoExit}
+	_, _, err := unix.Syscall(unix.SYS_IOCTL, uintptr(pidfd), pidfdGetInfo, uintptr(unsafe.Pointer(&info)))
+	return info, err
 }
