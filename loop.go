@@ -3,7 +3,6 @@ package ev
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -55,6 +54,8 @@ type Loop struct {
 	iteration       uint64
 	collected       uint64
 	override        func(*Loop)
+	release         func(*Loop)
+	acquire         func(*Loop)
 	ioInterval      time.Duration
 	timeoutInterval time.Duration
 	data            any
@@ -75,23 +76,6 @@ type Loop struct {
 	runID uint64
 	owner uint64 // the goroutine in them, if it was looked up
 }
-
-// run is an active Run. Requests to stop belong to it: one that is entered
-// later neither sees nor clears them.
-type run struct {
-	id   uint64
-	stop bool
-}
-
-type runMode int
-
-const (
-	forever runMode = iota
-	once
-	noWait
-)
-
-var methodOf = [...]string{forever: "Run", once: "RunOnce", noWait: "RunNoWait"}
 
 // New makes a loop (ev_loop_new). It fails when the system lacks the backend
 // (errors.ErrUnsupported) or a descriptor for it (syscall.EMFILE).
@@ -228,7 +212,7 @@ func (l *Loop) poll(mode runMode) {
 	}
 	if l.ioInterval == 0 || l.files.count == 0 || l.rest(until) {
 		l.park(until, true)
-		l.polled = time.Since(l.base)
+		l.polled = l.mono
 	}
 }
 
@@ -239,7 +223,9 @@ func (l *Loop) look(always bool) {
 		return
 	}
 	l.polled = l.mono
+	l.beforeWait()
 	l.poller.poll()
+	l.afterWait()
 }
 
 // rest parks, deaf to descriptors, for what is left of the io interval. It
@@ -255,6 +241,18 @@ func (l *Loop) rest(until time.Duration) bool {
 	return next <= l.mono && until > l.mono && l.requests.empty() && !l.interrupted()
 }
 
+func (l *Loop) beforeWait() {
+	if l.release != nil {
+		l.release(l)
+	}
+}
+
+func (l *Loop) afterWait() {
+	if l.acquire != nil {
+		l.acquire(l)
+	}
+}
+
 // invoke runs what is pending, or has the user's function do it.
 func (l *Loop) invoke() {
 	if l.override != nil {
@@ -264,96 +262,38 @@ func (l *Loop) invoke() {
 	l.pending.pass(&l.closed)
 }
 
-// interrupted reports whether the innermost Run must end.
-func (l *Loop) interrupted() bool { return l.stopped.Load() != 0 || l.isClosed() }
+// Invoke runs everything pending now (ev_invoke_pending), also outside Run.
+func (l *Loop) Invoke() {
+	l.own("Invoke")
+	l.pending.pass(&l.closed)
+	l.settle()
+}
+
+// SetRelease has release called right before the loop may wait in the system,
+// and acquire right after (ev_set_loop_release_cb). A lock that is free between
+// them lets other goroutines start and stop watchers, if they Send an Async after:
+// the wait in progress does not know of the change. nil, nil is the default. With
+// them set, EV_DEBUG=1 checks no owners.
+func (l *Loop) SetRelease(release, acquire func(*Loop)) {
+	l.own("SetRelease")
+	if (release == nil) != (acquire == nil) {
+		panic("ev: Loop.SetRelease: one nil function")
+	}
+	l.release, l.acquire = release, acquire
+	if release != nil {
+		l.debug = false
+	}
+}
+
+// SetInvoke has fn called wherever the loop would run what is pending, at least
+// twice per Run, also with nothing pending; pyev's Loop.callback. fn calls
+// Invoke, now or later. nil restores the default.
+func (l *Loop) SetInvoke(fn func(*Loop)) {
+	l.own("SetInvoke")
+	l.override = fn
+}
 
 func (l *Loop) isClosed() bool { return l.closed.Load() != 0 }
-
-// enter begins a Run and returns its id.
-func (l *Loop) enter(mode runMode) (uint64, error) {
-	var caller uint64
-	if mode == forever || l.debug {
-		caller = goroutineID()
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.isClosed() {
-		return 0, ErrClosed
-	}
-	if len(l.runs) > 0 && caller != 0 && l.owner != 0 && caller != l.owner {
-		return 0, fmt.Errorf("ev: %s: goroutine %d is running this loop already", methodOf[mode], l.owner)
-	}
-	if l.owner == 0 {
-		l.owner = caller
-	}
-	l.runID++
-	l.runs = append(l.runs, run{id: l.runID})
-	l.depth = len(l.runs)
-	l.stopped.Store(0)
-	return l.runID, nil
-}
-
-// leave ends the innermost Run. The last one to leave a closed loop takes it
-// down.
-func (l *Loop) leave(err error) error {
-	l.publish()
-	l.mu.Lock()
-	l.runs = l.runs[:len(l.runs)-1]
-	l.depth = len(l.runs)
-	l.mirrorStop()
-	closed, last := l.isClosed(), l.depth == 0
-	if last {
-		l.owner = 0
-	}
-	l.mu.Unlock()
-	if !closed {
-		return err
-	}
-	if last {
-		_ = l.teardown()
-	}
-	return ErrClosed
-}
-
-// mirrorStop keeps stopped what the innermost Run's request to stop is, for the
-// loop to read without the lock. It requires that mu is held.
-func (l *Loop) mirrorStop() {
-	stop := uint32(0)
-	if n := len(l.runs); n > 0 && l.runs[n-1].stop {
-		stop = 1
-	}
-	l.stopped.Store(stop)
-}
-
-// Stop makes the innermost Run return once the pass in progress is done
-// (EVBREAK_ONE). Any goroutine may call it; it wakes a parked loop. It is never
-// lost while a Run is active, and has no effect otherwise.
-func (l *Loop) Stop() {
-	l.stopRuns(func(i int, _ run) bool { return i == len(l.runs)-1 })
-}
-
-// StopAll makes every Run that is active now return (EVBREAK_ALL). Any
-// goroutine may call it.
-func (l *Loop) StopAll() {
-	l.stopRuns(func(int, run) bool { return true })
-}
-
-// stopRun stops the Run with this id, if it is active still.
-func (l *Loop) stopRun(id uint64) {
-	l.stopRuns(func(_ int, r run) bool { return r.id == id })
-}
-
-func (l *Loop) stopRuns(which func(i int, r run) bool) {
-	l.mu.Lock()
-	for i := range l.runs {
-		if which(i, l.runs[i]) {
-			l.runs[i].stop = true
-		}
-	}
-	l.mirrorStop()
-	l.mu.Unlock()
-	l.wake()
-}
 
 // Close ends the loop's life (ev_loop_destroy). Any goroutine may call it, any
 // number of times. During a Run it shuts the doors, wakes the loop and returns
@@ -399,139 +339,4 @@ func (l *Loop) free() error {
 	l.mail.drop()
 	l.publish()
 	return l.poller.close()
-}
-
-// activate puts w among the active watchers, which the loop keeps alive.
-func (l *Loop) activate(w *watcher) {
-	l.active = append(l.active, w)
-	w.index = int32(len(l.active))
-	l.count(w, 1)
-	l.settle()
-}
-
-func (l *Loop) deactivate(w *watcher) {
-	last := l.active[len(l.active)-1]
-	l.active[w.index-1] = last
-	last.index = w.index
-	l.active[len(l.active)-1] = nil
-	l.active = l.active[:len(l.active)-1]
-	w.index = 0
-	l.count(w, -1)
-}
-
-// count keeps count of an active watcher more, or less.
-func (l *Loop) count(w *watcher, n int) {
-	switch {
-	case w.hidden:
-		l.hidden += n
-	case !w.weak:
-		l.refs += n
-	}
-}
-
-// Alive reports whether something keeps Run going: what pyev's start returns.
-func (l *Loop) Alive() bool {
-	l.own("Alive")
-	return l.alive()
-}
-
-func (l *Loop) alive() bool {
-	return l.refs != 0 || l.pending.posts > 0 || l.mail.waiting()
-}
-
-// Ref makes Run go on as if one more watcher were active (ev_ref). For a single
-// watcher, Watcher.Keep is safer.
-func (l *Loop) Ref() {
-	l.own("Ref")
-	l.refs++
-}
-
-// Unref undoes a Ref, or makes Run not wait for one of the active watchers
-// (ev_unref).
-func (l *Loop) Unref() {
-	l.own("Unref")
-	l.refs--
-}
-
-// Name returns what WithName gave, or "".
-func (l *Loop) Name() string { return l.name }
-
-// Backend returns the backend in use, never BackendAuto.
-func (l *Loop) Backend() Backend { return l.backend }
-
-// Iteration returns how many iterations there were (ev_iteration). It grows
-// before the poll.
-func (l *Loop) Iteration() uint64 {
-	l.own("Iteration")
-	return l.iteration
-}
-
-// Depth returns how many Runs are active: 0 outside, 1 in a callback, more in a
-// nested Run (ev_depth).
-func (l *Loop) Depth() int {
-	l.own("Depth")
-	return l.depth
-}
-
-// Pending returns the number of callbacks that wait for the pass, cleared ones
-// not counted (ev_pending_count).
-func (l *Loop) Pending() int {
-	l.own("Pending")
-	return l.pending.count
-}
-
-// Active returns the number of active watchers.
-func (l *Loop) Active() int {
-	l.own("Active")
-	return len(l.active) - l.hidden
-}
-
-// Data returns what SetData stored.
-func (l *Loop) Data() any {
-	l.own("Data")
-	return l.data
-}
-
-// SetData stores v, which the loop never looks at.
-func (l *Loop) SetData(v any) {
-	l.own("SetData")
-	l.data = v
-}
-
-// Invoke runs everything pending now (ev_invoke_pending), also outside Run.
-func (l *Loop) Invoke() {
-	l.own("Invoke")
-	l.pending.pass(&l.closed)
-	l.settle()
-}
-
-// SetInvoke has fn called wherever the loop would run what is pending, at least
-// twice per Run, also with nothing pending; pyev's Loop.callback. fn calls
-// Invoke, now or later. nil restores the default.
-func (l *Loop) SetInvoke(fn func(*Loop)) {
-	l.own("SetInvoke")
-	l.override = fn
-}
-
-// SetTimeoutInterval makes each park last at least d unless something other
-// than a timer ends it, so that timers are late by up to d and run together
-// (ev_set_timeout_collect_interval). It fails when d is negative.
-func (l *Loop) SetTimeoutInterval(d time.Duration) error {
-	return l.setInterval(&l.timeoutInterval, "SetTimeoutInterval", d)
-}
-
-// SetIOInterval makes the loop look for ready descriptors no more often than
-// once per d on average (ev_set_io_collect_interval). Timers and requests from
-// other goroutines are not delayed. It fails when d is negative.
-func (l *Loop) SetIOInterval(d time.Duration) error {
-	return l.setInterval(&l.ioInterval, "SetIOInterval", d)
-}
-
-func (l *Loop) setInterval(interval *time.Duration, method string, d time.Duration) error {
-	l.own(method)
-	if d < 0 {
-		return fmt.Errorf("ev: Loop.%s: negative duration %v", method, d)
-	}
-	*interval = d
-	return nil
 }

@@ -63,7 +63,9 @@ func (l *Loop) wake() {
 func (l *Loop) park(until time.Duration, files bool) {
 	l.how.probe(l.mono)
 	l.publish()
+	l.beforeWait()
 	l.poller.park(l.base, until, files, l.commitFunc)
+	l.afterWait()
 	l.parked.Store(0)
 	if written := l.how.written.Load(); written != 0 {
 		l.how.written.Store(0)

@@ -1,0 +1,71 @@
+package ev
+
+import "iter"
+
+// Which watchers are active, and whether that keeps Run going.
+
+// activate puts w among the active watchers, which the loop keeps alive.
+func (l *Loop) activate(w *watcher) {
+	l.active = append(l.active, w)
+	w.index = int32(len(l.active))
+	l.count(w, 1)
+	l.settle()
+}
+
+func (l *Loop) deactivate(w *watcher) {
+	last := l.active[len(l.active)-1]
+	l.active[w.index-1] = last
+	last.index = w.index
+	l.active[len(l.active)-1] = nil
+	l.active = l.active[:len(l.active)-1]
+	w.index = 0
+	l.count(w, -1)
+}
+
+// count keeps count of an active watcher more, or less.
+func (l *Loop) count(w *watcher, n int) {
+	switch {
+	case w.hidden:
+		l.hidden += n
+	case !w.weak:
+		l.refs += n
+	}
+}
+
+// Alive reports whether something keeps Run going: what pyev's start returns.
+func (l *Loop) Alive() bool {
+	l.own("Alive")
+	return l.alive()
+}
+
+func (l *Loop) alive() bool {
+	return l.refs != 0 || l.pending.posts > 0 || l.mail.waiting()
+}
+
+// Ref makes Run go on as if one more watcher were active (ev_ref). For a single
+// watcher, Watcher.Keep is safer.
+func (l *Loop) Ref() {
+	l.own("Ref")
+	l.refs++
+}
+
+// Unref undoes a Ref, or makes Run not wait for one of the active watchers
+// (ev_unref).
+func (l *Loop) Unref() {
+	l.own("Unref")
+	l.refs--
+}
+
+// Watchers yields the active watchers, in no particular order: what keeps this
+// loop alive? A watcher started or stopped meanwhile may be missed, or seen
+// twice. libev's ev_walk.
+func (l *Loop) Watchers() iter.Seq[Watcher] {
+	l.own("Watchers")
+	return func(yield func(Watcher) bool) {
+		for i := 0; i < len(l.active); i++ {
+			if w := l.active[i]; !w.hidden && !yield(w.self) {
+				return
+			}
+		}
+	}
+}

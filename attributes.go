@@ -1,0 +1,76 @@
+package ev
+
+import (
+	"fmt"
+	"time"
+)
+
+// What can be read from a loop, and set on it.
+
+// Name returns what WithName gave, or "".
+func (l *Loop) Name() string { return l.name }
+
+// Backend returns the backend in use, never BackendAuto.
+func (l *Loop) Backend() Backend { return l.backend }
+
+// Iteration returns how many iterations there were (ev_iteration). It grows
+// before the poll.
+func (l *Loop) Iteration() uint64 {
+	l.own("Iteration")
+	return l.iteration
+}
+
+// Depth returns how many Runs are active: 0 outside, 1 in a callback, more in a
+// nested Run (ev_depth).
+func (l *Loop) Depth() int {
+	l.own("Depth")
+	return l.depth
+}
+
+// Pending returns the number of callbacks that wait for the pass, cleared ones
+// not counted (ev_pending_count).
+func (l *Loop) Pending() int {
+	l.own("Pending")
+	return l.pending.count
+}
+
+// Active returns the number of active watchers.
+func (l *Loop) Active() int {
+	l.own("Active")
+	return len(l.active) - l.hidden
+}
+
+// Data returns what SetData stored.
+func (l *Loop) Data() any {
+	l.own("Data")
+	return l.data
+}
+
+// SetData stores v, which the loop never looks at.
+func (l *Loop) SetData(v any) {
+	l.own("SetData")
+	l.data = v
+}
+
+// SetTimeoutInterval makes each park last at least d unless something other
+// than a timer ends it, so that timers are late by up to d and run together
+// (ev_set_timeout_collect_interval). It fails when d is negative.
+func (l *Loop) SetTimeoutInterval(d time.Duration) error {
+	return l.setInterval(&l.timeoutInterval, "SetTimeoutInterval", d)
+}
+
+// SetIOInterval makes the loop look for ready descriptors no more often than
+// once per d on average (ev_set_io_collect_interval). Timers and requests from
+// other goroutines are not delayed. It fails when d is negative.
+func (l *Loop) SetIOInterval(d time.Duration) error {
+	return l.setInterval(&l.ioInterval, "SetIOInterval", d)
+}
+
+func (l *Loop) setInterval(interval *time.Duration, method string, d time.Duration) error {
+	l.own(method)
+	if d < 0 {
+		return fmt.Errorf("ev: Loop.%s: negative duration %v", method, d)
+	}
+	*interval = d
+	return nil
+}

@@ -1,0 +1,109 @@
+package ev
+
+import "fmt"
+
+// run is an active Run. Requests to stop belong to it: one that is entered
+// later neither sees nor clears them.
+type run struct {
+	id   uint64
+	stop bool
+}
+
+type runMode int
+
+const (
+	forever runMode = iota
+	once
+	noWait
+)
+
+var methodOf = [...]string{forever: "Run", once: "RunOnce", noWait: "RunNoWait"}
+
+// interrupted reports whether the innermost Run must end.
+func (l *Loop) interrupted() bool { return l.stopped.Load() != 0 || l.isClosed() }
+
+// enter begins a Run and returns its id.
+func (l *Loop) enter(mode runMode) (uint64, error) {
+	var caller uint64
+	if mode == forever || l.debug {
+		caller = goroutineID()
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.isClosed() {
+		return 0, ErrClosed
+	}
+	if len(l.runs) > 0 && caller != 0 && l.owner != 0 && caller != l.owner {
+		return 0, fmt.Errorf("ev: %s: goroutine %d is running this loop already", methodOf[mode], l.owner)
+	}
+	if l.owner == 0 {
+		l.owner = caller
+	}
+	l.runID++
+	l.runs = append(l.runs, run{id: l.runID})
+	l.depth = len(l.runs)
+	l.stopped.Store(0)
+	return l.runID, nil
+}
+
+// leave ends the innermost Run. The last one to leave a closed loop takes it
+// down.
+func (l *Loop) leave(err error) error {
+	l.publish()
+	l.mu.Lock()
+	l.runs = l.runs[:len(l.runs)-1]
+	l.depth = len(l.runs)
+	l.mirrorStop()
+	closed, last := l.isClosed(), l.depth == 0
+	if last {
+		l.owner = 0
+	}
+	l.mu.Unlock()
+	if !closed {
+		return err
+	}
+	if last {
+		_ = l.teardown()
+	}
+	return ErrClosed
+}
+
+// mirrorStop keeps stopped what the innermost Run's request to stop is, for the
+// loop to read without the lock. It requires that mu is held.
+func (l *Loop) mirrorStop() {
+	stop := uint32(0)
+	if n := len(l.runs); n > 0 && l.runs[n-1].stop {
+		stop = 1
+	}
+	l.stopped.Store(stop)
+}
+
+// Stop makes the innermost Run return once the pass in progress is done
+// (EVBREAK_ONE). Any goroutine may call it; it wakes a parked loop. It is never
+// lost while a Run is active, and has no effect otherwise.
+func (l *Loop) Stop() {
+	l.stopRuns(func(i int, _ run) bool { return i == len(l.runs)-1 })
+}
+
+// StopAll makes every Run that is active now return (EVBREAK_ALL). Any
+// goroutine may call it.
+func (l *Loop) StopAll() {
+	l.stopRuns(func(int, run) bool { return true })
+}
+
+// stopRun stops the Run with this id, if it is active still.
+func (l *Loop) stopRun(id uint64) {
+	l.stopRuns(func(_ int, r run) bool { return r.id == id })
+}
+
+func (l *Loop) stopRuns(which func(i int, r run) bool) {
+	l.mu.Lock()
+	for i := range l.runs {
+		if which(i, l.runs[i]) {
+			l.runs[i].stop = true
+		}
+	}
+	l.mirrorStop()
+	l.mu.Unlock()
+	l.wake()
+}
