@@ -1,6 +1,6 @@
 // Package ev is an event loop in the manner of libev and pyev: you register
-// watchers (asyncs, queues, timers, signals), and one goroutine calls you back,
-// one at a time, in order, by priority. What those callbacks share needs no
+// watchers (asyncs, queues, timers, descriptors, signals, children), and one
+// goroutine calls you back, one at a time, in order, by priority. What those callbacks share needs no
 // lock.
 //
 // The loop parks on the Go runtime's own poller. A parked loop is a parked
@@ -32,12 +32,19 @@
 //
 // # One iteration
 //
-//  1. Park, until something happens or the next timer is due. Not at all when
-//     something is to be done already.
-//  2. Update [Loop.Now].
-//  3. Collect what other goroutines asked for: asyncs, queues, signals, posts.
-//  4. Make the timers pending that are due.
-//  5. The pass: call everything pending, the highest priority first, inside one
+//  1. Call the Prepares, in a pass of their own. If that stops the Run, it ends
+//     here.
+//  2. Tell the system which descriptors are of interest now. Park, until
+//     something happens or the next timer is due; not at all when something is to
+//     be done already, or an Idle is active.
+//  3. Update [Loop.Now].
+//  4. Collect what other goroutines asked for: asyncs, queues, signals, posts.
+//  5. Make pending the IOs that are ready, the timers that are due, the
+//     Periodics and Schedulers that are due.
+//  6. If nothing of their priority or a higher one is pending, the Idles of the
+//     highest priority that has some.
+//  7. The Checks, each before everything else of its priority.
+//  8. The pass: call everything pending, the highest priority first, inside one
 //     priority in the order in which it became pending. A callback that feeds
 //     something more urgent sees that run before its own peers.
 //
@@ -71,7 +78,10 @@
 // # Platforms
 //
 // BackendEpoll (Linux) parks on an eventfd, BackendKqueue (macOS and the BSDs)
-// on a pipe, both in the runtime's poller; BackendChan parks on a channel. It
-// exists on every system but Plan 9, is what Windows and WebAssembly get, and
-// works in a testing/synctest bubble.
+// on a pipe, both in the runtime's poller. With the first IO, BackendEpoll parks
+// on an epoll set of the loop's own, nested in the runtime's; BackendKqueue, which
+// cannot nest, starts a helper goroutine that waits in kevent and takes one OS
+// thread. BackendChan parks on a channel, and has no IO. It exists on every system
+// but Plan 9, is what Windows and WebAssembly get, and works in a
+// testing/synctest bubble.
 package ev
