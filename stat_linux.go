@@ -177,7 +177,7 @@ func (in *inotify) walk(s *Stat) (local bool, err error) {
 	}
 	local = isLocal(at)
 	for links := 0; len(names) > 0; {
-		name, next, r := names[0], at+"/"+names[0], way
+		name, next, r := names[0], strings.TrimSuffix(at, "/")+"/"+names[0], way
 		if len(names) == 1 {
 			r = target
 		}

@@ -1,0 +1,167 @@
+package ev_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/goevlib/ev"
+)
+
+// inotifies returns what /proc says of this process's inotify descriptors.
+func inotifies(t *testing.T) (infos []string) {
+	t.Helper()
+	entries, err := os.ReadDir("/proc/self/fd")
+	require.NoError(t, err)
+	for _, e := range entries {
+		if link, _ := os.Readlink("/proc/self/fd/" + e.Name()); link == "anon_inode:inotify" {
+			info, err := os.ReadFile("/proc/self/fdinfo/" + e.Name())
+			require.NoError(t, err)
+			infos = append(infos, string(info))
+		}
+	}
+	return infos
+}
+
+func TestALoopHasOneInotifyWhileItHasStats(t *testing.T) { // ST-15
+	l := newLoop(t, ev.WithBackend(ev.BackendEpoll))
+	dir := t.TempDir()
+	require.Empty(t, inotifies(t))
+	a, b := watchPath(t, l, filepath.Join(dir, "a")), watchPath(t, l, filepath.Join(dir, "b"))
+	infos := inotifies(t)
+	require.Len(t, infos, 1)
+	var flags int
+	_, err := fmt.Sscanf(infos[0][strings.Index(infos[0], "flags:"):], "flags: %o", &flags)
+	require.NoError(t, err)
+	assert.NotZero(t, flags&syscall.O_CLOEXEC)
+	assert.NotZero(t, flags&syscall.O_NONBLOCK)
+	a.Stop()
+	assert.Len(t, inotifies(t), 1)
+	b.Stop()
+	assert.Empty(t, inotifies(t))
+	require.NoError(t, a.Start())
+	assert.Len(t, inotifies(t), 1)
+	require.NoError(t, l.Close())
+	assert.Empty(t, inotifies(t))
+}
+
+func TestStatsLeaveNoWatchesBehind(t *testing.T) {
+	l := newLoop(t, ev.WithBackend(ev.BackendEpoll))
+	dir := t.TempDir()
+	keep := watchPath(t, l, dir)
+	watches := func() int { return strings.Count(inotifies(t)[0], "inotify wd:") }
+	before := watches()
+	for range 10 {
+		var logs []*statLog
+		for i := range 20 {
+			path := filepath.Join(dir, fmt.Sprint("dir", i), "file")
+			logs = append(logs, watchPath(t, l, path))
+			require.NoError(t, os.Mkdir(filepath.Dir(path), 0o700))
+			writeFile(t, path, "x")
+			rename(t, path, path+".1")
+			writeFile(t, path, "xy")
+		}
+		keep.sees(t, "dir -> dir")
+		for _, log := range logs {
+			log.sees(t, "nothing -> 2 bytes")
+		}
+		assert.Greater(t, watches(), before)
+		for i := range 20 {
+			require.NoError(t, os.RemoveAll(filepath.Join(dir, fmt.Sprint("dir", i))))
+		}
+		nowait(t, l)
+		for _, log := range logs {
+			log.Stop()
+		}
+		assert.Equal(t, before, watches())
+		keep.changes = nil
+	}
+}
+
+// iterations counts those of a while in which a Stat that polls looks twice.
+func iterations(t *testing.T, l *ev.Loop) uint64 {
+	t.Helper()
+	before := l.Iteration()
+	ctx, cancel := context.WithTimeout(context.Background(), 300*time.Millisecond)
+	defer cancel()
+	require.ErrorIs(t, l.Run(ctx), context.DeadlineExceeded)
+	return l.Iteration() - before
+}
+
+// sleeps reports whether there is a while without an iteration. Not every one
+// is: what others do to the directories above a test's own wakes the loop.
+func sleeps(t *testing.T, l *ev.Loop) bool {
+	t.Helper()
+	for range 20 {
+		if iterations(t, l) <= 1 {
+			return true
+		}
+	}
+	return false
+}
+
+func TestStatDoesNotPollWhereTheKernelTells(t *testing.T) {
+	l := newLoop(t, ev.WithBackend(ev.BackendEpoll))
+	path := filepath.Join(t.TempDir(), "file")
+	s := ev.NewStat(l, path, 1, func(*ev.Stat) {})
+	require.NoError(t, s.Start())
+	assert.True(t, sleeps(t, l))
+	writeFile(t, path, "x")
+	nowait(t, l)
+	assert.Equal(t, "1 bytes", describe(s.Current()))
+	assert.True(t, sleeps(t, l))
+}
+
+func TestStatPollsWhereTheKernelMayNotTell(t *testing.T) {
+	l := newLoop(t, ev.WithBackend(ev.BackendEpoll))
+	dir := t.TempDir()
+	d, err := os.Open(dir)
+	require.NoError(t, err)
+	defer d.Close()
+	path := fmt.Sprintf("/proc/self/fd/%d/file", d.Fd()) // /proc is not local
+	s := ev.NewStat(l, path, 1, func(*ev.Stat) {})
+	require.NoError(t, s.Start())
+	assert.Greater(t, iterations(t, l), uint64(1))
+	writeFile(t, path, "x")
+	until(t, l, func() bool { return s.Current() != nil })
+	assert.Equal(t, 1, l.Active())
+	assert.NoError(t, l.Verify())
+}
+
+func TestStatPollsWithoutInotify(t *testing.T) {
+	l := newLoop(t, ev.WithBackend(ev.BackendEpoll))
+	path := filepath.Join(t.TempDir(), "file")
+	changed := 0
+	s := ev.NewStat(l, path, 1, func(*ev.Stat) { changed++ })
+	withoutDescriptors(t, func() { require.NoError(t, s.Start()) })
+	assert.Empty(t, inotifies(t))
+	writeFile(t, path, "x")
+	until(t, l, func() bool { return changed > 0 })
+	assert.NoError(t, l.Verify())
+	s.Stop()
+	require.NoError(t, s.Start())
+	assert.Len(t, inotifies(t), 1, "the next Start tries again")
+}
+
+// withoutDescriptors runs fn while no descriptor can be opened.
+func withoutDescriptors(t *testing.T, fn func()) {
+	t.Helper()
+	free, err := syscall.Dup(0)
+	require.NoError(t, err)
+	require.NoError(t, syscall.Close(free))
+	var limit syscall.Rlimit
+	require.NoError(t, syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit))
+	low := limit
+	low.Cur = uint64(free)
+	require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &low))
+	defer func() { require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit)) }()
+	fn()
+}
