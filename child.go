@@ -1,7 +1,6 @@
 package ev
 
 import (
-	"errors"
 	"fmt"
 	"sync"
 	"syscall"
@@ -125,17 +124,12 @@ func (c *Child) Start() error {
 func (c *Child) open() (*process, error) {
 	switch {
 	case c.pid == 0:
-		return nil, fmt.Errorf("%w: 0 would be any child, those of os/exec too", errNoPid)
+		return nil, fmt.Errorf("%w: 0 would be any child, those of os/exec too", syscall.EINVAL)
 	case c.pid < 0:
-		return nil, fmt.Errorf("%w: process groups cannot be watched", errNoPid)
+		return nil, fmt.Errorf("%w: process groups cannot be watched", syscall.EINVAL)
 	}
 	return openProcess(c.pid, c.trace)
 }
-
-var (
-	errNoPid   error = syscall.EINVAL
-	errNoTrace       = fmt.Errorf("trace: %w", errors.ErrUnsupported)
-)
 
 // raise sets the priority, for which a pending watcher, fed before Start, changes
 // queues.

@@ -3,6 +3,8 @@
 package ev
 
 import (
+	"errors"
+	"fmt"
 	"os"
 	"runtime"
 	"sync"
@@ -25,7 +27,7 @@ type process struct {
 
 func openProcess(pid int, trace bool) (*process, error) {
 	if trace {
-		return nil, errNoTrace // no wait4 can look for a stop without reaping an exit
+		return nil, fmt.Errorf("trace: %w", errors.ErrUnsupported) // no wait4 can look for a stop without reaping an exit
 	}
 	kq, err := unix.Kqueue()
 	if err != nil {
