@@ -439,20 +439,14 @@ func TestStopIsNeverLostWhileARunIsActive(t *testing.T) { // spec 26, D4
 // inside a Run. The inner channel gets a value when the inner Run returns.
 func parkedNested(t *testing.T, l *ev.Loop) (inner <-chan int, outer <-chan error) {
 	farOff(t, l)
-	returned := make(chan int, 1)
-	var nested bool
+	entering, returned := make(chan uint64, 1), make(chan int, 1)
 	dueNow(l, func(*ev.Timer) {
-		ev.NewTimer(l, time.Millisecond, 0, func(*ev.Timer) { nested = true }).Start()
-		for !nested {
-			assert.NoError(t, l.RunOnce(context.Background()))
-		}
-		dueNow(l, func(*ev.Timer) {})
+		entering <- l.Stats().Parks
 		assert.NoError(t, l.Run(context.Background()))
 		returned <- l.Depth()
 	})
-	parks := l.Stats().Parks
 	ended := goRun(l)
-	untilParked(t, l, parks+1) // once for the millisecond, once for the hour
+	untilParked(t, l, receive(t, entering))
 	return returned, ended
 }
 
