@@ -27,6 +27,7 @@ func (l *Loop) watchClock() (stop func(), err error) {
 		_ = unix.Close(fd)
 		return nil, err
 	}
+	l.reread = true // it may have been set just before
 	return func() {
 		unwatch()
 		_ = unix.Close(fd)

@@ -35,16 +35,23 @@ func TestTheTimerOfTheKernelWakesAParkedLoopToLookAtTheClock(t *testing.T) { // 
 	l, err := New(WithBackend(BackendEpoll))
 	require.NoError(t, err)
 	defer l.Close()
-	l.wall = l.wall.Add(-time.Hour)
-	began := time.Now()
-	NewPeriodic(l, time.Duration(began.UnixNano()), 0, func(*Periodic) {}).Start() // in an hour, it seems
-	assert.Greater(t, l.nextPeriodic(), 59*time.Minute, "no need to wake in between")
+	far := NewPeriodic(l, 0, 1000*time.Hour, func(*Periodic) {})
+	far.Start()
 	fd := clockWatchOf(t)
-
+	began := time.Now()
 	ended := make(chan error, 1)
 	go func() { ended <- l.Run(context.Background()) }()
-	require.Eventually(t, func() bool { return l.Stats().Parks > 0 }, 10*time.Second, time.Millisecond)
-	time.Sleep(5 * time.Millisecond)
+	parked := func(times uint64) {
+		require.Eventually(t, func() bool { return l.Stats().Parks >= times }, 10*time.Second, time.Millisecond)
+		time.Sleep(5 * time.Millisecond)
+	}
+	parked(1)
+	require.NoError(t, l.Post(func() {
+		l.wall = l.wall.Add(-time.Hour)
+		NewPeriodic(l, time.Duration(began.UnixNano()), 0, func(*Periodic) { far.Stop() }).Start()
+		assert.Greater(t, l.nextPeriodic(), 59*time.Minute, "no need to wake in between")
+	}))
+	parked(2)
 	require.NoError(t, unix.TimerfdSettime(fd, 0, &unix.ItimerSpec{Value: unix.NsecToTimespec(1)}, nil))
 	select {
 	case err := <-ended:
@@ -55,11 +62,24 @@ func TestTheTimerOfTheKernelWakesAParkedLoopToLookAtTheClock(t *testing.T) { // 
 	assert.Less(t, time.Since(began), 20*time.Second)
 }
 
+func TestAClockSetJustBeforeItWasWatchedIsNoticed(t *testing.T) { // PD-08
+	l, err := New(WithBackend(BackendEpoll))
+	require.NoError(t, err)
+	defer l.Close()
+	l.wall = l.wall.Add(-time.Hour)
+	fired := false
+	NewPeriodic(l, time.Duration(time.Now().UnixNano()), 0, func(*Periodic) { fired = true }).Start()
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	require.NoError(t, l.Run(ctx))
+	assert.True(t, fired, "not in an hour")
+}
+
 func TestTheTimerOfTheKernelIsArmedAgain(t *testing.T) {
 	l, err := New(WithBackend(BackendEpoll))
 	require.NoError(t, err)
 	defer l.Close()
-	p := NewPeriodic(l, 0, time.Hour, func(*Periodic) { t.Error("on the full hour, by chance") })
+	p := NewPeriodic(l, 0, time.Hour, func(*Periodic) {})
 	p.Start()
 	fd := clockWatchOf(t)
 	require.NoError(t, unix.TimerfdSettime(fd, 0, &unix.ItimerSpec{Value: unix.NsecToTimespec(1)}, nil))
