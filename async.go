@@ -109,7 +109,9 @@ func (r *request) send(l *Loop) {
 		}
 		if next&^s&linked != 0 {
 			l.requests.push(r)
-			l.wake()
+			if l.parked.Load() != 0 {
+				l.wake()
+			}
 		}
 		return
 	}

@@ -40,7 +40,8 @@ func (l *Loop) commit() bool {
 	return false
 }
 
-// wake is steps 2 to 4. Any goroutine may call it.
+// wake is steps 2 to 4. Any goroutine may call it. (Async.Send takes step 2 by
+// itself first, to spare a busy loop's senders the call.)
 func (l *Loop) wake() {
 	if l.parked.Load() == 0 || !l.parked.CompareAndSwap(1, 0) {
 		return
