@@ -46,6 +46,7 @@ type Loop struct {
 	checks          hooks
 	cleanups        hooks
 	files           files
+	guests          guests        // the loops that this one runs
 	polled          time.Duration // when descriptors were looked at last
 	hidden          int           // active watchers that are the loop's own
 	active          []*watcher
@@ -67,6 +68,7 @@ type Loop struct {
 	parked   atomic.Uint32
 	stopped  atomic.Uint32 // 1: the innermost Run was asked to stop
 	closed   atomic.Uint32
+	recalled atomic.Uint32 // 1: the host wants the loop back; see Embed
 	how      how
 	mail     mailbox
 
@@ -74,7 +76,10 @@ type Loop struct {
 	mu    sync.Mutex
 	runs  []run // the Runs active now, the innermost last
 	runID uint64
+	lent  bool   // another goroutine may be parked in this loop; see Embed
 	owner uint64 // the goroutine in them, if it was looked up
+
+	host *Loop // who embeds this loop; guarded by embedding
 }
 
 // New makes a loop (ev_loop_new). It fails when the system lacks the backend
@@ -180,7 +185,11 @@ func (l *Loop) iterate(mode runMode) {
 		return
 	}
 	l.iteration++
-	l.poll(mode)
+	if len(l.guests) > 0 {
+		l.pollWithGuests(mode)
+	} else {
+		l.poll(mode)
+	}
 	l.update()
 	l.collect()
 	l.markReady()
@@ -196,15 +205,18 @@ func (l *Loop) iterate(mode runMode) {
 
 // poll waits for something to do, unless there is something already.
 func (l *Loop) poll(mode runMode) {
-	failed := l.flushFiles()
-	if failed || mode == noWait || !l.alive() || !l.requests.empty() || l.idle.any() || len(l.files.always) > 0 {
-		l.look(mode == noWait)
+	if mode == noWait {
+		l.flushFiles()
+		l.look(true)
 		return
 	}
-	until := l.timers.next()
-	if until != never || len(l.periodics.heap) > 0 {
-		l.update()
-		until = max(min(until, l.nextPeriodic()), after(l.mono, l.timeoutInterval))
+	until, now := l.plan()
+	if now || !l.alive() {
+		l.look(false)
+		return
+	}
+	if until != never {
+		until = max(until, after(l.mono, l.timeoutInterval))
 		if until <= l.mono {
 			l.look(false)
 			return
@@ -214,6 +226,20 @@ func (l *Loop) poll(mode runMode) {
 		l.park(until, true)
 		l.polled = l.mono
 	}
+}
+
+// plan tells the poller what it has to know, and returns when there will be
+// something to do though nobody wakes the loop, or that there is something now.
+func (l *Loop) plan() (until time.Duration, now bool) {
+	if l.flushFiles() || !l.requests.empty() || l.idle.any() || len(l.files.always) > 0 {
+		return 0, true
+	}
+	until = l.timers.next()
+	if until != never || len(l.periodics.heap) > 0 {
+		l.update()
+		until = min(until, l.nextPeriodic())
+	}
+	return until, false
 }
 
 // look collects ready descriptors without waiting, unless the io interval says
@@ -309,7 +335,7 @@ func (l *Loop) Close() error {
 	}
 	l.closed.Store(1)
 	close(l.done)
-	running := len(l.runs) > 0
+	running := len(l.runs) > 0 || l.lent
 	l.mu.Unlock()
 	if running {
 		l.wake()

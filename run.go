@@ -33,6 +33,9 @@ func (l *Loop) enter(mode runMode) (uint64, error) {
 	if l.isClosed() {
 		return 0, ErrClosed
 	}
+	if l.lent {
+		return 0, fmt.Errorf("ev: %s: the loop is embedded, and its host is waiting for it", methodOf[mode])
+	}
 	if len(l.runs) > 0 && caller != 0 && l.owner != 0 && caller != l.owner {
 		return 0, fmt.Errorf("ev: %s: goroutine %d is running this loop already", methodOf[mode], l.owner)
 	}

@@ -12,7 +12,7 @@ import (
 // several goroutines have touched: EV_DEBUG=1 finds those.
 func (l *Loop) Verify() error {
 	l.own("Verify")
-	return errors.Join(l.verifyActive(), l.pending.verify(), l.timers.verify(), l.periodics.verify())
+	return errors.Join(l.verifyActive(), l.pending.verify(), l.timers.verify(), l.periodics.verify(), l.verifyGuests())
 }
 
 func (l *Loop) verifyActive() error {
@@ -25,6 +25,17 @@ func (l *Loop) verifyActive() error {
 		}
 		if a, ok := w.self.(interface{ armed() bool }); ok && !a.armed() {
 			return fmt.Errorf("ev: active %s %d is not in the heap", strings.ToLower(kindOf(w.self)), i)
+		}
+	}
+	return nil
+}
+
+func (l *Loop) verifyGuests() error {
+	embedding.Lock()
+	defer embedding.Unlock()
+	for i, e := range l.guests {
+		if e.index == 0 || e.other.host != l || e.lent || e.given {
+			return fmt.Errorf("ev: guest %d is not at home", i)
 		}
 	}
 	return nil

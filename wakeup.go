@@ -33,7 +33,7 @@ import (
 func (l *Loop) commit() bool {
 	l.counters.parks.Inc()
 	l.parked.Store(1)
-	if l.requests.empty() && l.stopped.Load() == 0 && l.closed.Load() == 0 {
+	if l.requests.empty() && l.stopped.Load() == 0 && l.closed.Load() == 0 && l.recalled.Load() == 0 {
 		return true
 	}
 	l.parked.Store(0)
@@ -43,7 +43,7 @@ func (l *Loop) commit() bool {
 // wake is steps 2 to 4. Any goroutine may call it. (Async.Send takes step 2 by
 // itself first, to spare a busy loop's senders the call.)
 func (l *Loop) wake() {
-	if l.parked.Load() == 0 || !l.parked.CompareAndSwap(1, 0) {
+	if !l.claim() {
 		return
 	}
 	if l.how.direct.Load() != 0 {
@@ -58,15 +58,31 @@ func (l *Loop) wake() {
 	l.poller.write()
 }
 
+func (l *Loop) claim() bool { return l.parked.Load() != 0 && l.parked.CompareAndSwap(1, 0) }
+
+// rouse is wake for a caller who waits for the loop: it does not make the write,
+// which may be late.
+func (l *Loop) rouse() {
+	if l.claim() {
+		l.counters.directWakes.Inc()
+		l.poller.expire()
+	}
+}
+
 // park is steps a to d. It returns when the loop was woken, perhaps for
 // nothing, when until, a time since base, has come, or with files set when a
 // descriptor is ready.
 func (l *Loop) park(until time.Duration, files bool) {
+	l.beforeWait()
+	l.sleep(until, files)
+	l.afterWait()
+}
+
+// sleep is park, without the user's functions.
+func (l *Loop) sleep(until time.Duration, files bool) {
 	l.how.probe(l.mono)
 	l.publish()
-	l.beforeWait()
 	l.poller.park(l.base, until, files, l.commitFunc)
-	l.afterWait()
 	l.parked.Store(0)
 	if written := l.how.written.Load(); written != 0 {
 		l.how.written.Store(0)

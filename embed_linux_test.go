@@ -1,0 +1,75 @@
+package ev_test
+
+import (
+	"os"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/goevlib/ev"
+)
+
+func TestTheDescriptorsOfAGuestAreWatchedInEveryHost(t *testing.T) { // spec 126, 4.10
+	for _, backend := range ev.SupportedBackends() {
+		t.Run("in "+backend.String(), func(t *testing.T) {
+			host, guest := newLoop(t, ev.WithBackend(backend)), newLoop(t, ev.WithBackend(ev.BackendEpoll))
+			r, w, err := os.Pipe()
+			require.NoError(t, err)
+			defer r.Close()
+			defer w.Close()
+			embed(t, host, guest)
+			got := make(chan string)
+			io := ev.NewConnIO(guest, r, ev.Read, func(_ *ev.IO, events ev.Events) {
+				assert.Equal(t, ev.Read, events)
+				buf := make([]byte, 8)
+				n, err := r.Read(buf)
+				assert.NoError(t, err)
+				got <- string(buf[:n])
+			})
+			start(t, host)
+			onLoop(t, host, func() { require.NoError(t, io.Start()) }) // the guest had no set yet
+			for _, s := range []string{"one", "two", "three"} {
+				before := guest.Stats().Parks
+				_, err = w.WriteString(s)
+				require.NoError(t, err)
+				assert.Equal(t, s, receive(t, got))
+				untilParked(t, guest, before) // next time it is parked
+			}
+			_, err = w.WriteString("ready already")
+			require.NoError(t, err)
+			assert.Equal(t, "ready al", receive(t, got))
+			assert.Equal(t, "ready", receive(t, got))
+			onLoop(t, host, io.Stop)
+		})
+	}
+}
+
+func TestAReadyDescriptorOfAGuestWaitsForSweep(t *testing.T) { // spec 126
+	for _, backend := range ev.SupportedBackends() {
+		t.Run("in "+backend.String(), func(t *testing.T) {
+			host, guest := newLoop(t, ev.WithBackend(backend)), newLoop(t, ev.WithBackend(ev.BackendEpoll))
+			r, w, err := os.Pipe()
+			require.NoError(t, err)
+			defer r.Close()
+			defer w.Close()
+			var called, ready int
+			e := ev.NewEmbed(host, guest, func(*ev.Embed) { called++ })
+			require.NoError(t, e.Start())
+			require.NoError(t, ev.NewConnIO(guest, r, ev.Read, func(*ev.IO, ev.Events) { ready++ }).Start())
+			nowait(t, host)
+			assert.Zero(t, called)
+			_, err = w.WriteString("x")
+			require.NoError(t, err)
+			for range 5 {
+				once(t, host)
+			}
+			nowait(t, host)
+			assert.Equal(t, 6, called)
+			assert.Zero(t, ready)
+			require.NoError(t, e.Sweep())
+			require.NoError(t, e.Sweep())
+			assert.Equal(t, 2, ready)
+		})
+	}
+}

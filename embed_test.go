@@ -1,0 +1,659 @@
+package ev_test
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/goevlib/ev"
+)
+
+// onEveryPair runs the test on a host and a guest, not yet embedded, of every
+// two backends. The guest wakes in every mode.
+func onEveryPair(t *testing.T, test func(t *testing.T, host, guest *ev.Loop)) {
+	t.Helper()
+	for _, backend := range ev.SupportedBackends() {
+		t.Run("in "+backend.String(), func(t *testing.T) {
+			onEveryLoop(t, func(t *testing.T, guest *ev.Loop) {
+				test(t, newLoop(t, ev.WithBackend(backend), ev.WithName("host")), guest)
+			})
+		})
+	}
+}
+
+// embed embeds guest in host.
+func embed(t testing.TB, host, guest *ev.Loop, opts ...ev.Option) *ev.Embed {
+	t.Helper()
+	e := ev.NewEmbed(host, guest, nil, opts...)
+	require.NoError(t, e.Start())
+	return e
+}
+
+func TestTheWatchersOfAGuestWorkWhileOnlyTheHostRuns(t *testing.T) { // spec 126, feature 50
+	onEveryPair(t, func(t *testing.T, host, guest *ev.Loop) {
+		var j journal
+		e := embed(t, host, guest)
+		done := make(chan struct{}, 1)
+		step := func(what string, arrange func()) {
+			t.Helper()
+			onLoop(t, host, arrange)
+			receive(t, done)
+			onLoop(t, host, func() { assert.Equal(t, []string{what}, j.takeAll()) })
+		}
+		came := func(what string) { j.note(what); done <- struct{}{} }
+		start(t, host)
+
+		a := ev.NewAsync(guest, func(w *ev.Async) { assert.Equal(t, 1, guest.Depth()); came("async") })
+		step("async", func() { a.Start(); go a.Send() })
+		step("async", func() { a.Send() })
+		step("timer", func() { ev.NewTimer(guest, time.Millisecond, 0, func(*ev.Timer) { came("timer") }).Start() })
+		step("timer due", func() { dueNow(guest, func(*ev.Timer) { came("timer due") }) })
+		step("periodic", func() {
+			ev.NewPeriodic(guest, 0, 2*time.Millisecond, func(w *ev.Periodic) { w.Stop(); came("periodic") }).Start()
+		})
+		step("post", func() { go guest.Post(func() { came("post") }) })
+		step("call", func() {
+			go ev.Call(t.Context(), guest, func() (int, error) { came("call"); return 0, nil })
+		})
+		q := ev.NewQueue(guest, 0, func(_ *ev.Queue[int], batch []int) { came(fmt.Sprint("queue ", batch)) })
+		step("queue [7]", func() { q.Start(); go q.Send(7) })
+		s := ev.NewSignal(guest, syscall.SIGHUP, func(*ev.Signal) { came("signal") })
+		step("signal", func() { assert.NoError(t, s.Start()); go ev.FeedSignal(syscall.SIGHUP) })
+		step("signal", func() { guest.FeedSignal(syscall.SIGHUP) })
+		step("fed", func() { a.SetCallback(func(*ev.Async) { came("fed") }); a.Feed(ev.Custom) })
+		step("idle", func() { ev.NewIdle(guest, func(w *ev.Idle) { w.Stop(); came("idle") }).Start() })
+		onLoop(t, host, func() {
+			assert.NoError(t, guest.Verify())
+			assert.NoError(t, host.Verify())
+			assert.Same(t, guest, e.Other())
+			assert.Zero(t, guest.Depth())
+			e.Stop()
+		})
+	})
+}
+
+func TestAnIdleGuestCostsTheHostNoIteration(t *testing.T) {
+	onEveryPair(t, func(t *testing.T, host, guest *ev.Loop) {
+		embed(t, host, guest)
+		ev.NewAsync(guest, func(*ev.Async) {}).Start()
+		farOff(t, guest)
+		ev.NewTimer(host, 30*time.Millisecond, 0, func(*ev.Timer) { host.Stop() }).Start()
+		run(t, host)
+		assert.LessOrEqual(t, host.Iteration(), uint64(2))
+		assert.Zero(t, guest.Iteration())
+	})
+}
+
+func TestAnEmbedKeepsTheHostRunningThoughNothingIsActiveInTheGuest(t *testing.T) {
+	onEveryPair(t, func(t *testing.T, host, guest *ev.Loop) {
+		e := embed(t, host, guest)
+		assert.True(t, host.Alive())
+		timer := ev.NewTimer(host, 5*time.Millisecond, 0, func(*ev.Timer) { e.Stop() })
+		timer.Start()
+		timer.Keep(false)
+		run(t, host)
+		assert.False(t, host.Alive())
+		assert.False(t, e.Active())
+	})
+}
+
+func TestAnEmbedThatDoesNotKeepTheHost(t *testing.T) {
+	onEveryPair(t, func(t *testing.T, host, guest *ev.Loop) {
+		var j journal
+		embed(t, host, guest).Keep(false)
+		farOff(t, guest)
+		j.due(guest, "due")
+		run(t, host)
+		assert.EqualValues(t, 1, host.Iteration())
+		assert.Equal(t, []string{"due"}, j.takeAll())
+	})
+}
+
+func TestTimersOfAGuestFireInTheirExactOrder(t *testing.T) {
+	onEveryPair(t, func(t *testing.T, host, guest *ev.Loop) {
+		var j journal
+		embed(t, host, guest)
+		var want []string
+		for i := range 8 {
+			name := fmt.Sprint("timer ", i)
+			want = append(want, name)
+			after := time.Duration(i) * time.Millisecond
+			l := guest
+			if i%2 == 1 {
+				l = host
+			}
+			began := l.Now()
+			ev.NewTimer(l, after, 0, func(*ev.Timer) {
+				assert.GreaterOrEqual(t, l.Now().Sub(began), after)
+				if j.note(name); i == 7 {
+					host.Stop()
+				}
+			}).Start()
+		}
+		// Apart by a millisecond, timers of two loops may be due in one iteration,
+		// where the host's come first by their priority or do not: those of each
+		// are in order.
+		run(t, host)
+		for len(j) < 8 {
+			nowait(t, host)
+		}
+		var even, odd []string
+		for _, name := range j.takeAll() {
+			if name[len(name)-1]%2 == 0 {
+				even = append(even, name)
+			} else {
+				odd = append(odd, name)
+			}
+		}
+		assert.Equal(t, []string{want[0], want[2], want[4], want[6]}, even)
+		assert.Equal(t, []string{want[1], want[3], want[5], want[7]}, odd)
+	})
+}
+
+func TestAnEmbedIsCalledInThePassAtItsPriority(t *testing.T) {
+	onEveryPair(t, func(t *testing.T, host, guest *ev.Loop) {
+		var j journal
+		e := embed(t, host, guest, ev.Priority(1))
+		j.due(host, "host 2", ev.Priority(2))
+		j.due(host, "host 1", ev.Priority(0))
+		j.due(guest, "guest -2", ev.Priority(-2))
+		j.due(guest, "guest 2", ev.Priority(2))
+		once(t, host)
+		assert.Equal(t, []string{"host 2", "guest 2", "guest -2", "host 1"}, j.takeAll())
+		e.Stop()
+	})
+}
+
+func TestWithACallbackNothingIsDeliveredUntilSweep(t *testing.T) { // spec 126
+	onEveryPair(t, func(t *testing.T, host, guest *ev.Loop) {
+		var (
+			j      journal
+			events ev.Events
+			calls  int
+		)
+		e := ev.NewEmbed(host, guest, func(e *ev.Embed) { calls++; events = e.Events() })
+		require.NoError(t, e.Start())
+		nowait(t, host)
+		assert.Zero(t, calls)
+		a := j.async(guest, "async")
+		a.Start()
+		go a.Send()
+		j.due(guest, "timer")
+		for range 10 {
+			once(t, host)
+		}
+		assert.Equal(t, 10, calls, "the callback comes again while there is something to do")
+		assert.Equal(t, ev.EmbedEvent, events)
+		assert.Empty(t, j)
+		require.Eventually(t, a.Sent, patience, time.Millisecond)
+		require.NoError(t, e.Sweep())
+		assert.Equal(t, []string{"async", "timer"}, j.takeAll())
+		calls = 0
+		nowait(t, host)
+		ev.NewTimer(host, 5*time.Millisecond, 0, func(*ev.Timer) {}).Start()
+		once(t, host)
+		assert.Zero(t, calls)
+
+		e.SetCallback(nil)
+		a.Send()
+		once(t, host)
+		assert.Equal(t, []string{"async"}, j.takeAll())
+		e.SetCallback(func(e *ev.Embed) { j.note("callback"); assert.NoError(t, e.Sweep()) })
+		a.Send()
+		once(t, host)
+		assert.Equal(t, []string{"callback", "async"}, j.takeAll())
+	})
+}
+
+func TestACallbackOfTheHostMayUseTheGuest(t *testing.T) {
+	onEveryPair(t, func(t *testing.T, host, guest *ev.Loop) {
+		embed(t, host, guest)
+		fired := 0
+		timer := ev.NewTimer(guest, time.Millisecond, 0, func(*ev.Timer) {
+			if fired++; fired == 20 {
+				host.Stop()
+			}
+		})
+		slow := farOff(t, guest)
+		ev.NewTimer(host, 0, time.Millisecond, func(*ev.Timer) {
+			assert.NoError(t, guest.Verify())
+			if !timer.Active() {
+				guest.Update()
+				assert.NoError(t, timer.Set(time.Millisecond, 0))
+				timer.Start()
+			}
+			slow.Stop()
+			slow.Start()
+		}).Start()
+		run(t, host)
+		assert.Equal(t, 20, fired)
+	})
+}
+
+func TestNoSendToAGuestIsLost(t *testing.T) { // spec 3.9, feature 50
+	rounds := 10_000
+	if testing.Short() {
+		rounds = 1000
+	}
+	race := func(t *testing.T, host, guest *ev.Loop) {
+		embed(t, host, guest)
+		ball := make(chan struct{}, 1)
+		a := ev.NewAsync(guest, func(*ev.Async) { ball <- struct{}{} })
+		a.Start()
+		noise := ev.NewAsync(host, func(*ev.Async) {})
+		noise.Start()
+		start(t, host)
+		for i := range rounds {
+			if i%3 == 0 {
+				noise.Send() // the host recalls the guest as the send comes
+			}
+			a.Send()
+			if i%16 == 0 {
+				receive(t, ball)
+				continue
+			}
+			for ok := false; !ok; {
+				select {
+				case <-ball:
+					ok = true
+				default:
+					if i%2 == 0 {
+						runtime.Gosched()
+						continue
+					}
+					receive(t, ball)
+					ok = true
+				}
+			}
+		}
+	}
+	for _, outer := range ev.SupportedBackends() {
+		for _, inner := range ev.SupportedBackends() {
+			t.Run(fmt.Sprintf("%v in %v", inner, outer), func(t *testing.T) {
+				race(t, newLoop(t, ev.WithBackend(outer)), newLoop(t, ev.WithBackend(inner)))
+			})
+		}
+	}
+}
+
+func TestManySendersIntoAGuest(t *testing.T) { // spec 3.9
+	onEveryPair(t, func(t *testing.T, host, guest *ev.Loop) {
+		embed(t, host, guest)
+		const senders, each = 4, 500
+		got := 0
+		q := ev.NewQueue(guest, 0, func(_ *ev.Queue[int], batch []int) {
+			if got += len(batch); got == senders*each {
+				host.Stop()
+			}
+		})
+		q.Start()
+		var wg sync.WaitGroup
+		for range senders {
+			wg.Go(func() {
+				for i := range each {
+					assert.NoError(t, q.Send(i))
+					if i%10 == 0 {
+						runtime.Gosched()
+					}
+				}
+			})
+		}
+		run(t, host)
+		wg.Wait()
+		assert.Equal(t, senders*each, got)
+	})
+}
+
+func TestStopInACallbackOfTheGuestEndsOnlyTheSweep(t *testing.T) { // spec 4.10
+	onEveryPair(t, func(t *testing.T, host, guest *ev.Loop) {
+		var j journal
+		embed(t, host, guest)
+		dueNow(guest, func(*ev.Timer) {
+			j.note("stop")
+			guest.Stop()
+			guest.StopAll()
+		})
+		j.due(guest, "the rest of the pass")
+		ev.NewTimer(guest, 2*time.Millisecond, 0, func(*ev.Timer) { j.note("later"); host.Stop() }).Start()
+		run(t, host)
+		assert.Equal(t, []string{"stop", "the rest of the pass", "later"}, j.takeAll())
+	})
+}
+
+func TestStopOfAGuestFromAnotherGoroutineHasNoEffect(t *testing.T) { // api.md Stop
+	onEveryPair(t, func(t *testing.T, host, guest *ev.Loop) {
+		embed(t, host, guest)
+		calls := 0
+		a := ev.NewAsync(guest, func(*ev.Async) { calls++ })
+		a.Start()
+		start(t, host)
+		for range 100 {
+			guest.Stop()
+			guest.StopAll()
+			a.Send()
+			runtime.Gosched()
+		}
+		onLoop(t, guest, func() {})
+		onLoop(t, guest, func() { assert.NotZero(t, calls) })
+	})
+}
+
+func TestStopOfTheEmbedLeavesTheGuestToItself(t *testing.T) {
+	onEveryPair(t, func(t *testing.T, host, guest *ev.Loop) {
+		var j journal
+		e := embed(t, host, guest)
+		dueNow(guest, func(*ev.Timer) { j.note("first"); e.Stop(); j.due(guest, "second") })
+		run(t, host)
+		assert.Equal(t, []string{"first"}, j.takeAll())
+		run(t, guest)
+		assert.Equal(t, []string{"second"}, j.takeAll())
+
+		require.NoError(t, e.Start()) // and again
+		require.NoError(t, e.Start())
+		assert.Equal(t, 1, host.Active())
+		j.due(guest, "third")
+		once(t, host)
+		assert.Equal(t, []string{"third"}, j.takeAll())
+		e.Stop()
+		e.Stop()
+		other := newLoop(t)
+		embed(t, other, guest).Stop()
+	})
+}
+
+func TestAStoppedEmbedForgetsWhatItWasPendingWith(t *testing.T) { // spec 34
+	onEveryPair(t, func(t *testing.T, host, guest *ev.Loop) {
+		var j journal
+		e := embed(t, host, guest)
+		j.due(guest, "guest")
+		dueNow(host, func(*ev.Timer) {
+			assert.True(t, e.Pending())
+			e.Stop()
+			assert.False(t, e.Pending())
+		}, ev.Priority(1))
+		run(t, host)
+		assert.Empty(t, j)
+	})
+}
+
+func TestBadPairsAreRefused(t *testing.T) {
+	a, b, c := newLoop(t, ev.WithName("a")), newLoop(t, ev.WithName("b")), newLoop(t, ev.WithName("c"))
+	assert.PanicsWithValue(t, "ev: NewEmbed: nil other loop", func() { ev.NewEmbed(a, nil, nil) })
+	assert.PanicsWithValue(t, "ev: NewEmbed: nil loop", func() { ev.NewEmbed(nil, a, nil) })
+	assert.PanicsWithValue(t, "ev: Start of a watcher that no constructor made", func() { new(ev.Embed).Start() })
+
+	refused := func(host, guest *ev.Loop, why string) {
+		t.Helper()
+		e := ev.NewEmbed(host, guest, nil)
+		assert.EqualError(t, e.Start(), "ev: Embed.Start: "+why)
+		assert.False(t, e.Active())
+		assert.False(t, host.Active() > 1)
+	}
+	refused(a, a, "a loop cannot be embedded in itself")
+	ab := embed(t, b, a)
+	refused(a, b, "the other loop embeds this one")
+	bc := embed(t, c, b)
+	refused(a, c, "the other loop embeds this one")
+	refused(c, a, `the other loop is embedded already, in "b"`)
+	ab.Stop()
+	bc.Stop()
+	embed(t, a, c).Stop()
+
+	d := newLoop(t)
+	dueNow(d, func(*ev.Timer) { refused(a, d, "the other loop is inside a Run") })
+	nowait(t, d)
+	require.NoError(t, d.Close())
+	assert.ErrorIs(t, ev.NewEmbed(a, d, nil).Start(), ev.ErrClosed)
+	assert.ErrorIs(t, ev.NewEmbed(d, a, nil).Start(), ev.ErrClosed)
+	assert.ErrorIs(t, ev.NewEmbed(a, d, nil).Sweep(), ev.ErrClosed)
+	embed(t, b, a).Stop() // what was refused left no trace
+}
+
+func TestAParkedHostsGuestCannotBeRunByAnother(t *testing.T) {
+	onEveryPair(t, func(t *testing.T, host, guest *ev.Loop) {
+		embed(t, host, guest)
+		before := guest.Stats().Parks
+		start(t, host)
+		untilParked(t, guest, before)
+		assert.EqualError(t, guest.RunNoWait(), "ev: RunNoWait: the loop is embedded, and its host is waiting for it")
+	})
+}
+
+func TestLoopsEmbeddedInEachOther(t *testing.T) {
+	onEveryPair(t, func(t *testing.T, outer, middle *ev.Loop) {
+		var j journal
+		inner := newLoop(t)
+		embed(t, outer, middle)
+		embed(t, middle, inner)
+		a := ev.NewAsync(inner, func(w *ev.Async) {
+			j.note("async")
+			w.Stop()
+			ev.NewTimer(inner, time.Millisecond, 0, func(*ev.Timer) {
+				j.note("timer")
+				assert.Equal(t, 1, inner.Depth())
+				assert.Equal(t, 1, middle.Depth())
+				assert.Equal(t, 1, outer.Depth())
+				outer.Stop()
+			}).Start()
+		})
+		a.Start()
+		before := inner.Stats().Parks
+		go func() {
+			untilParked(t, inner, before)
+			a.Send()
+		}()
+		run(t, outer)
+		assert.Equal(t, []string{"async", "timer"}, j.takeAll())
+		assert.NoError(t, middle.Verify())
+	})
+}
+
+func TestSeveralGuestsAreSweptInTheOrderOfTheirStarts(t *testing.T) { // D1
+	onEveryPair(t, func(t *testing.T, host, first *ev.Loop) {
+		var j journal
+		second := newLoop(t)
+		embed(t, host, first)
+		embed(t, host, second)
+		j.due(second, "second")
+		j.due(first, "first")
+		nowait(t, host)
+		assert.Equal(t, []string{"first", "second"}, j.takeAll())
+		ev.NewTimer(first, 3*time.Millisecond, 0, func(*ev.Timer) { j.note("first"); host.Stop() }).Start()
+		ev.NewTimer(second, time.Millisecond, 0, func(*ev.Timer) { j.note("second") }).Start()
+		run(t, host)
+		assert.Equal(t, []string{"second", "first"}, j.takeAll())
+	})
+}
+
+// Ends.
+
+func TestAPanicInAGuestLeavesTheHostsRun(t *testing.T) { // D2
+	onEveryPair(t, func(t *testing.T, host, guest *ev.Loop) {
+		var j journal
+		embed(t, host, guest)
+		dueNow(guest, func(*ev.Timer) { panic("guest") })
+		j.due(guest, "the rest")
+		assert.PanicsWithValue(t, "guest", func() { host.Run(t.Context()) })
+		assert.Zero(t, guest.Depth())
+		assert.Zero(t, host.Depth())
+		assert.NoError(t, guest.Verify())
+		once(t, host)
+		assert.Equal(t, []string{"the rest"}, j.takeAll())
+	})
+}
+
+func TestTheHostsPanicHandlerGetsThePanicOfAGuest(t *testing.T) { // D2
+	var kind string
+	handler := ev.WithPanicHandler(func(w ev.Watcher, v any, _ []byte) { kind = fmt.Sprintf("%T: %v", w, v) })
+	onEveryLoop(t, func(t *testing.T, host *ev.Loop) {
+		kind = ""
+		guest := newLoop(t)
+		embed(t, host, guest)
+		dueNow(guest, func(*ev.Timer) { panic("guest") })
+		once(t, host)
+		assert.Equal(t, "*ev.Embed: guest", kind)
+	}, handler)
+}
+
+func TestGoexitInAGuestLeavesBothLoopsUsable(t *testing.T) { // D2
+	onEveryPair(t, func(t *testing.T, host, guest *ev.Loop) {
+		var j journal
+		embed(t, host, guest)
+		dueNow(guest, func(*ev.Timer) { runtime.Goexit() })
+		gone := make(chan struct{})
+		go func() {
+			defer close(gone)
+			host.Run(t.Context())
+		}()
+		receive(t, gone)
+		j.due(guest, "next")
+		once(t, host)
+		assert.Equal(t, []string{"next"}, j.takeAll())
+	})
+}
+
+func TestAClosedGuestStopsItsEmbed(t *testing.T) {
+	closers := map[string]func(t *testing.T, host, guest *ev.Loop){
+		"in a callback of the guest": func(t *testing.T, _, guest *ev.Loop) {
+			dueNow(guest, func(*ev.Timer) { assert.NoError(t, guest.Close()) })
+		},
+		"in a callback of the host": func(t *testing.T, host, guest *ev.Loop) {
+			dueNow(host, func(*ev.Timer) { assert.NoError(t, guest.Close()) })
+		},
+		"on another goroutine": func(t *testing.T, _, guest *ev.Loop) {
+			go func() {
+				for guest.Stats().Parks == 0 {
+					runtime.Gosched()
+				}
+				assert.NoError(t, guest.Close())
+			}()
+		},
+		"before": func(t *testing.T, _, guest *ev.Loop) { assert.NoError(t, guest.Close()) },
+	}
+	for name, arrange := range closers {
+		t.Run(name, func(t *testing.T) {
+			onEveryPair(t, func(t *testing.T, host, guest *ev.Loop) {
+				cleaned := 0 // no lock: on the host's goroutine
+				e := embed(t, host, guest)
+				ev.NewCleanup(guest, func(*ev.Cleanup) { cleaned++ }).Start()
+				farOff(t, guest)
+				arrange(t, host, guest)
+				run(t, host)
+				assert.False(t, e.Active())
+				assert.Equal(t, 1, cleaned)
+				assert.Zero(t, guest.Active())
+				assert.ErrorIs(t, guest.RunNoWait(), ev.ErrClosed)
+			})
+		})
+	}
+}
+
+func TestAClosedHostLetsGoOfItsGuest(t *testing.T) {
+	closers := map[string]func(t *testing.T, host, guest *ev.Loop){
+		"in a callback of the guest": func(t *testing.T, host, guest *ev.Loop) {
+			dueNow(guest, func(*ev.Timer) { assert.NoError(t, host.Close()) })
+		},
+		"on another goroutine": func(t *testing.T, host, guest *ev.Loop) {
+			go func() {
+				for guest.Stats().Parks == 0 {
+					runtime.Gosched()
+				}
+				assert.NoError(t, host.Close())
+			}()
+		},
+		"before": func(t *testing.T, host, _ *ev.Loop) { assert.NoError(t, host.Close()) },
+	}
+	for name, arrange := range closers {
+		t.Run(name, func(t *testing.T) {
+			onEveryPair(t, func(t *testing.T, host, guest *ev.Loop) {
+				var j journal
+				e := embed(t, host, guest)
+				arrange(t, host, guest)
+				assert.ErrorIs(t, receive(t, goRun(host)), ev.ErrClosed)
+				assert.False(t, e.Active())
+				j.due(guest, "on its own")
+				run(t, guest)
+				assert.Equal(t, []string{"on its own"}, j.takeAll())
+			})
+		})
+	}
+}
+
+func TestAPanicInTheCleanupOfAGuestLeavesTheHostUsable(t *testing.T) {
+	onEveryPair(t, func(t *testing.T, host, guest *ev.Loop) {
+		other := newLoop(t)
+		e, o := embed(t, host, guest), embed(t, host, other)
+		ev.NewCleanup(guest, func(*ev.Cleanup) { panic("cleanup") }).Start()
+		go func() {
+			for guest.Stats().Parks == 0 {
+				runtime.Gosched()
+			}
+			assert.NoError(t, guest.Close())
+		}()
+		assert.PanicsWithValue(t, "cleanup", func() { host.Run(t.Context()) })
+		assert.False(t, e.Active())
+		assert.True(t, o.Active())
+		fired := false
+		dueNow(other, func(*ev.Timer) { fired = true })
+		once(t, host)
+		assert.True(t, fired)
+	})
+}
+
+func TestACloseThatRacesWithTheHostIsNeverLost(t *testing.T) {
+	for _, backend := range ev.SupportedBackends() {
+		t.Run(backend.String(), func(t *testing.T) {
+			before := openDescriptors()
+			for i := range 200 {
+				host, guest := newLoop(t, ev.WithBackend(backend)), newLoop(t, ev.WithBackend(backend))
+				embed(t, host, guest)
+				noise := ev.NewAsync(host, func(*ev.Async) {})
+				noise.Start()
+				noise.Keep(false)
+				go func() {
+					for range i % 10 {
+						noise.Send()
+						runtime.Gosched()
+					}
+					assert.NoError(t, guest.Close())
+				}()
+				run(t, host) // ends with its last watcher
+				require.NoError(t, host.Close())
+			}
+			assert.Equal(t, before, openDescriptors())
+		})
+	}
+}
+
+func TestAHostThatNestsItsRunInACallbackOfTheGuest(t *testing.T) {
+	onEveryPair(t, func(t *testing.T, host, guest *ev.Loop) {
+		var j journal
+		embed(t, host, guest)
+		dueNow(guest, func(*ev.Timer) {
+			j.due(guest, "inner")
+			assert.NoError(t, host.RunOnce(t.Context()))
+			assert.Equal(t, 1, guest.Depth())
+			j.note("outer")
+		})
+		once(t, host)
+		assert.Equal(t, []string{"inner", "outer"}, j.takeAll())
+	})
+}
+
+func TestCancellationEndsAHostThatWaitsForAGuest(t *testing.T) {
+	onEveryPair(t, func(t *testing.T, host, guest *ev.Loop) {
+		embed(t, host, guest)
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Millisecond)
+		defer cancel()
+		assert.ErrorIs(t, host.Run(ctx), context.DeadlineExceeded)
+		assert.NoError(t, host.Verify())
+		assert.NoError(t, guest.Verify())
+	})
+}
