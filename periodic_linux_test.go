@@ -91,3 +91,21 @@ func TestTheTimerOfTheKernelIsArmedAgain(t *testing.T) {
 	_, err = unix.Read(fd, make([]byte, 8))
 	assert.Equal(t, unix.EAGAIN, err, "read, so that the loop can park")
 }
+
+func TestWithoutADescriptorForTheTimerParksAreCapped(t *testing.T) { // TM-36
+	l, err := New(WithBackend(BackendEpoll))
+	require.NoError(t, err)
+	defer l.Close()
+	p := NewPeriodic(l, 0, 1000*time.Hour, func(*Periodic) {})
+	var limit unix.Rlimit
+	require.NoError(t, unix.Getrlimit(unix.RLIMIT_NOFILE, &limit))
+	require.NoError(t, unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: 3, Max: limit.Max}))
+	p.Start()
+	require.NoError(t, unix.Setrlimit(unix.RLIMIT_NOFILE, &limit))
+	assert.True(t, p.Active())
+	assert.LessOrEqual(t, l.nextPeriodic()-l.mono, maxPark)
+	require.NoError(t, l.RunNoWait())
+	p.Stop()
+	p.Start()
+	assert.Greater(t, l.nextPeriodic()-l.mono, maxPark, "with the next one it is tried again")
+}

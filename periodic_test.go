@@ -414,6 +414,24 @@ func TestTheClockIsWatchedFromTheFirstPeriodicToTheLast(t *testing.T) {
 	})
 }
 
+func TestANewCallbackIsUsedFromTheNextCallOn(t *testing.T) {
+	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
+		var order journal
+		p := ev.NewPeriodic(l, 0, 1, func(p *ev.Periodic) {
+			order.note("old periodic")
+			p.SetCallback(func(p *ev.Periodic) { order.note("new periodic"); p.Stop() })
+		})
+		s := ev.NewScheduler(l, in(0), func(s *ev.Scheduler) {
+			order.note("old scheduler")
+			s.SetCallback(func(s *ev.Scheduler) { order.note("new scheduler"); s.Stop() })
+		}, ev.Priority(-1))
+		p.Start()
+		s.Start()
+		run(t, l)
+		assert.ElementsMatch(t, journal{"old periodic", "new periodic", "old scheduler", "new scheduler"}, order)
+	})
+}
+
 func TestAPeriodicThatKeepsNothingAliveDoesNotKeepRunGoing(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		p := ev.NewPeriodic(l, 0, time.Hour, idlePeriodic)
