@@ -657,3 +657,19 @@ func TestCancellationEndsAHostThatWaitsForAGuest(t *testing.T) {
 		assert.NoError(t, guest.Verify())
 	})
 }
+
+func TestTheUsersFunctionsAreNotCalledWhileAnotherGoroutineHasTheGuest(t *testing.T) { // ev_set_loop_release_cb
+	onEveryPair(t, func(t *testing.T, host, guest *ev.Loop) {
+		embed(t, host, guest)
+		calls := 0 // no lock: on the host's goroutine only
+		guest.SetRelease(func(*ev.Loop) { calls++ }, func(*ev.Loop) { calls++ })
+		guest.SetInvoke(func(l *ev.Loop) { calls++; l.Invoke() })
+		ev.NewTimer(guest, 0, time.Millisecond, func(w *ev.Timer) {
+			if guest.Iteration() == 5 {
+				host.Stop()
+			}
+		}).Start()
+		run(t, host)
+		assert.NotZero(t, calls)
+	})
+}
