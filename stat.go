@@ -53,8 +53,10 @@ type Stat struct {
 //	it is now. It reports whether that can be relied on; if not, the Stat polls. It
 //	is called before a look, so that nothing falls between the two.
 //	close leaves the source.
+//	incomplete reports whether another watch might do better.
 //
-// A notice is a call of Stat.noticed, in the poll phase of an iteration.
+// A notice is a call of look, after one of watch if other things matter now, in
+// the poll phase of an iteration.
 
 // libev's intervals: numbers that do not keep step with the program's own timers.
 const (
@@ -203,16 +205,6 @@ func (s *Stat) look() (changed bool) {
 	s.previous, s.current = s.current, now
 	s.loop.pending.mark(&s.watcher, StatEvent)
 	return true
-}
-
-// noticed is called when something has happened to the path; with moved, perhaps
-// to what it names or how that is reached, so that other things are to be watched
-// now.
-func (s *Stat) noticed(moved bool) {
-	if moved {
-		s.watch()
-	}
-	s.look()
 }
 
 // expire is the poll. What was to be watched may be another file now, or may be

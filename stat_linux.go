@@ -290,6 +290,16 @@ func (in *inotify) read(Events) {
 	in.dirty = in.dirty[:0]
 }
 
+// noticed is called when something has happened to the path; with moved, perhaps
+// to what it names or how that is reached, so that other things are to be watched
+// now.
+func (s *Stat) noticed(moved bool) {
+	if moved {
+		s.watch()
+	}
+	s.look()
+}
+
 // parse makes those Stats dirty that the events matter to.
 func (in *inotify) parse(events []byte) {
 	for len(events) >= unix.SizeofInotifyEvent {

@@ -2,8 +2,8 @@
 
 package ev
 
-// statNotice is nothing: a Stat polls here. What kqueue has (EVFILT_VNODE) needs
-// a set of descriptors.
+// statNotice is nothing: a Stat polls here. kqueue's EVFILT_VNODE is not used: it
+// wants a descriptor open for each file, and cannot tell what appears.
 type statNotice struct{}
 
 func (statNotice) open(*Stat)       {}
