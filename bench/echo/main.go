@@ -1,0 +1,111 @@
+//go:build linux || darwin
+
+// Command echo measures servers that echo over TCP on loopback: one loop of
+// package ev, a goroutine per connection, and cloudwego/netpoll.
+//
+//	go run -C bench ./echo
+//
+// Each server is a process of its own, new for each cell; the client is this
+// process and the same for all: a goroutine per connection that sends a message
+// and waits for its return, as fast as that goes. So the client shares the
+// machine's cores with the server, and takes the larger part of them: compare
+// rows, and see the server's CPU time per echo. The rounds are made in turn, each
+// beginning with another server; the figures are medians of the rounds.
+//
+// netpoll is configured as it comes; its handler is the one of its manual. What is
+// echoed needs no work, which suits a single loop: with work to do, that would
+// stay on one core.
+package main
+
+import (
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+)
+
+// messageSize is what is sent, and echoed, at a time.
+const messageSize = 64
+
+// connections is how many there are at the same time.
+var connections = []int{1, 100, 1000}
+
+// serverEnv names the server that the process is to be.
+const serverEnv = "EV_BENCH_ECHO_SERVER"
+
+func main() {
+	var err error
+	if name := os.Getenv(serverEnv); name != "" {
+		err = serve(name)
+	} else {
+		err = run(os.Stdout)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "echo:", err)
+		os.Exit(1)
+	}
+}
+
+func run(out io.Writer) error {
+	each := flag.Duration("d", time.Second, "measure each server and number of connections for this `time`")
+	rounds := flag.Int("rounds", 5, "make so `many` rounds")
+	flag.Parse()
+	if flag.NArg() > 0 || *each <= 0 || *rounds < 1 {
+		return fmt.Errorf("-d and -rounds must be positive, and there are no arguments: %q", os.Args[1:])
+	}
+	fmt.Fprintf(out, "%s, %s/%s, %d CPUs; %d B messages; %d rounds of %v\n\n",
+		runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), messageSize, *rounds, *each)
+	fmt.Fprintln(out, "| connections | server | echoes/s | p50 µs | p99 µs | server CPU µs/echo | echoes × | p50 × | p99 × |")
+	fmt.Fprintln(out, "|--:|---|--:|--:|--:|--:|--:|--:|--:|")
+	for _, n := range connections {
+		cells := make([][]cell, len(servers))
+		for round := range *rounds {
+			for i := range servers {
+				i = (i + round) % len(servers)
+				c, err := measure(servers[i].name, n, *each)
+				if err != nil {
+					return fmt.Errorf("%s, %d connections: %w", servers[i].name, n, err)
+				}
+				cells[i] = append(cells[i], c)
+			}
+		}
+		base := medians(cells[slices.IndexFunc(servers, func(s server) bool { return s.name == yardstick })])
+		for i, s := range servers {
+			m := medians(cells[i])
+			fmt.Fprintf(out, "| %d | %s | %.0f | %.1f | %.1f | %.2f | %s |\n", n, s.name, m.rate, m.p50, m.p99, m.cpu,
+				strings.Join([]string{ratio(m.rate, base.rate), ratio(m.p50, base.p50), ratio(m.p99, base.p99)}, " | "))
+		}
+	}
+	return nil
+}
+
+// cell is what was measured of a server, or the medians of that.
+type cell struct {
+	rate     float64 // echoes per second
+	p50, p99 float64 // microseconds
+	cpu      float64 // the server's, in microseconds per echo
+}
+
+func medians(cells []cell) cell {
+	return cell{
+		rate: median(cells, func(c cell) float64 { return c.rate }),
+		p50:  median(cells, func(c cell) float64 { return c.p50 }),
+		p99:  median(cells, func(c cell) float64 { return c.p99 }),
+		cpu:  median(cells, func(c cell) float64 { return c.cpu }),
+	}
+}
+
+func median(cells []cell, of func(cell) float64) float64 {
+	values := make([]float64, len(cells))
+	for i, c := range cells {
+		values[i] = of(c)
+	}
+	slices.Sort(values)
+	return (values[(len(values)-1)/2] + values[len(values)/2]) / 2
+}
+
+func ratio(a, b float64) string { return fmt.Sprintf("%.2f", a/b) }

@@ -1,0 +1,32 @@
+//go:build linux || darwin
+
+package main
+
+import (
+	"os"
+	"testing"
+	"time"
+)
+
+// TestMain makes the test binary a server when it is told to.
+func TestMain(m *testing.M) {
+	if os.Getenv(serverEnv) != "" {
+		main()
+		return
+	}
+	os.Exit(m.Run())
+}
+
+func TestEveryServerEchoes(t *testing.T) {
+	for _, s := range servers {
+		t.Run(s.name, func(t *testing.T) {
+			c, err := measure(s.name, 10, 100*time.Millisecond)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if c.rate <= 0 || c.p50 <= 0 || c.p99 < c.p50 || c.cpu <= 0 {
+				t.Errorf("not plausible: %+v", c)
+			}
+		})
+	}
+}
