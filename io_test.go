@@ -444,7 +444,7 @@ func TestARecycledNumberGetsTheEventsOfTheNewFileOnly(t *testing.T) { // IO-27
 		write(t, b, "old")
 		old.Stop()
 		c, d := socketpair(t)
-		require.NoError(t, syscall.Dup2(c, a)) // a is another file now
+		require.NoError(t, dup2(c, a)) // a is another file now
 		calls := 0
 		startIO(t, l, a, ev.Read, func(*ev.IO, ev.Events) { calls++ })
 		nowait(t, l)
@@ -506,7 +506,7 @@ func TestAConnWithTheNumberOfAClosedOneDoesNotFeedTheOldWatcher(t *testing.T) {
 		require.NoError(t, oldConn.Close()) // and not stopped
 
 		c, d := socketpair(t)
-		require.NoError(t, syscall.Dup2(c, fd)) // the number is used again
+		require.NoError(t, dup2(c, fd)) // the number is used again
 		calls := 0
 		startIO(t, l, fd, ev.Read, func(*ev.IO, ev.Events) { calls++ })
 		write(t, d, "new")
