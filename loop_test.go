@@ -1310,17 +1310,10 @@ func TestThePanicHandlerGetsNoWatcherForAFunction(t *testing.T) {
 	l := newLoop(t, handler)
 	require.NoError(t, l.Post(explode))
 	ev.Go(l, func() (int, error) { return 0, nil }, func(int, error) { explode() })
-	answer := make(chan error, 1)
-	require.NoError(t, l.Post(func() {
-		go func() {
-			_, err := ev.Call(context.Background(), l, func() (int, error) { explode(); return 0, nil })
-			answer <- err
-			l.Stop()
-		}()
-	}))
-	farOff(t, l)
+	ev.Go(l, func() (int, error) {
+		return ev.Call(context.Background(), l, func() (int, error) { explode(); return 0, nil })
+	}, func(_ int, err error) { assert.ErrorContains(t, err, "boom") })
 	run(t, l)
-	assert.ErrorContains(t, receive(t, answer), "boom")
 	require.Len(t, *reports, 3)
 	for _, got := range *reports {
 		assert.True(t, got.w == nil)
