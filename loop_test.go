@@ -776,6 +776,7 @@ func TestAClosedLoopDoesNotRun(t *testing.T) { // spec 125
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		run(t, l)
 		require.NoError(t, l.Close())
+		l.SetInvoke(func(*ev.Loop) { assert.Fail(t, "called") })
 		for name, runIt := range runModes {
 			assert.Equal(t, ev.ErrClosed, runIt(l, context.Background()), name)
 		}
