@@ -39,7 +39,7 @@ func (l *Loop) Alive() bool {
 }
 
 func (l *Loop) alive() bool {
-	return l.refs != 0 || l.pending.posts > 0 || l.mail.waiting()
+	return l.refs != 0 || l.pending.posts > 0 || l.mail.waiting() || len(l.periodics.failures) > 0
 }
 
 // Ref makes Run go on as if one more watcher were active (ev_ref). For a single
@@ -47,6 +47,7 @@ func (l *Loop) alive() bool {
 func (l *Loop) Ref() {
 	l.own("Ref")
 	l.refs++
+	l.extra++
 }
 
 // Unref undoes a Ref, or makes Run not wait for one of the active watchers
@@ -54,6 +55,7 @@ func (l *Loop) Ref() {
 func (l *Loop) Unref() {
 	l.own("Unref")
 	l.refs--
+	l.extra--
 }
 
 // Watchers yields the active watchers, in no particular order: what keeps this

@@ -76,7 +76,10 @@ func (l *Loop) Update() {
 // Resume after (ev_suspend, ev_resume): timers are delayed by the time between,
 // and of Periodics and Schedulers the moments that it contained are skipped.
 // Between the two no other method of the loop may be used.
-func (l *Loop) Suspend() { l.Update() }
+func (l *Loop) Suspend() {
+	l.own("Suspend")
+	l.update()
+}
 
 // Resume follows Suspend.
 func (l *Loop) Resume() {

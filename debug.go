@@ -16,7 +16,7 @@ import (
 // guard makes a callback under the loop's panic handler and slow-callback log.
 func (l *Loop) guard(e entry) {
 	if l.slow > 0 {
-		defer l.logSlow(e, time.Now())
+		defer l.logSlow(e, e.source(), time.Now())
 	}
 	if l.onPanic != nil {
 		defer func() {
@@ -35,16 +35,22 @@ func (e entry) watcher() Watcher {
 	return e.w.self
 }
 
-func (l *Loop) logSlow(e entry, start time.Time) {
+// source is the callback, as it is before the call: that may replace it.
+func (e entry) source() any {
+	if e.w == nil {
+		return e.job.source()
+	}
+	return e.w.self.callback()
+}
+
+func (l *Loop) logSlow(e entry, fn any, start time.Time) {
 	took := time.Since(start)
 	if took <= l.slow {
 		return
 	}
-	kind, name, fn := "Post", "", any(nil)
+	kind, name := "Post", ""
 	if e.w != nil {
-		kind, name, fn = kindOf(e.w.self), e.w.name, e.w.self.callback()
-	} else {
-		fn = e.job.source()
+		kind, name = kindOf(e.w.self), e.w.name
 	}
 	logger := l.logger
 	if logger == nil {
@@ -110,10 +116,13 @@ func (l *Loop) ownedByCaller() bool {
 // misuse only.
 func goroutineID() uint64 {
 	var buf [64]byte
-	fields := bytes.Fields(buf[:runtime.Stack(buf[:], false)])
-	if len(fields) < 2 {
-		return 0
+	line, _ := bytes.CutPrefix(buf[:runtime.Stack(buf[:], false)], []byte("goroutine "))
+	id := uint64(0)
+	for _, c := range line {
+		if c < '0' || c > '9' {
+			break
+		}
+		id = 10*id + uint64(c-'0')
 	}
-	id, _ := strconv.ParseUint(string(fields[1]), 10, 64)
 	return id
 }

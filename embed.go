@@ -92,7 +92,10 @@ func (e *Embed) Sweep() error {
 
 // SetCallback replaces the callback, from the next call on. With nil the Embed
 // sweeps by itself.
-func (e *Embed) SetCallback(fn func(*Embed)) { e.fn = fn }
+func (e *Embed) SetCallback(fn func(*Embed)) {
+	e.own("SetCallback")
+	e.fn = fn
+}
 
 func (e *Embed) call() {
 	if e.fn != nil {
@@ -233,6 +236,7 @@ func (e *Embed) give(until time.Duration) {
 		go e.sit(e.turns, e.back)
 	}
 	e.given = true
+	e.other.publish()
 	e.turns <- until
 }
 

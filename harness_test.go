@@ -90,6 +90,14 @@ func onLoop(t testing.TB, l *ev.Loop, fn func()) {
 	require.NoError(t, err)
 }
 
+// skipWithDebug skips a count of allocations: EV_DEBUG=1 makes some.
+func skipWithDebug(t testing.TB) {
+	t.Helper()
+	if os.Getenv("EV_DEBUG") == "1" {
+		t.Skip("EV_DEBUG=1 allocates")
+	}
+}
+
 // receive takes a value from ch, and fails the test when none comes.
 func receive[T any](t testing.TB, ch <-chan T) T {
 	t.Helper()

@@ -32,6 +32,7 @@ func (w *Idle) Start() {
 
 // SetCallback replaces the callback, from the next call on.
 func (w *Idle) SetCallback(fn func(*Idle)) {
+	w.own("SetCallback")
 	if fn == nil {
 		panic("ev: Idle.SetCallback: nil callback")
 	}
@@ -68,6 +69,7 @@ func (w *Prepare) Start() {
 
 // SetCallback replaces the callback, from the next call on.
 func (w *Prepare) SetCallback(fn func(*Prepare)) {
+	w.own("SetCallback")
 	if fn == nil {
 		panic("ev: Prepare.SetCallback: nil callback")
 	}
@@ -104,6 +106,7 @@ func (w *Check) Start() {
 
 // SetCallback replaces the callback, from the next call on.
 func (w *Check) SetCallback(fn func(*Check)) {
+	w.own("SetCallback")
 	if fn == nil {
 		panic("ev: Check.SetCallback: nil callback")
 	}
@@ -140,6 +143,7 @@ func (w *Cleanup) Start() {
 
 // SetCallback replaces the callback, from the next call on.
 func (w *Cleanup) SetCallback(fn func(*Cleanup)) {
+	w.own("SetCallback")
 	if fn == nil {
 		panic("ev: Cleanup.SetCallback: nil callback")
 	}
@@ -156,7 +160,10 @@ type hooks []*watcher
 func (h *hooks) add(w *watcher) { *h = append(*h, w) }
 
 func (h *hooks) remove(w *watcher) {
-	i := slices.Index(*h, w)
+	i := len(*h) - 1 // Close stops the last first
+	for (*h)[i] != w {
+		i--
+	}
 	*h = slices.Delete(*h, i, i+1)
 }
 

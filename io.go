@@ -24,7 +24,7 @@ import (
 // when the loop next tells the system about it stops its watchers, with a last
 // callback of Error|Read|Write; one closed later just has no more events. When
 // the number is used again, Start or Set makes it known; nothing of the old file
-// is ever delivered for the new one.
+// is delivered for the new one, but for an event that was pending at Set.
 //
 // BackendChan has no descriptors: Start answers errors.ErrUnsupported.
 type IO struct {
@@ -178,6 +178,7 @@ func (w *IO) SetEvents(events Events) error {
 
 // SetCallback replaces the callback, from the next call on.
 func (w *IO) SetCallback(fn func(*IO, Events)) {
+	w.own("SetCallback")
 	if fn == nil {
 		panic("ev: IO.SetCallback: nil callback")
 	}

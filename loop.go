@@ -50,7 +50,8 @@ type Loop struct {
 	polled          time.Duration // when descriptors were looked at last
 	hidden          int           // active watchers that are the loop's own
 	active          []*watcher
-	refs            int // active watchers that keep Run going, plus Ref, less Unref
+	refs            int // active watchers that keep Run going, and extra
+	extra           int // Refs less Unrefs
 	depth           int
 	iteration       uint64
 	collected       uint64
@@ -123,7 +124,8 @@ func New(opts ...LoopOption) (*Loop, error) {
 // timers; then everything pending is called, by priority. What a callback
 // starts or sends is for the next iteration.
 //
-// Entering Run with a ctx that can be cancelled allocates; nothing after does.
+// Entering Run allocates a little, for a ctx that can be cancelled more; nothing
+// after does.
 func (l *Loop) Run(ctx context.Context) error { return l.run(ctx, forever) }
 
 // RunOnce makes one iteration, and parks in it if nothing is to be done at once
@@ -231,7 +233,7 @@ func (l *Loop) poll(mode runMode) {
 // plan tells the poller what it has to know, and returns when there will be
 // something to do though nobody wakes the loop, or that there is something now.
 func (l *Loop) plan() (until time.Duration, now bool) {
-	if l.flushFiles() || !l.requests.empty() || l.idle.any() || len(l.files.always) > 0 {
+	if l.flushFiles() || len(l.periodics.failures) > 0 || !l.requests.empty() || l.idle.any() || len(l.files.always) > 0 {
 		return 0, true
 	}
 	until = l.timers.next()
@@ -298,21 +300,19 @@ func (l *Loop) Invoke() {
 // SetRelease has release called right before the loop may wait in the system,
 // and acquire right after (ev_set_loop_release_cb). A lock that is free between
 // them lets other goroutines start and stop watchers, if they Send an Async after:
-// the wait in progress does not know of the change. nil, nil is the default. With
-// them set, EV_DEBUG=1 checks no owners.
+// the wait in progress does not know of the change. Embeds are not for them to
+// touch. nil, nil is the default. With functions set, EV_DEBUG=1 checks no owners.
 func (l *Loop) SetRelease(release, acquire func(*Loop)) {
 	l.own("SetRelease")
 	if (release == nil) != (acquire == nil) {
 		panic("ev: Loop.SetRelease: one nil function")
 	}
 	l.release, l.acquire = release, acquire
-	if release != nil {
-		l.debug = false
-	}
+	l.debug = release == nil && debugging()
 }
 
-// SetInvoke has fn called wherever the loop would run what is pending, at least
-// twice per Run, also with nothing pending; pyev's Loop.callback. fn calls
+// SetInvoke has fn called wherever the loop would run what is pending: on entering
+// a Run and at the end of each iteration at least, also with nothing pending; pyev's Loop.callback. fn calls
 // Invoke, now or later. nil restores the default.
 func (l *Loop) SetInvoke(fn func(*Loop)) {
 	l.own("SetInvoke")

@@ -121,6 +121,9 @@ func (p *fdPoller) openSet() error {
 		err = s.addQuits()
 	}
 	if err != nil {
+		if s.quit != nil {
+			_, _ = s.quits.Close(), s.quit.Close()
+		}
 		_ = unix.Close(kq)
 		return err
 	}

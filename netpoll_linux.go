@@ -6,6 +6,7 @@ import (
 	"os"
 	"syscall"
 
+	"go.uber.org/atomic"
 	"golang.org/x/sys/unix"
 )
 
@@ -39,7 +40,9 @@ func (p *fdPoller) tryWake(_ uintptr, woken bool) bool { return woken }
 // bedFor is the set, for who waits for descriptors too: the eventfd is in it.
 func (p *fdPoller) bedFor(files bool) *bed {
 	if files {
-		return &p.set.bed
+		if b := p.set.bed.Load(); b != nil {
+			return b
+		}
 	}
 	return &p.wake
 }
@@ -48,7 +51,7 @@ func (p *fdPoller) bedFor(files bool) *bed {
 // the loop parks on it as on any other, and thousands of descriptors are one to
 // the runtime. The eventfd is in the set too.
 type fdSet struct {
-	bed
+	bed    atomic.Pointer[bed] // nil until it is open; a new one with each epoll descriptor
 	epfd   int
 	events []unix.EpollEvent
 	ready  []readyFD
@@ -57,7 +60,7 @@ type fdSet struct {
 // wakeMark is the number under which the set reports the eventfd.
 const wakeMark = -1
 
-func (s *fdSet) isOpen() bool { return s.file != nil }
+func (s *fdSet) isOpen() bool { return s.bed.Load() != nil }
 
 func (p *fdPoller) openSet() error {
 	if p.set.isOpen() {
@@ -71,15 +74,21 @@ func (p *fdPoller) reopenSet() error {
 	if err != nil {
 		return err
 	}
-	s := &p.set
+	s, b := &p.set, new(bed)
+	err = b.open(os.NewFile(uintptr(epfd), "ev-set"), func(_ uintptr, woken bool) bool {
+		return s.look() || woken
+	})
+	if err != nil {
+		_ = b.file.Close()
+		return err
+	}
 	_ = s.close()
 	s.epfd = epfd
 	if s.events == nil {
 		s.events = make([]unix.EpollEvent, 64)
 	}
-	return s.open(os.NewFile(uintptr(epfd), "ev-set"), func(_ uintptr, woken bool) bool {
-		return s.look() || woken
-	})
+	s.bed.Store(b)
+	return nil
 }
 
 // newEpoll makes an epoll set that has the eventfd in it, edge-triggered, since
@@ -108,7 +117,7 @@ func (s *fdSet) close() error {
 	if !s.isOpen() {
 		return nil
 	}
-	return s.file.Close()
+	return s.bed.Load().file.Close()
 }
 
 func (p *fdPoller) poll() { p.set.look() }

@@ -127,6 +127,7 @@ func (p *Periodic) set(method string, offset, interval time.Duration) error {
 
 // SetCallback replaces the callback, from the next call on.
 func (p *Periodic) SetCallback(fn func(*Periodic)) {
+	p.own("SetCallback")
 	if fn == nil {
 		panic("ev: Periodic.SetCallback: nil callback")
 	}
@@ -281,6 +282,7 @@ func (s *Scheduler) SetNext(next func(s *Scheduler, now time.Time) time.Time) {
 
 // SetCallback replaces the callback, from the next call on.
 func (s *Scheduler) SetCallback(fn func(*Scheduler)) {
+	s.own("SetCallback")
 	if fn == nil {
 		panic("ev: Scheduler.SetCallback: nil callback")
 	}

@@ -109,7 +109,14 @@ func (p *pending) clear(w *watcher) Events {
 	if !w.pending {
 		return None
 	}
-	p.queues[int(w.priority)-MinPriority].erase(w.slot)
+	q := &p.queues[int(w.priority)-MinPriority]
+	q.erase(w.slot)
+	if w.slot == q.tail-1 {
+		q.tail-- // feeding and clearing in turn does not make the ring grow
+	}
+	if q.empty() {
+		p.filled &^= 1 << (int(w.priority) - MinPriority)
+	}
 	p.count--
 	return w.takeEvents()
 }

@@ -88,6 +88,7 @@ func (q *Queue[T]) put(v T) error {
 
 // SetCallback replaces the callback, from the next call on.
 func (q *Queue[T]) SetCallback(fn func(q *Queue[T], batch []T)) {
+	q.own("SetCallback")
 	if fn == nil {
 		panic("ev: Queue.SetCallback: nil callback")
 	}
@@ -109,5 +110,13 @@ func (q *Queue[T]) call() {
 	q.spare = recycle(batch)
 }
 
-func (q *Queue[T]) halt()         { q.loop.requests.deactivate(&q.request) }
 func (q *Queue[T]) callback() any { return q.fn }
+
+func (q *Queue[T]) halt() {
+	q.loop.requests.deactivate(&q.request)
+	if q.loop.isClosed() {
+		q.mu.Lock()
+		defer q.mu.Unlock()
+		q.items, q.spare = nil, nil
+	}
+}

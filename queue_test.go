@@ -199,6 +199,7 @@ func TestAFedQueueIsCalledWithWhatItHas(t *testing.T) {
 }
 
 func TestBatchesReuseMemory(t *testing.T) { // spec 78
+	skipWithDebug(t)
 	l := newLoop(t)
 	q := ev.NewQueue(l, 0, func(*ev.Queue[int], []int) {})
 	q.Start()

@@ -14,7 +14,8 @@ import (
 // ev_signal. Signals that come before the callback collapse into one. Any number
 // of watchers, in any number of loops, may watch one signal, each gets it, and
 // os/signal's own users do too. When the last watcher of a signal stops, the
-// signal does again what it did before the first.
+// signal does again what it did before the first; if it was ignored by
+// signal.Ignore, that ends what others have asked of signal.Notify meanwhile.
 type Signal struct {
 	_ noCopy
 	request
@@ -59,6 +60,7 @@ func (s *Signal) Start() error {
 
 // SetCallback replaces the callback, from the next call on.
 func (s *Signal) SetCallback(fn func(*Signal)) {
+	s.own("SetCallback")
 	if fn == nil {
 		panic("ev: Signal.SetCallback: nil callback")
 	}
@@ -161,7 +163,10 @@ func (t *signalTable) remove(n syscall.Signal, s *Signal) {
 	defer t.mu.Unlock()
 	ws := t.watched[n]
 	src := ws.source(s.loop)
-	i := slices.Index(src.watchers, s)
+	i := len(src.watchers) - 1 // Close stops the last first
+	for src.watchers[i] != s {
+		i--
+	}
 	src.watchers = slices.Delete(src.watchers, i, i+1)
 	if len(src.watchers) > 0 {
 		return

@@ -12,10 +12,23 @@ import (
 // several goroutines have touched: EV_DEBUG=1 finds those.
 func (l *Loop) Verify() error {
 	l.own("Verify")
-	return errors.Join(l.verifyActive(), l.pending.verify(), l.timers.verify(), l.periodics.verify(), l.verifyGuests())
+	return errors.Join(l.verifyActive(), l.verifyHooks(), l.files.verify(), l.requests.verify(),
+		l.pending.verify(), l.timers.verify(), l.periodics.verify(), l.verifyGuests())
 }
 
 func (l *Loop) verifyActive() error {
+	refs, hidden := l.extra, 0
+	for _, w := range l.active {
+		switch {
+		case w.hidden:
+			hidden++
+		case !w.weak:
+			refs++
+		}
+	}
+	if refs != l.refs || hidden != l.hidden {
+		return fmt.Errorf("ev: %d references and %d hidden watchers; counted %d and %d", l.refs, l.hidden, refs, hidden)
+	}
 	for i, w := range l.active {
 		if int(w.index) != i+1 {
 			return fmt.Errorf("ev: active watcher %d thinks it is number %d", i, w.index-1)
@@ -78,6 +91,72 @@ func (h *alarms) verify() error {
 		if i > 0 && e.before(h.heap[(i-1)/4]) {
 			return fmt.Errorf("ev: heap slot %d is due before its parent", i)
 		}
+	}
+	return nil
+}
+
+func (l *Loop) verifyHooks() error {
+	lists := []hooks{l.prepares, l.checks, l.cleanups}
+	for level, idles := range l.idle {
+		lists = append(lists, idles)
+		for _, w := range idles {
+			if int(w.priority)-MinPriority != level {
+				return fmt.Errorf("ev: an Idle of priority %d is in the list of %d", w.priority, level+MinPriority)
+			}
+		}
+	}
+	seen := make(map[*watcher]bool)
+	for _, list := range lists {
+		for _, w := range list {
+			if w.index == 0 || seen[w] {
+				return fmt.Errorf("ev: %s: inactive, or listed twice", strings.ToLower(kindOf(w.self)))
+			}
+			seen[w] = true
+		}
+	}
+	return nil
+}
+
+func (f *files) verify() error {
+	count, changed, always := 0, 0, 0
+	for fd := range f.table {
+		e := &f.table[fd]
+		for w := e.first; w != nil; w = w.next {
+			if w.index == 0 || w.fd != fd {
+				return fmt.Errorf("ev: descriptor %d has an IO that is inactive or for %d", fd, w.fd)
+			}
+			count++
+		}
+		if e.changed {
+			changed++
+		}
+		if e.always {
+			always++
+		}
+	}
+	if count != f.count || changed != len(f.changed) || always != len(f.always) {
+		return fmt.Errorf("ev: %d IOs, %d changed and %d always ready descriptors; counted %d, %d and %d",
+			f.count, len(f.changed), len(f.always), count, changed, always)
+	}
+	return nil
+}
+
+func (q *requests) verify() error {
+	numbers := 0
+	for i, r := range q.all {
+		if r == nil {
+			continue
+		}
+		numbers++
+		if int(r.number) != i+1 {
+			return fmt.Errorf("ev: request %d thinks it is number %d", i+1, r.number)
+		}
+		if r.w != nil && r.w.index == 0 && r.state.Load()&linked == 0 {
+			return fmt.Errorf("ev: request %d is neither active nor linked", i+1)
+		}
+	}
+	if numbers+len(q.free) != len(q.all) {
+		return fmt.Errorf("ev: of %d requests %d are in use and %d free", len(q.all), numbers, len(q.free))
 	}
 	return nil
 }

@@ -65,14 +65,15 @@ func (l *Loop) claim() bool { return l.parked.Load() != 0 && l.parked.CompareAnd
 func (l *Loop) rouse() {
 	if l.claim() {
 		l.counters.directWakes.Inc()
-		l.poller.expire()
-	}
+	} // else a sender has, whose write may be late too
+	l.poller.expire()
 }
 
 // park is steps a to d. It returns when the loop was woken, perhaps for
 // nothing, when until, a time since base, has come, or with files set when a
 // descriptor is ready.
 func (l *Loop) park(until time.Duration, files bool) {
+	l.publish() // before beforeWait: after it others may touch the loop
 	l.beforeWait()
 	l.sleep(until, files)
 	l.afterWait()
@@ -81,7 +82,7 @@ func (l *Loop) park(until time.Duration, files bool) {
 // sleep is park, without the user's functions.
 func (l *Loop) sleep(until time.Duration, files bool) {
 	l.how.probe(l.mono)
-	l.publish()
+	l.how.written.Store(0) // by a sender of an earlier park, too late to be judged
 	l.poller.park(l.base, until, files, l.commitFunc)
 	l.parked.Store(0)
 	if written := l.how.written.Load(); written != 0 {

@@ -243,6 +243,8 @@ func (w *watcher) Clear() Events {
 // Invoke calls the callback now, on this goroutine, with these events.
 func (w *watcher) Invoke(events Events) {
 	w.own("Invoke")
+	outer := w.events
+	defer func() { w.events = outer }() // also when the callback panics
 	w.run(events)
 }
 
