@@ -35,7 +35,6 @@ type Embed struct {
 
 	lent  bool // since the host began to poll
 	given bool // to the sitter
-	owed  bool // the guest was closed while it was lent, and must be taken down
 
 	// The sitter's, while it has one.
 	turns chan time.Duration // a turn: park until then
@@ -88,6 +87,13 @@ func (e *Embed) Start() error {
 func (e *Embed) Sweep() error {
 	e.own("Sweep")
 	return e.other.RunNoWait()
+}
+
+// Stop stops the Embed, as Watcher.Stop says. The other loop can be run by others
+// again.
+func (e *Embed) Stop() {
+	e.watcher.Stop()
+	e.bury()
 }
 
 // SetCallback replaces the callback, from the next call on. With nil the Embed
@@ -264,7 +270,7 @@ func (l *Loop) foundFiles() bool { return len(l.poller.take()) > 0 }
 // are recalled before any is taken down: that calls Cleanups, which may panic.
 func (l *Loop) recallGuests() {
 	for _, e := range l.recall(nil) {
-		defer e.bury()
+		defer e.Stop()
 	}
 }
 
@@ -285,7 +291,7 @@ func (l *Loop) recall(dead []*Embed) []*Embed {
 		other.mu.Lock()
 		other.lent = false
 		if other.isClosed() {
-			e.owed = e.lent && len(other.runs) == 0 // else its Run does it
+			other.owed = other.owed || e.lent && len(other.runs) == 0 // else its Run does it
 			dead = append(dead, e)
 		}
 		other.mu.Unlock()
@@ -294,12 +300,47 @@ func (l *Loop) recall(dead []*Embed) []*Embed {
 	return dead
 }
 
-// bury stops the Embed of a closed guest. Close left a guest that was lent to the
-// host to take down.
+// A guest that another goroutine closes while a Run of its host has it, is owed a
+// teardown by the host: at its next poll, when the Embed stops, or at the end of
+// that Run.
+
+// heldByHost reports whether a Run up the chain of hosts has the loop. It requires
+// that mu is held.
+func (l *Loop) heldByHost() bool {
+	embedding.Lock()
+	defer embedding.Unlock()
+	for h := l.host; h != nil; h = h.host {
+		h.mu.Lock()
+		running := len(h.runs) > 0
+		h.mu.Unlock()
+		if running {
+			return true
+		}
+	}
+	return false
+}
+
+// bury makes the teardown, if it is owed. It runs Cleanups, which may panic, and
+// so comes last.
 func (e *Embed) bury() {
-	e.Stop()
-	if e.owed {
-		e.owed = false
-		_ = e.other.teardown()
+	other := e.other
+	if other == nil {
+		return
+	}
+	other.mu.Lock()
+	owed := other.owed
+	other.owed = false
+	other.mu.Unlock()
+	if owed {
+		_ = other.teardown()
+	}
+}
+
+// buryGuests stops the Embeds of closed guests, at the end of a Run.
+func (l *Loop) buryGuests() {
+	for _, e := range slices.Clone(l.guests) {
+		if e.other.isClosed() {
+			e.Stop()
+		}
 	}
 }

@@ -673,3 +673,32 @@ func TestTheUsersFunctionsAreNotCalledWhileAnotherGoroutineHasTheGuest(t *testin
 		assert.NotZero(t, calls)
 	})
 }
+
+// The race detector agrees that the host, in a callback, still has the guest.
+func TestAGuestClosedWhileTheHostIsBusyIsTakenDownByTheHost(t *testing.T) {
+	onEveryLoop(t, func(t *testing.T, host *ev.Loop) {
+		for range 50 {
+			guest := newLoop(t)
+			timer := ev.NewTimer(guest, time.Hour, 0, func(*ev.Timer) {})
+			cleaned := false // the host's goroutine's
+			ev.NewCleanup(guest, func(*ev.Cleanup) { cleaned = true }).Start()
+			e := ev.NewEmbed(host, guest, nil)
+			require.NoError(t, e.Start())
+			closed := make(chan struct{})
+			turns := 0
+			ev.NewTimer(host, 0, 1, func(w *ev.Timer) {
+				if turns++; turns == 3 {
+					go func() { assert.NoError(t, guest.Close()); close(closed) }()
+				}
+				timer.Start()
+				timer.Stop()
+				if cleaned {
+					w.Stop()
+				}
+			}).Start()
+			run(t, host)
+			receive(t, closed)
+			assert.False(t, e.Active())
+		}
+	})
+}

@@ -78,6 +78,7 @@ type Loop struct {
 	runs  []run // the Runs active now, the innermost last
 	runID uint64
 	lent  bool   // another goroutine may be parked in this loop; see Embed
+	owed  bool   // it is closed, and its host shall take it down
 	owner uint64 // the goroutine in them, if it was looked up
 
 	host *Loop // who embeds this loop; guarded by embedding
@@ -336,6 +337,9 @@ func (l *Loop) Close() error {
 	l.closed.Store(1)
 	close(l.done)
 	running := len(l.runs) > 0 || l.lent
+	if !running && l.heldByHost() {
+		running, l.owed = true, true
+	}
 	l.mu.Unlock()
 	if running {
 		l.wake()
@@ -356,6 +360,9 @@ func (l *Loop) teardown() (err error) {
 }
 
 func (l *Loop) free() error {
+	for _, e := range l.guests {
+		defer e.bury()
+	}
 	for len(l.active) > 0 {
 		w := l.active[len(l.active)-1]
 		w.self.halt()

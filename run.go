@@ -62,6 +62,9 @@ func (l *Loop) leave(err error) error {
 		l.owner = 0
 	}
 	l.mu.Unlock()
+	if last {
+		l.buryGuests()
+	}
 	if !closed {
 		return err
 	}
