@@ -26,6 +26,9 @@ import (
 // link on the way to it. Then there is no polling at all. A file that is merely
 // read, or changed through a memory mapping, is noticed with its next change.
 //
+// On macOS and the BSDs kqueue does so for the file and the directory that it is
+// in, at the cost of three descriptors; polling goes on beside it.
+//
 // Everywhere else a Stat looks every Interval: on other systems, on BackendChan,
 // on file systems that other machines or programs may change behind the kernel's
 // back (NFS, SMB, FUSE, /proc; those not known to be local), where the kernel has

@@ -1,9 +1,8 @@
-//go:build !linux
+//go:build !linux && !darwin && !dragonfly && !freebsd && !netbsd && !openbsd
 
 package ev
 
-// statNotice is nothing: a Stat polls here. kqueue's EVFILT_VNODE is not used: it
-// wants a descriptor open for each file, and cannot tell what appears.
+// statNotice is nothing: a Stat polls here.
 type statNotice struct{}
 
 func (statNotice) open(*Stat)       {}

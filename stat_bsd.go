@@ -1,0 +1,103 @@
+//go:build darwin || dragonfly || freebsd || netbsd || openbsd
+
+package ev
+
+import (
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+)
+
+// statNotice is a kqueue of the Stat's own, with EVFILT_VNODE for the file and
+// for the directory that it is in, which tells of a file that appears or is
+// renamed over. The filter wants a descriptor open for each. A kqueue can be
+// watched for reading, by the loop's.
+//
+// Directories further up are not watched, and neither is what cannot be opened
+// for reading. So a Stat polls all the same; the notices only make it prompt.
+type statNotice struct {
+	kq   int
+	stop func() // of watchFD; nil when there are no notices
+	fds  []int  // what kq has a filter for
+}
+
+const statNotes = unix.NOTE_DELETE | unix.NOTE_WRITE | unix.NOTE_EXTEND | unix.NOTE_ATTRIB |
+	unix.NOTE_LINK | unix.NOTE_RENAME | unix.NOTE_REVOKE
+
+func (sn *statNotice) open(s *Stat) {
+	kq, err := unix.Kqueue()
+	if err != nil {
+		return
+	}
+	unix.CloseOnExec(kq)
+	stop, err := s.loop.watchFD(kq, Read, func(Events) { sn.noticed(s) })
+	if err != nil {
+		_ = unix.Close(kq)
+		return
+	}
+	sn.kq, sn.stop = kq, stop
+}
+
+// watch puts in the file that the path names now. It reports false: polling goes
+// on.
+func (sn *statNotice) watch(s *Stat) bool {
+	if sn.stop == nil {
+		return false
+	}
+	sn.forget()
+	sn.add(filepath.Dir(s.path))
+	// Opening a device or a FIFO could do something.
+	if info, err := os.Lstat(s.path); err == nil && (info.Mode().IsRegular() || info.IsDir()) {
+		sn.add(s.path)
+	}
+	return false
+}
+
+func (sn *statNotice) add(path string) {
+	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return
+	}
+	var e [1]unix.Kevent_t
+	unix.SetKevent(&e[0], fd, unix.EVFILT_VNODE, unix.EV_ADD|unix.EV_CLEAR)
+	e[0].Fflags = statNotes
+	if _, err := unix.Kevent(sn.kq, e[:], nil, nil); err != nil {
+		_ = unix.Close(fd)
+		return
+	}
+	sn.fds = append(sn.fds, fd)
+}
+
+// noticed looks before and after it watches anew: what changes between the two is
+// seen by one of them.
+func (sn *statNotice) noticed(s *Stat) {
+	var events [8]unix.Kevent_t
+	for n := len(events); n == len(events); {
+		n, _ = unix.Kevent(sn.kq, nil, events[:], &noTime)
+	}
+	if s.look() {
+		s.watch()
+		s.look()
+	}
+}
+
+// forget closes the descriptors, which takes their filters out.
+func (sn *statNotice) forget() {
+	for _, fd := range sn.fds {
+		_ = unix.Close(fd)
+	}
+	sn.fds = sn.fds[:0]
+}
+
+func (sn *statNotice) close(*Stat) {
+	if sn.stop == nil {
+		return
+	}
+	sn.stop()
+	sn.stop = nil
+	sn.forget()
+	_ = unix.Close(sn.kq)
+}
+
+func (*statNotice) incomplete() bool { return false }
