@@ -191,7 +191,7 @@ func TestARepeatThatIsFarAwayDoesNotComeBack(t *testing.T) { // TM-12
 
 func TestOneShotsRepeatsAndStoppedTimersTogether(t *testing.T) { // TM-01
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
-		began := time.Now()
+		began := l.Now()
 		single, ticks := 0, 0
 		for i := range 10 {
 			ev.NewTimer(l, time.Duration(i)*2*time.Millisecond, 0, func(w *ev.Timer) {
