@@ -151,7 +151,7 @@ func warmUp() {
 
 func checkLeaks(fds, goroutines int) int {
 	deadline := time.Now().Add(5 * time.Second)
-	for runtime.NumGoroutine() > goroutines && time.Now().Before(deadline) {
+	for (runtime.NumGoroutine() > goroutines || openDescriptors() > fds) && time.Now().Before(deadline) {
 		time.Sleep(10 * time.Millisecond)
 	}
 	if n := runtime.NumGoroutine(); n > goroutines {
@@ -160,7 +160,12 @@ func checkLeaks(fds, goroutines int) int {
 		return 1
 	}
 	if n := openDescriptors(); n > fds {
-		fmt.Printf("FAIL: %d descriptors leaked\n", n-fds)
+		fmt.Printf("FAIL: %d descriptors leaked, among these:\n", n-fds)
+		entries, _ := os.ReadDir("/proc/self/fd")
+		for _, e := range entries {
+			to, _ := os.Readlink("/proc/self/fd/" + e.Name())
+			fmt.Println(e.Name(), to)
+		}
 		return 1
 	}
 	return 0
