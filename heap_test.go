@@ -170,9 +170,9 @@ func TestTheHeapKeepsNoRemovedAlarmAlive(t *testing.T) {
 
 // Verify.
 
-// fullLoop makes a loop with something in all of its structures: three timers
-// and an Async active, and pending a high, a low and a cleared watcher and a
-// posted function.
+// fullLoop makes a loop with something in its structures: three timers, an Async
+// and one of each hook active, and pending a high, a low and a cleared watcher
+// and a posted function.
 func fullLoop(t *testing.T) *Loop {
 	l, err := New(WithBackend(BackendChan))
 	require.NoError(t, err)
@@ -180,6 +180,10 @@ func fullLoop(t *testing.T) *Loop {
 		NewTimer(l, time.Duration(i)*time.Hour, 0, func(*Timer) {}).Start()
 	}
 	NewAsync(l, func(*Async) {}).Start()
+	NewIdle(l, func(*Idle) {}).Start()
+	NewPrepare(l, func(*Prepare) {}).Start()
+	NewCheck(l, func(*Check) {}).Start()
+	NewCleanup(l, func(*Cleanup) {}).Start()
 	for _, priority := range []int{1, -1, 0} {
 		NewAsync(l, func(*Async) {}, Priority(priority)).Feed(Custom)
 	}
@@ -189,6 +193,11 @@ func fullLoop(t *testing.T) *Loop {
 	l.pending.post(posted(func() {}))
 	require.NoError(t, l.Verify())
 	return l
+}
+
+// guestOf makes what the host knows of a guest.
+func guestOf(host *Loop, index int32) *Embed {
+	return &Embed{watcher: watcher{index: index}, other: &Loop{host: host}}
 }
 
 // firstAt returns the watcher that is first in the queue of a priority.
@@ -210,6 +219,48 @@ func TestVerifyNamesTheInvariantThatIsBroken(t *testing.T) {
 			"ev: active watcher 3 belongs to another loop"},
 		"a timer without a place in the heap": {func(l *Loop) { l.active[2].self.(*Timer).pos = 0 },
 			"ev: active timer 2 is not in the heap"},
+
+		"the count of references": {func(l *Loop) { l.refs++ },
+			"ev: 8 references and 0 hidden watchers; counted 7 and 0"},
+		"the count of hidden watchers": {func(l *Loop) { l.hidden++ },
+			"ev: 7 references and 1 hidden watchers; counted 7 and 0"},
+
+		"an Idle in the list of another priority": {func(l *Loop) { l.idle[0], l.idle[2] = l.idle[2], nil },
+			"ev: an Idle of priority 0 is in the list of -2"},
+		"an inactive hook": {func(l *Loop) { l.prepares[0].index = 0 },
+			"ev: prepare: inactive, or listed twice"},
+		"a hook listed twice": {func(l *Loop) { l.checks = append(l.checks, l.checks[0]) },
+			"ev: check: inactive, or listed twice"},
+
+		"the number of a request": {func(l *Loop) { l.active[3].self.(*Async).number = 9 },
+			"thinks it is number 9"},
+		"a request that is neither active nor linked": {func(l *Loop) { l.active[3].self.(*Async).w = new(watcher) },
+			"is neither active nor linked"},
+		"a number that is lost": {func(l *Loop) { l.requests.all = append(l.requests.all, nil) },
+			"ev: of 3 requests 2 are in use and 0 free"},
+
+		"an IO under another descriptor": {func(l *Loop) {
+			l.files = files{table: []file{{first: &IO{watcher: watcher{index: 1}, fd: 7}}}, count: 1}
+		}, "ev: descriptor 0 has an IO that is inactive or for 7"},
+		"an inactive IO": {func(l *Loop) { l.files = files{table: []file{{first: &IO{}}}, count: 1} },
+			"ev: descriptor 0 has an IO that is inactive or for 0"},
+		"the count of IOs": {func(l *Loop) { l.files.count++ },
+			"ev: 1 IOs, 0 changed and 0 always ready descriptors; counted 0, 0 and 0"},
+		"the changed descriptors": {func(l *Loop) { l.files.table = []file{{changed: true}} },
+			"ev: 0 IOs, 0 changed and 0 always ready descriptors; counted 0, 1 and 0"},
+		"the list of descriptors that are always ready": {func(l *Loop) { l.files.always = []int{0} },
+			"ev: 0 IOs, 0 changed and 1 always ready descriptors; counted 0, 0 and 0"},
+		"a descriptor that is always ready": {func(l *Loop) { l.files.table = []file{{always: true}} },
+			"ev: 0 IOs, 0 changed and 0 always ready descriptors; counted 0, 0 and 1"},
+
+		"an inactive guest": {func(l *Loop) { l.guests = []*Embed{guestOf(l, 0)} },
+			"ev: guest 0 is not at home"},
+		"a guest of another host": {func(l *Loop) { l.guests = []*Embed{guestOf(nil, 1)} },
+			"ev: guest 0 is not at home"},
+		"a guest that is out": {func(l *Loop) { l.guests = []*Embed{guestOf(l, 1), guestOf(l, 2)}; l.guests[1].lent = true },
+			"ev: guest 1 is not at home"},
+		"a guest with its sitter": {func(l *Loop) { l.guests = []*Embed{guestOf(l, 1)}; l.guests[0].given = true },
+			"ev: guest 0 is not at home"},
 
 		"a bit too many": {func(l *Loop) { l.pending.filled |= 1 << (2 - MinPriority) },
 			"ev: priority 2: empty is true, which the bit mask denies"},
