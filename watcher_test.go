@@ -266,6 +266,22 @@ func TestACallbackThatInvokesItsOwnWatcherFindsItsEventsAgain(t *testing.T) {
 	})
 }
 
+func TestACallbackThatRecoversThePanicOfAnInvokeFindsItsEventsAgain(t *testing.T) {
+	onEveryKind(t, func(t *testing.T, l *ev.Loop, newWatcher maker) {
+		calls := 0
+		w := newWatcher(func(w ev.Watcher) {
+			if calls++; w.Events() == ev.Read {
+				panic("boom")
+			}
+			assert.Equal(t, "boom", panicOf(func() { w.Invoke(ev.Read) }))
+			assert.Equal(t, ev.Custom, w.Events())
+		})
+		w.Feed(ev.Custom)
+		nowait(t, l)
+		assert.Equal(t, 2, calls)
+	})
+}
+
 func TestAWatcherIsNotPendingInsideItsCallback(t *testing.T) { // spec 37
 	onEveryKind(t, func(t *testing.T, l *ev.Loop, newWatcher maker) {
 		calls := 0
