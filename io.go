@@ -340,9 +340,11 @@ func (l *Loop) watchPinned(fd int, e *file, want Events) (err error) {
 // fail stops a watcher whose descriptor is of no use.
 func (l *Loop) fail(w *IO) {
 	w.Stop()
-	if w.internal == nil {
-		l.pending.mark(&w.watcher, Error|Read|Write)
+	if w.internal != nil {
+		w.internal(Error)
+		return
 	}
+	l.pending.mark(&w.watcher, Error|Read|Write)
 }
 
 // markReady makes the watchers pending whose descriptors are ready.

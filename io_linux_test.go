@@ -92,7 +92,7 @@ func TestNewFailsWithEMFILEWhenDescriptorsAreExhausted(t *testing.T) { // CL-10
 	var limit unix.Rlimit
 	require.NoError(t, unix.Getrlimit(unix.RLIMIT_NOFILE, &limit))
 	low := limit
-	low.Cur = uint64(highestDescriptor(t)) + 1
+	low.Cur = uint64(highestDescriptor(t)) + 4 // some to fill, should there be no gaps
 	var fill []int
 	defer func() {
 		require.NoError(t, unix.Setrlimit(unix.RLIMIT_NOFILE, &limit))

@@ -21,7 +21,7 @@ func (l *Loop) watchClock() (stop func(), err error) {
 	}
 	var unwatch func()
 	if err = armClockWatch(fd); err == nil {
-		unwatch, err = l.watchFD(fd, Read, func(Events) { l.clockSet(fd) })
+		unwatch, err = l.watchFD(fd, Read, func(got Events) { l.clockSet(fd, got) })
 	}
 	if err != nil {
 		_ = unix.Close(fd)
@@ -50,8 +50,13 @@ func armClockWatch(fd int) error {
 	return os.NewSyscallError("timerfd_settime", err)
 }
 
-// clockSet is called when the timer is readable.
-func (l *Loop) clockSet(fd int) {
+// clockSet is called when the timer is readable, or not watched any more.
+func (l *Loop) clockSet(fd int, got Events) {
+	if got == Error {
+		l.periodics.unwatch()
+		l.periodics.unwatch = nil // from now on, parks are short
+		return
+	}
 	var expirations [8]byte
 	_, _ = unix.Read(fd, expirations[:]) // ECANCELED: it is not readable any more
 	_ = armClockWatch(fd)

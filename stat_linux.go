@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/binary"
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -16,16 +17,23 @@ import (
 // What one must know about inotify:
 //
 //	a. It watches inodes, not paths. A path goes on to mean the same file as long as
-//	   every directory and symbolic link on the way stays what and where it is, so
-//	   all of these are watched too, and the directory in which something is
-//	   missing. They are many watches, but of few inodes: Stats share them.
-//	b. Adding a watch for an inode that has one gives the same number. Its mask
+//	   in every directory on the way the entry by which it goes on stays what it is,
+//	   or stays missing. So all these directories are watched, for that entry, and
+//	   what the path ends at. They are many watches, but of few inodes: Stats share
+//	   them.
+//	b. That an inode itself was moved or deleted is not to be relied on. A directory
+//	   that somebody has open, or looked into at the moment when it was removed,
+//	   tells nothing before the kernel forgets it, which may be never; and who adds
+//	   a watch may get it for an inode that was moved away just before. Only the
+//	   directory tells at once, after the change can be seen, and always.
+//	c. Adding a watch for an inode that has one gives the same number. Its mask
 //	   can be made to grow (IN_MASK_ADD), which leaves the others' part alone; that
 //	   it does not shrink again before the last of them is gone costs a wake-up
 //	   now and then. Numbers are not used again.
-//	c. Whoever adds a watch and then looks misses nothing. So watches are added
-//	   from the root on, then comes lstat; what changes meanwhile is an event.
-//	d. Reading a file is an event only for those who ask; nobody does here, or the
+//	d. Whoever adds a watch and then looks misses nothing. So a directory is watched
+//	   before its entry is looked up, from the root on, and lstat comes last: what
+//	   changes meanwhile is an event.
+//	e. Reading a file is an event only for those who ask; nobody does here, or the
 //	   callback that reads the file would be called for ever.
 
 // inotify is a loop's inotify descriptor: made with the first Stat, closed with
@@ -34,8 +42,8 @@ type inotify struct {
 	fd      int
 	stop    func() // of watchFD
 	opened  uint64
-	stats   map[*Stat]struct{}
-	watches map[int32]map[*Stat]struct{} // who is interested, by watch
+	stats   statSet
+	watches map[int32]*watched
 	dirty   []*Stat
 	buf     [16 << 10]byte // for at least one event with the longest name
 }
@@ -57,29 +65,27 @@ type statNotice struct {
 	stirred bool // one of the events tells of a move
 }
 
-// clue is an event that matters to a Stat.
-type clue struct {
-	watch int32
-	role  role
-	name  string // for missing
+// watched is an inode.
+type watched struct {
+	through map[string]statSet // whose path goes on by the entry of that name
+	ends    statSet            // whose path ends here
 }
 
-type role uint8
+type statSet map[*Stat]struct{}
+
+// clue is what a Stat wants to know of a watch: of an entry of the directory, or,
+// without a name, of the inode that its path ends at.
+type clue struct {
+	watch int32
+	name  string
+}
 
 const (
-	way     role = iota // a directory or link on the way: where it is, what it is
-	missing             // the directory in which name is not: that it appears
-	target              // what the path names: everything
+	entryMask = unix.IN_CREATE | unix.IN_DELETE | unix.IN_MOVED_FROM | unix.IN_MOVED_TO
+	wayMask   = entryMask | unix.IN_ATTRIB // who may pass has changed, perhaps
+	endsMask  = wayMask | unix.IN_MODIFY
+	goneMask  = unix.IN_IGNORED | unix.IN_UNMOUNT // they come unasked
 )
-
-const (
-	selfMask    = unix.IN_ATTRIB | unix.IN_MOVE_SELF | unix.IN_DELETE_SELF
-	entryMask   = unix.IN_CREATE | unix.IN_MOVED_TO
-	contentMask = entryMask | unix.IN_DELETE | unix.IN_MOVED_FROM
-	endMask     = unix.IN_IGNORED | unix.IN_UNMOUNT
-)
-
-var maskOf = [...]uint32{way: selfMask, missing: selfMask | entryMask, target: selfMask | contentMask | unix.IN_MODIFY}
 
 // open joins the loop's inotify. A failure (EMFILE: 128 per user are usual) means
 // to poll.
@@ -107,7 +113,7 @@ func newInotify(l *Loop) (*inotify, error) {
 	if err != nil {
 		return nil, err
 	}
-	in := &inotify{fd: fd, stats: make(map[*Stat]struct{}), watches: make(map[int32]map[*Stat]struct{})}
+	in := &inotify{fd: fd, stats: make(statSet), watches: make(map[int32]*watched)}
 	if in.stop, err = l.watchFD(fd, Read, in.read); err != nil {
 		_ = unix.Close(fd)
 		return nil, err
@@ -138,7 +144,7 @@ func (sn *statNotice) close(s *Stat) {
 
 func (sn *statNotice) incomplete() bool { return sn.failed }
 
-// watch starts from nothing, so that masks do not grow for ever (note b). What
+// watch starts from nothing, so that masks do not grow for ever (note c). What
 // happens before the new watches are there, the look that follows sees.
 func (sn *statNotice) watch(s *Stat) bool {
 	if sn.in == nil {
@@ -152,13 +158,38 @@ func (sn *statNotice) watch(s *Stat) bool {
 
 func (in *inotify) release(s *Stat) {
 	for _, c := range s.notice.clues {
-		users := in.watches[c.watch]
-		if delete(users, s); users != nil && len(users) == 0 {
+		w := in.watches[c.watch]
+		if w == nil {
+			continue // the inode is gone, or the path came by it twice
+		}
+		if w.remove(s, c.name); len(w.through) == 0 && len(w.ends) == 0 {
 			delete(in.watches, c.watch)
 			_, _ = unix.InotifyRmWatch(in.fd, uint32(c.watch))
 		}
 	}
 	s.notice.clues = s.notice.clues[:0]
+}
+
+func (w *watched) add(s *Stat, name string) {
+	if name == "" {
+		w.ends[s] = struct{}{}
+		return
+	}
+	if w.through[name] == nil {
+		w.through[name] = make(statSet)
+	}
+	w.through[name][s] = struct{}{}
+}
+
+func (w *watched) remove(s *Stat, name string) {
+	if name == "" {
+		delete(w.ends, s)
+		return
+	}
+	delete(w.through[name], s)
+	if len(w.through[name]) == 0 {
+		delete(w.through, name)
+	}
 }
 
 // maxLinks is how many symbolic links the kernel follows in a path.
@@ -172,45 +203,46 @@ func (in *inotify) walk(s *Stat) (local bool, err error) {
 	if strings.HasSuffix(s.path, "/") {
 		names = append(names, ".") // a link is followed then
 	}
-	if err := in.add(s, at, way, ""); err != nil {
-		return false, err
-	}
-	local = isLocal(at)
+	local = true
 	for links := 0; len(names) > 0; {
-		name, next, r := names[0], strings.TrimSuffix(at, "/")+"/"+names[0], way
+		name, next := names[0], strings.TrimSuffix(at, "/")+"/"+names[0]
+		if err := in.add(s, at, name); err != nil {
+			return local, unlessGone(err)
+		}
+		local = local && isLocal(at)
 		if len(names) == 1 {
-			r = target
+			at = next
+			break
 		}
-		err := in.add(s, next, r, "")
-		if err == unix.ENOENT {
-			if err = in.add(s, at, missing, name); err == nil {
-				err = in.add(s, next, r, "") // it may have come just before
-			}
-		}
-		switch err {
-		case nil:
-		case unix.ENOENT, unix.ENOTDIR:
-			// Nothing is there, or a file is in the way; or what was there a moment
-			// ago is not, and that is an event.
-			return local, nil
-		default:
-			return false, err
-		}
-		to, notLink := os.Readlink(next)
+		to, err := os.Readlink(next)
 		switch {
-		case notLink != nil:
-			at, names = next, names[1:]
-			local = local && isLocal(at)
-		case r == target || links == maxLinks:
+		case err == nil && links == maxLinks:
 			return local, nil
-		default:
+		case err == nil:
 			links++
 			var more []string
 			at, more = split(at, to)
 			names = append(more, names[1:]...)
+		case errors.Is(err, unix.EINVAL): // not a link
+			at, names = next, names[1:]
+		default:
+			return local, unlessGone(err)
 		}
 	}
-	return local, nil
+	if err := in.add(s, at, ""); err != nil {
+		return local, unlessGone(err)
+	}
+	return local && isLocal(at), nil
+}
+
+// unlessGone takes it for an answer that something does not exist, or that a file
+// is where a directory should be. The directory before it is watched: when it
+// comes, or if it went just now, there is an event.
+func unlessGone(err error) error {
+	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR) {
+		return nil
+	}
+	return err
 }
 
 // split takes a path that is relative to dir apart: where it begins, and the
@@ -222,10 +254,15 @@ func split(dir, path string) (at string, names []string) {
 	return dir, strings.FieldsFunc(path, func(r rune) bool { return r == '/' })
 }
 
-// add watches one inode for a Stat.
-func (in *inotify) add(s *Stat, path string, r role, name string) error {
+// add watches one inode for a Stat: a directory for the entry of that name, or
+// what the path ends at for all that happens to it.
+func (in *inotify) add(s *Stat, path, name string) error {
+	mask := uint32(wayMask)
+	if name == "" {
+		mask = endsMask
+	}
 	for {
-		n, err := unix.InotifyAddWatch(in.fd, path, maskOf[r]|unix.IN_DONT_FOLLOW|unix.IN_MASK_ADD)
+		n, err := unix.InotifyAddWatch(in.fd, path, mask|unix.IN_DONT_FOLLOW|unix.IN_MASK_ADD)
 		if err == unix.EINTR {
 			continue
 		}
@@ -233,13 +270,13 @@ func (in *inotify) add(s *Stat, path string, r role, name string) error {
 			return err
 		}
 		watch := int32(n)
-		users := in.watches[watch]
-		if users == nil {
-			users = make(map[*Stat]struct{})
-			in.watches[watch] = users
+		w := in.watches[watch]
+		if w == nil {
+			w = &watched{through: make(map[string]statSet), ends: make(statSet)}
+			in.watches[watch] = w
 		}
-		users[s] = struct{}{}
-		s.notice.clues = append(s.notice.clues, clue{watch, r, name})
+		w.add(s, name)
+		s.notice.clues = append(s.notice.clues, clue{watch, name})
 		return nil
 	}
 }
@@ -273,12 +310,13 @@ const (
 
 // read is called in the poll phase. It reads once: if there is more, the
 // descriptor stays readable.
-func (in *inotify) read(Events) {
+func (in *inotify) read(got Events) {
 	n, err := unix.Read(in.fd, in.buf[:])
-	if err != nil || n <= 0 {
+	if got == Error || n <= 0 && err != unix.EAGAIN && err != unix.EINTR {
+		in.lose()
 		return
 	}
-	in.parse(in.buf[:n])
+	in.parse(in.buf[:max(n, 0)])
 	// The order is that of the starts: a map's would be another each time.
 	slices.SortFunc(in.dirty, func(a, b *Stat) int { return cmp.Compare(a.notice.order, b.notice.order) })
 	for _, s := range in.dirty {
@@ -288,6 +326,14 @@ func (in *inotify) read(Events) {
 	}
 	clear(in.dirty)
 	in.dirty = in.dirty[:0]
+}
+
+// lose has the Stats poll: there will be no more notices.
+func (in *inotify) lose() {
+	for s := range in.stats {
+		s.notice.close(s)
+		s.noticed(true)
+	}
 }
 
 // noticed is called when something has happened to the path; with moved, perhaps
@@ -310,20 +356,39 @@ func (in *inotify) parse(events []byte) {
 		name := string(bytes.TrimRight(events[:size], "\x00"))
 		events = events[size:]
 		if mask&unix.IN_Q_OVERFLOW != 0 {
-			for s := range in.stats {
-				in.mark(s, true)
-			}
+			in.markAll(in.stats, true)
 			continue
 		}
-		users := in.watches[watch]
-		for s := range users {
-			if matters, moved := s.notice.matters(watch, mask, name); matters {
-				in.mark(s, moved)
-			}
+		in.tell(watch, mask, name)
+	}
+}
+
+// tell makes those Stats dirty that one event matters to. A name says that it is
+// of an entry in the directory watched.
+func (in *inotify) tell(watch int32, mask uint32, name string) {
+	w := in.watches[watch]
+	if w == nil {
+		return // of before the last one was not interested any more
+	}
+	gone := mask&goneMask != 0
+	switch {
+	case gone, name == "":
+		for _, through := range w.through {
+			in.markAll(through, true)
 		}
-		if mask&unix.IN_IGNORED != 0 {
-			delete(in.watches, watch)
-		}
+		in.markAll(w.ends, gone)
+	case mask&entryMask != 0:
+		in.markAll(w.through[name], true)
+		in.markAll(w.ends, false)
+	}
+	if mask&unix.IN_IGNORED != 0 {
+		delete(in.watches, watch)
+	}
+}
+
+func (in *inotify) markAll(stats statSet, moved bool) {
+	for s := range stats {
+		in.mark(s, moved)
 	}
 }
 
@@ -334,24 +399,4 @@ func (in *inotify) mark(s *Stat, moved bool) {
 		sn.dirty = true
 		in.dirty = append(in.dirty, s)
 	}
-}
-
-// matters reports whether the Stat has to look because of an event, and whether
-// the path may lead elsewhere now. A name says that the event is of an entry in
-// the directory watched.
-func (sn *statNotice) matters(watch int32, mask uint32, name string) (matters, moved bool) {
-	for _, c := range sn.clues {
-		if c.watch != watch {
-			continue
-		}
-		switch {
-		case mask&endMask != 0, name == "" && mask&selfMask != 0:
-			return true, true
-		case c.role == missing && name == c.name && mask&entryMask != 0:
-			return true, true
-		case c.role == target && (name == "" && mask&unix.IN_MODIFY != 0 || mask&contentMask != 0):
-			matters = true
-		}
-	}
-	return matters, false
 }

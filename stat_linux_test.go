@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 
 	"github.com/goevlib/ev"
 )
@@ -19,16 +21,26 @@ import (
 // inotifies returns what /proc says of this process's inotify descriptors.
 func inotifies(t *testing.T) (infos []string) {
 	t.Helper()
+	for _, fd := range inotifyFDs(t) {
+		info, err := os.ReadFile(fmt.Sprint("/proc/self/fdinfo/", fd))
+		require.NoError(t, err)
+		infos = append(infos, string(info))
+	}
+	return infos
+}
+
+func inotifyFDs(t *testing.T) (fds []int) {
+	t.Helper()
 	entries, err := os.ReadDir("/proc/self/fd")
 	require.NoError(t, err)
 	for _, e := range entries {
 		if link, _ := os.Readlink("/proc/self/fd/" + e.Name()); link == "anon_inode:inotify" {
-			info, err := os.ReadFile("/proc/self/fdinfo/" + e.Name())
+			fd, err := strconv.Atoi(e.Name())
 			require.NoError(t, err)
-			infos = append(infos, string(info))
+			fds = append(fds, fd)
 		}
 	}
-	return infos
+	return fds
 }
 
 func TestALoopHasOneInotifyWhileItHasStats(t *testing.T) { // ST-15
@@ -164,4 +176,57 @@ func withoutDescriptors(t *testing.T, fn func()) {
 	require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &low))
 	defer func() { require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit)) }()
 	fn()
+}
+
+// A directory that is open somewhere does not tell when it is removed.
+func TestStatSeesThatADirectoryHeldOpenIsAnotherOne(t *testing.T) {
+	for _, name := range []string{"dir", "dir/file", "dir/file/below"} {
+		t.Run(name, func(t *testing.T) {
+			l := newLoop(t, ev.WithBackend(ev.BackendEpoll))
+			top := t.TempDir()
+			dir := filepath.Join(top, "dir")
+			require.NoError(t, os.Mkdir(dir, 0o700))
+			held, err := os.Open(dir)
+			require.NoError(t, err)
+			defer held.Close()
+			log := watchPath(t, l, filepath.Join(top, name))
+			require.NoError(t, os.Remove(dir))
+			nowait(t, l)
+			require.NoError(t, os.MkdirAll(filepath.Join(top, name), 0o700))
+			nowait(t, l)
+			now, err := os.Lstat(log.Path())
+			require.NoError(t, err)
+			require.NotNil(t, log.Current())
+			assert.True(t, os.SameFile(now, log.Current()))
+			assert.True(t, sleeps(t, l))
+		})
+	}
+}
+
+func TestStatPollsOnceInotifyIsLost(t *testing.T) {
+	for name, flags := range map[string]int{
+		"it cannot be watched": unix.O_PATH, // EBADF
+		"it cannot be read":    unix.O_RDONLY,
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := newLoop(t, ev.WithBackend(ev.BackendEpoll))
+			dir := t.TempDir()
+			before := openDescriptors()
+			var stats [2]*ev.Stat
+			for i := range stats {
+				stats[i] = ev.NewStat(l, filepath.Join(dir, fmt.Sprint(i)), 1, func(*ev.Stat) {})
+				require.NoError(t, stats[i].Start())
+			}
+			null, err := unix.Open("/dev/null", flags, 0)
+			require.NoError(t, err)
+			require.NoError(t, unix.Dup3(null, inotifyFDs(t)[0], unix.O_CLOEXEC)) // behind the loop's back
+			require.NoError(t, unix.Close(null))
+			for _, s := range stats {
+				writeFile(t, s.Path(), "x")
+				until(t, l, func() bool { return s.Current() != nil })
+				assert.NoError(t, l.Verify())
+			}
+			assert.LessOrEqual(t, openDescriptors(), before+1, "the set is all that is left")
+		})
+	}
 }

@@ -769,11 +769,7 @@ func TestStatIsRightAfterAStorm(t *testing.T) {
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
 		for !right() {
-			if err := l.RunOnce(ctx); err != nil {
-				// Seen once in some thirty runs: an open bug of the notices by
-				// inotify, not of the test.
-				t.Skipf("a Stat missed how the storm ended (seed %d): %v", seed, err)
-			}
+			require.NoError(t, l.RunOnce(ctx), "a Stat missed how it ended: seed %d", seed)
 		}
 		assert.NoError(t, l.Verify())
 	})

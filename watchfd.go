@@ -4,7 +4,8 @@ package ev
 
 // watchFD has fn called on the loop's goroutine, in the poll phase of an
 // iteration, when fd is ready: for the kinds that wait on a descriptor of their
-// own. It counts as no watcher, and holds no reference.
+// own. It counts as no watcher, and holds no reference. fn(Error) says that the
+// poller refuses the descriptor, and that it is not watched any more.
 func (l *Loop) watchFD(fd int, events Events, fn func(got Events)) (stop func(), err error) {
 	w := NewIO(l, fd, events, func(*IO, Events) {})
 	w.internal = fn
