@@ -1,0 +1,359 @@
+package main
+
+import (
+	"fmt"
+	"runtime"
+	"time"
+
+	"go.uber.org/atomic"
+
+	"github.com/goevlib/ev"
+)
+
+// heapFigures is what timers cost when there are a million of them, which are
+// made beforehand, one by one. Nothing is due until it is asked to be.
+func heapFigures() []figure {
+	var figures []figure
+	add := func(name, measurement string, loop, inGo func(n int) (perOp, error)) {
+		figures = append(figures, figure{
+			group: "Timers: the heap", name: name, columns: []string{"ns/op"},
+			targets: []target{
+				{what: "ev", over: "libev", bound: 1, slack: 2},
+				{what: "ev", over: "time.AfterFunc", bound: 0.5, slack: 2},
+			},
+			rivals: []contestant{
+				{"ev", withTimers(loop)},
+				{"time.AfterFunc", withTimers(inGo)},
+				libContestant("libev", measurement, 1),
+				libContestant("libuv", measurement, 1),
+			},
+		})
+	}
+	add("start, each later than the last", "timers-insert-ordered",
+		inLoop(rising, startLoop), inRuntime(rising, startRuntime))
+	add("start, random times", "timers-insert-random",
+		inLoop(far, startLoop), inRuntime(far, startRuntime))
+	add("again, random ones to random times", "timers-again", inLoop(far, againLoop), inRuntime(far, againRuntime))
+	add("stop, in random order", "timers-cancel-random", inLoop(far, stopLoop), inRuntime(far, stopRuntime))
+	add("expire, all at once", "timers-expire-all", inLoop(near, expireLoop), expireRuntime)
+	add("start, again, stop among 10 000", "timers-start-stop", startStopLoop, startStopRuntime)
+	return figures
+}
+
+// perOp is the time that so many operations took.
+type perOp struct {
+	took time.Duration
+	n    int
+}
+
+func withTimers(measure func(n int) (perOp, error)) func(quick bool) ([]float64, error) {
+	return func(quick bool) ([]float64, error) {
+		n := 1_000_000
+		if quick {
+			n /= 10
+		}
+		p, err := measure(n)
+		if err != nil {
+			return nil, err
+		}
+		return []float64{float64(p.took) / float64(p.n)}, nil
+	}
+}
+
+// random is what bench.h has too: each contestant gets the same numbers.
+type random uint64
+
+const seed random = 88172645463325252
+
+func (r *random) next() uint64 {
+	*r ^= *r << 13
+	*r ^= *r >> 7
+	*r ^= *r << 17
+	return uint64(*r)
+}
+
+// spread is how far apart those that expire are due.
+const spread = 5 * time.Millisecond
+
+func (r *random) spans(n int, base, width time.Duration) []time.Duration {
+	s := make([]time.Duration, n)
+	for i := range s {
+		s[i] = base + time.Duration(r.next()%uint64(width))
+	}
+	return s
+}
+
+func far(r *random, n int) []time.Duration  { return r.spans(n, time.Hour, 1_000_000*time.Second) }
+func near(r *random, n int) []time.Duration { return r.spans(n, 100*time.Millisecond, spread) }
+
+func rising(_ *random, n int) []time.Duration {
+	s := make([]time.Duration, n)
+	for i := range s {
+		s[i] = time.Hour + time.Duration(i)*time.Millisecond
+	}
+	return s
+}
+
+func (r *random) permutation(n int) []int {
+	p := make([]int, n)
+	for i := range p {
+		p[i] = i
+	}
+	for i := n - 1; i > 0; i-- {
+		j := r.next() % uint64(i+1)
+		p[i], p[j] = p[j], p[i]
+	}
+	return p
+}
+
+// loopTimers are timers of one loop, which nobody runs meanwhile.
+type loopTimers struct {
+	l      *ev.Loop
+	timers []*ev.Timer
+	fired  int
+}
+
+func newLoopTimers(spans []time.Duration) (*loopTimers, error) {
+	l, err := ev.New()
+	if err != nil {
+		return nil, err
+	}
+	s := &loopTimers{l: l, timers: make([]*ev.Timer, len(spans))}
+	for i, d := range spans {
+		s.timers[i] = ev.NewTimer(l, d, 0, func(*ev.Timer) { s.fired++ })
+	}
+	l.Update()
+	runtime.GC()
+	return s, nil
+}
+
+func (s *loopTimers) start() {
+	for _, t := range s.timers {
+		t.Start()
+	}
+}
+
+// expect checks how many timers are active now, and have fired.
+func (s *loopTimers) expect(active, fired int) error {
+	if s.l.Active() != active || s.fired != fired {
+		return fmt.Errorf("%d timers are active and %d have fired, not %d and %d", s.l.Active(), s.fired, active, fired)
+	}
+	return nil
+}
+
+// inLoop has work measured with n timers of these spans.
+func inLoop(spans func(*random, int) []time.Duration, work func(*random, *loopTimers) (time.Duration, error)) func(int) (perOp, error) {
+	return func(n int) (perOp, error) {
+		r := seed
+		s, err := newLoopTimers(spans(&r, n))
+		if err != nil {
+			return perOp{}, err
+		}
+		defer s.l.Close()
+		took, err := work(&r, s)
+		return perOp{took, n}, err
+	}
+}
+
+func startLoop(_ *random, s *loopTimers) (time.Duration, error) {
+	began := time.Now()
+	s.start()
+	return time.Since(began), s.expect(len(s.timers), 0)
+}
+
+func againLoop(r *random, s *loopTimers) (time.Duration, error) {
+	order, spans := r.permutation(len(s.timers)), far(r, len(s.timers))
+	s.start()
+	runtime.GC()
+	began := time.Now()
+	for i, which := range order {
+		t := s.timers[which]
+		_ = t.SetRepeat(spans[i]) // positive
+		t.Reset()
+	}
+	return time.Since(began), s.expect(len(s.timers), 0)
+}
+
+func stopLoop(r *random, s *loopTimers) (time.Duration, error) {
+	order := r.permutation(len(s.timers))
+	s.start()
+	runtime.GC()
+	began := time.Now()
+	for _, which := range order {
+		s.timers[which].Stop()
+	}
+	return time.Since(began), s.expect(0, 0)
+}
+
+func expireLoop(_ *random, s *loopTimers) (time.Duration, error) {
+	s.start()
+	runtime.GC()
+	time.Sleep(100*time.Millisecond + spread)
+	began := time.Now()
+	err := s.l.RunNoWait()
+	took := time.Since(began)
+	if err != nil {
+		return 0, err
+	}
+	return took, s.expect(0, len(s.timers))
+}
+
+const (
+	idlers       = 10_000
+	startStopFor = time.Hour + 500_000*time.Second // in the middle of the others
+)
+
+// startStopLoop is a timeout that does not fire, among those of others.
+func startStopLoop(n int) (perOp, error) {
+	r := seed
+	s, err := newLoopTimers(far(&r, idlers))
+	if err != nil {
+		return perOp{}, err
+	}
+	defer s.l.Close()
+	s.start()
+	t := ev.NewTimer(s.l, startStopFor, startStopFor, func(*ev.Timer) { s.fired++ })
+	work := func(n int) {
+		for range n {
+			t.Start()
+			t.Reset()
+			t.Stop()
+		}
+	}
+	work(n / 10)
+	began := time.Now()
+	work(n)
+	return perOp{time.Since(began), n}, s.expect(idlers, 0)
+}
+
+// runtimeTimers are time.AfterFunc's.
+type runtimeTimers struct {
+	timers []*time.Timer
+	fired  atomic.Uint32
+	done   chan struct{} // closed when all have fired
+}
+
+// newRuntimeTimers makes n timers that are stopped. Each is stopped before the
+// next is made, so that none lingers in the runtime's heap.
+func newRuntimeTimers(n int) *runtimeTimers {
+	s := &runtimeTimers{timers: make([]*time.Timer, n), done: make(chan struct{})}
+	for i := range s.timers {
+		s.timers[i] = time.AfterFunc(time.Hour, func() {
+			if s.fired.Inc() == uint32(n) {
+				close(s.done)
+			}
+		})
+		s.timers[i].Stop()
+	}
+	runtime.GC()
+	return s
+}
+
+// expect checks how many operations met a timer that was active.
+func (s *runtimeTimers) expect(met, want int) error {
+	if met != want || s.fired.Load() != 0 {
+		return fmt.Errorf("%d timers were active and %d have fired, not %d and none", met, s.fired.Load(), want)
+	}
+	return nil
+}
+
+func inRuntime(spans func(*random, int) []time.Duration, work func(*random, *runtimeTimers, []time.Duration) (time.Duration, error)) func(int) (perOp, error) {
+	return func(n int) (perOp, error) {
+		r := seed
+		d := spans(&r, n)
+		took, err := work(&r, newRuntimeTimers(n), d)
+		return perOp{took, n}, err
+	}
+}
+
+// reset returns how many of the timers were active.
+func (s *runtimeTimers) reset(spans []time.Duration) (active int) {
+	for i, t := range s.timers {
+		if t.Reset(spans[i]) {
+			active++
+		}
+	}
+	return active
+}
+
+func startRuntime(_ *random, s *runtimeTimers, spans []time.Duration) (time.Duration, error) {
+	began := time.Now()
+	active := s.reset(spans)
+	return time.Since(began), s.expect(active, 0)
+}
+
+func againRuntime(r *random, s *runtimeTimers, spans []time.Duration) (time.Duration, error) {
+	order, others := r.permutation(len(s.timers)), far(r, len(s.timers))
+	s.reset(spans)
+	runtime.GC()
+	active := 0
+	began := time.Now()
+	for i, which := range order {
+		if s.timers[which].Reset(others[i]) {
+			active++
+		}
+	}
+	return time.Since(began), s.expect(active, len(s.timers))
+}
+
+func stopRuntime(r *random, s *runtimeTimers, spans []time.Duration) (time.Duration, error) {
+	order := r.permutation(len(s.timers))
+	s.reset(spans)
+	runtime.GC()
+	active := 0
+	began := time.Now()
+	for _, which := range order {
+		if s.timers[which].Stop() {
+			active++
+		}
+	}
+	return time.Since(began), s.expect(active, len(s.timers))
+}
+
+// expireRuntime cannot keep the runtime from calling what is due, as it can a
+// loop. So nothing is due before all are started, and the clock starts when all
+// are due: those before the last have a head start of spread.
+func expireRuntime(n int) (perOp, error) {
+	for lead := time.Duration(n) * 400; lead < time.Minute; lead *= 2 {
+		if took, ok := expireAfter(n, lead); ok {
+			return perOp{took, n}, nil
+		}
+	}
+	return perOp{}, fmt.Errorf("starting %d timers took longer than a minute", n)
+}
+
+func expireAfter(n int, lead time.Duration) (took time.Duration, ok bool) {
+	r := seed
+	spans := r.spans(n, lead, spread)
+	s := newRuntimeTimers(n)
+	began := time.Now()
+	for i, t := range s.timers {
+		t.Reset(spans[i] - time.Since(began))
+	}
+	ok = time.Since(began) < lead
+	<-s.done
+	return time.Since(began) - lead - spread, ok
+}
+
+func startStopRuntime(n int) (perOp, error) {
+	r := seed
+	s := newRuntimeTimers(idlers)
+	s.reset(far(&r, idlers))
+	t := time.AfterFunc(startStopFor, func() { s.fired.Inc() })
+	t.Stop()
+	active := 0
+	work := func(n int) {
+		for range n {
+			t.Reset(startStopFor)
+			t.Reset(startStopFor)
+			if t.Stop() {
+				active++
+			}
+		}
+	}
+	work(n / 10)
+	began := time.Now()
+	work(n)
+	took := time.Since(began)
+	return perOp{took, n}, s.expect(active, n+n/10)
+}

@@ -1,0 +1,187 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"embed"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// sources are programs in C that measure libraries in C.
+//
+//go:embed c
+var sources embed.FS
+
+// buildEnv names the directory for what is built from them, if it shall not be
+// the user's cache.
+const buildEnv = "EV_BENCH_BUILD"
+
+// runLimit is more than a measurement takes. A program that takes longer ends with
+// the process that waits for it.
+const runLimit = 20 * time.Second
+
+// libContestant is a library in C, lib: its program prints the columns of a
+// measurement, one a line.
+func libContestant(lib, measurement string, columns int) contestant {
+	return contestant{name: lib, run: func(quick bool) ([]float64, error) {
+		args := []string{measurement}
+		if quick {
+			args = append(args, "quick")
+		}
+		out, err := runLib(lib, args...)
+		if err != nil {
+			return nil, err
+		}
+		values, err := parseValues(out, columns)
+		if err != nil {
+			return nil, fmt.Errorf("%s %s: %w", lib, measurement, err)
+		}
+		return values, nil
+	}}
+}
+
+func parseValues(out string, columns int) ([]float64, error) {
+	fields := strings.Fields(out)
+	if len(fields) != columns {
+		return nil, fmt.Errorf("%d values for %d columns: %q", len(fields), columns, out)
+	}
+	values := make([]float64, columns)
+	for i, f := range fields {
+		v, err := strconv.ParseFloat(f, 64)
+		if err != nil {
+			return nil, err
+		}
+		values[i] = v
+	}
+	return values, nil
+}
+
+// libVersion is the version of a library, "4.33", or "" if it is not there.
+func libVersion(lib string) string {
+	out, err := runLib(lib, "version")
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(out)
+}
+
+func runLib(lib string, args ...string) (string, error) {
+	program, err := buildLib(lib)
+	if err != nil {
+		return "", err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), runLimit)
+	defer cancel()
+	out, err := command(ctx, program, args...)
+	if err != nil {
+		return "", fmt.Errorf("%s %s: %w", lib, strings.Join(args, " "), err)
+	}
+	return out, nil
+}
+
+// buildLib returns a library's program, which is built if no process before this
+// has. It is named after its source as preprocessed, headers of the library
+// included, so that none is ever out of date.
+func buildLib(lib string) (string, error) {
+	cc, err := exec.LookPath("cc")
+	if err != nil {
+		return "", skipped(lib + ": no C compiler")
+	}
+	base := os.Getenv(buildEnv)
+	if base == "" {
+		if base, err = os.UserCacheDir(); err != nil {
+			return "", err
+		}
+	}
+	scratch, err := unpackSources(filepath.Join(base, "ev-bench"))
+	if err != nil {
+		return "", err
+	}
+	defer os.RemoveAll(scratch)
+
+	ctx, cancel := context.WithTimeout(context.Background(), runLimit)
+	defer cancel()
+	source := filepath.Join(scratch, lib+".c")
+	flags := []string{"-O2", "-pthread", "-I/usr/local/include", "-I/opt/homebrew/include"}
+	text, err := command(ctx, cc, append(flags, "-E", "-P", source)...)
+	if err != nil {
+		return "", notInstalled(lib, err)
+	}
+	program := filepath.Join(base, "ev-bench", fmt.Sprintf("%s-%x", lib, sha256.Sum256([]byte(text)))[:len(lib)+17])
+	if _, err := os.Stat(program); err == nil {
+		return program, nil
+	}
+	// Renamed into place whole: another process may be building it as well.
+	built := filepath.Join(scratch, lib)
+	args := append(flags, "-o", built, source, "-L/usr/local/lib", "-L/opt/homebrew/lib", "-l"+strings.TrimPrefix(lib, "lib"))
+	if _, err := command(ctx, cc, args...); err != nil {
+		return "", notInstalled(lib, err)
+	}
+	return program, os.Rename(built, program)
+}
+
+// unpackSources writes the sources to a new directory inside dir.
+func unpackSources(dir string) (string, error) {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return "", err
+	}
+	scratch, err := os.MkdirTemp(dir, "build-")
+	if err != nil {
+		return "", err
+	}
+	files, err := sources.ReadDir("c")
+	for _, f := range files {
+		text, readErr := sources.ReadFile("c/" + f.Name())
+		err = errors.Join(err, readErr, os.WriteFile(filepath.Join(scratch, f.Name()), text, 0o644))
+	}
+	if err != nil {
+		os.RemoveAll(scratch)
+		return "", err
+	}
+	return scratch, nil
+}
+
+// notInstalled makes a compiler's complaint that there is no such library a
+// reason to skip it.
+func notInstalled(lib string, err error) error {
+	short := strings.TrimPrefix(lib, "lib")
+	for _, complaint := range []string{
+		short + ".h: No such file", short + ".h' file not found",
+		"cannot find -l" + short, "library not found for -l" + short, "library '" + short + "' not found",
+	} {
+		if strings.Contains(err.Error(), complaint) {
+			return skipped(missing(lib))
+		}
+	}
+	return fmt.Errorf("building for %s: %w", lib, err)
+}
+
+func missing(lib string) string {
+	if runtime.GOOS == "darwin" {
+		return lib + " is not installed (brew install " + lib + ")"
+	}
+	dev := map[string]string{"libev": "libev-dev", "libuv": "libuv1-dev"}[lib]
+	return dev + " is not installed (apt install " + dev + ")"
+}
+
+// command runs a program and returns what it prints. Compilers speak English then.
+func command(ctx context.Context, name string, args ...string) (string, error) {
+	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.Env = append(os.Environ(), "LC_ALL=C")
+	var complaints bytes.Buffer
+	cmd.Stderr = &complaints
+	out, err := cmd.Output()
+	if err != nil {
+		return "", fmt.Errorf("%w: %s", err, strings.TrimSpace(complaints.String()))
+	}
+	return string(out), nil
+}
