@@ -1,0 +1,94 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+)
+
+// limit is a promise about one contestant: its first column is at most that.
+// Bytes, unlike times, are the same on every machine.
+type limit struct {
+	figure, contestant string // "group/name"
+	most               float64
+}
+
+// guarded reports whether a target or a limit is about the contestant.
+func (f figure) guarded(name string) bool {
+	for _, t := range f.targets {
+		if t.what == name || t.over == name {
+			return true
+		}
+	}
+	for _, l := range limits {
+		if l.figure == f.key() && l.contestant == name {
+			return true
+		}
+	}
+	return false
+}
+
+// verdict is a target or a limit, and what was measured of it.
+type verdict struct {
+	figure, claim string
+	got, bound    float64
+	slack         float64
+	unit          string // "×" for a ratio
+}
+
+func (v verdict) met() bool { return v.got <= v.bound }
+
+func (v verdict) String() string {
+	return fmt.Sprintf("%s: %s is %s, the bound %s with a slack of %.3g", v.figure, v.claim, v.amount(v.got), v.amount(v.bound), v.slack)
+}
+
+func (v verdict) amount(x float64) string {
+	if v.unit == "×" {
+		return fmt.Sprintf("×%.2f", x)
+	}
+	return fmt.Sprintf("%.0f %s", x, v.unit)
+}
+
+// verdicts judges a figure. What could not be measured has no verdict.
+func verdicts(m measured) []verdict {
+	var all []verdict
+	for _, t := range m.targets {
+		what, over := m.medians[t.what], m.medians[t.over]
+		if what == nil || over == nil {
+			continue
+		}
+		claim := t.what + " / " + t.over
+		if len(m.columns) > 1 {
+			claim += ", " + m.columns[t.column]
+		}
+		all = append(all, verdict{m.key(), claim, what[t.column] / over[t.column], t.bound, max(t.slack, 1), "×"})
+	}
+	for _, l := range limits {
+		if values := m.medians[l.contestant]; l.figure == m.key() && values != nil {
+			all = append(all, verdict{m.key(), l.contestant, values[0], l.most, 1, m.columns[0]})
+		}
+	}
+	return all
+}
+
+// worst is the largest share of its bound, slack included, that a figure takes.
+func worst(m measured) float64 {
+	worst := 0.0
+	for _, v := range verdicts(m) {
+		worst = max(worst, v.got/(v.bound*v.slack))
+	}
+	return worst
+}
+
+// guard is the error that names each target missed by more than its slack.
+func guard(all []measured) error {
+	var errs []error
+	for _, m := range all {
+		for _, v := range verdicts(m) {
+			if v.got <= v.bound*v.slack { // not so for NaN
+				continue
+			}
+			errs = append(errs, fmt.Errorf("missed: %v", v))
+		}
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,155 @@
+// Command bench measures package ev and its rivals: channels, other loops in Go,
+// and libev and libuv in C where a compiler and the libraries are there.
+//
+//	go run -C bench .                            # tables on standard output
+//	go run -C bench . -md ../docs/performance.md # the page in docs, written anew
+//	go run -C bench . -svg DIR                   # charts too
+//	go run -C bench . -quick                     # what has a target, in a minute
+//
+// The contestants of a figure run in turn, round after round, each run in a process
+// of its own; the report has the medians of the rounds, and their ratios, which
+// say more than the times do on a machine with other work.
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"regexp"
+	"slices"
+)
+
+// figures is all there is to measure, in the order of the report.
+func figures() []figure {
+	return slices.Concat(
+		sendFigures(),
+		wakeFigures(),
+		situationFigures(),
+		timerFigures(),
+		heapFigures(),
+		memoryFigures(),
+		uvFigures(),
+	)
+}
+
+// settings is what the flags say.
+type settings struct {
+	rounds  int
+	quick   bool
+	list    bool
+	only    *regexp.Regexp
+	svg, md string
+}
+
+func parse(args []string, out io.Writer) (settings, error) {
+	var s settings
+	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
+	flags.SetOutput(out)
+	flags.IntVar(&s.rounds, "rounds", 5, "make so `many` rounds")
+	flags.BoolVar(&s.quick, "quick", false, "measure only what has a target, in 3 short rounds, and fail when one is missed by far")
+	flags.BoolVar(&s.list, "list", false, "list the figures and their contestants")
+	only := flags.String("only", "", "measure only figures whose \"group/name\" matches the `regexp`")
+	flags.StringVar(&s.svg, "svg", "", "draw a chart of each group into the `directory`")
+	flags.StringVar(&s.md, "md", "", "write the report to the `file`, with explanations")
+	if err := flags.Parse(args); err != nil {
+		return s, err
+	}
+	if flags.NArg() > 0 || s.rounds < 1 {
+		return s, errors.New("-rounds must be positive, and there are no arguments")
+	}
+	if s.quick {
+		s.rounds = 3
+	}
+	var err error
+	s.only, err = regexp.Compile(*only)
+	return s, err
+}
+
+func main() {
+	if os.Getenv(figureEnv) != "" {
+		serve(os.Stdout)
+		return
+	}
+	err := run(os.Args[1:], os.Stdout, os.Stderr)
+	if errors.Is(err, flag.ErrHelp) {
+		os.Exit(2)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+// run measures what args choose and reports it. progress is told what is under
+// way.
+func run(args []string, out, progress io.Writer) error {
+	s, err := parse(args, progress)
+	if err != nil {
+		return err
+	}
+	chosen := choose(figures(), s)
+	if s.list {
+		list(out, chosen)
+		return nil
+	}
+	r := report{machine: inspect(args)}
+	var errs []error
+	for _, f := range chosen {
+		m := measure(f, s.rounds, s.quick, progress)
+		if s.quick && worst(m) > 1 {
+			m = measure(f, 3*s.rounds, s.quick, progress) // a noise, or a fact?
+		}
+		errs = append(errs, m.errs...)
+		r.measured = append(r.measured, m)
+	}
+	r.machine.loadAfter = loadAverage()
+	if err := r.print(out, s); err != nil {
+		errs = append(errs, err)
+	}
+	if s.quick {
+		errs = append(errs, guard(r.measured))
+	}
+	return errors.Join(errs...)
+}
+
+// choose leaves the figures that the settings ask for. The guard looks only at
+// what has a target.
+func choose(all []figure, s settings) []figure {
+	var chosen []figure
+	for _, f := range all {
+		if !s.only.MatchString(f.key()) {
+			continue
+		}
+		if s.quick {
+			f.rivals = slices.DeleteFunc(slices.Clone(f.rivals), func(c contestant) bool { return !f.guarded(c.name) })
+		}
+		if len(f.rivals) > 0 {
+			chosen = append(chosen, f)
+		}
+	}
+	return chosen
+}
+
+func list(out io.Writer, chosen []figure) {
+	for _, f := range chosen {
+		fmt.Fprintf(out, "%s %v\n", f.key(), f.columns)
+		for _, c := range f.rivals {
+			fmt.Fprintln(out, "\t"+c.name)
+		}
+	}
+}
+
+func (r report) print(out io.Writer, s settings) error {
+	var errs []error
+	if s.svg != "" {
+		errs = append(errs, r.draw(s.svg))
+	}
+	if s.md != "" {
+		errs = append(errs, r.page(s.md))
+	} else {
+		errs = append(errs, r.markdown(out))
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,147 @@
+package main
+
+import (
+	"image/color"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/palette/moreland"
+	"gonum.org/v1/plot/plotter"
+	"gonum.org/v1/plot/vg"
+)
+
+// draw makes a bar chart of each group's first columns, and one per unit where a
+// group has several.
+func (r report) draw(dir string) error {
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return err
+	}
+	for _, group := range r.groups() {
+		for _, unit := range units(group) {
+			figures := slices.DeleteFunc(slices.Clone(group), func(m measured) bool { return m.columns[0] != unit })
+			name := figures[0].group
+			if len(units(group)) > 1 {
+				name += " " + unit
+			}
+			if err := chart(figures, filepath.Join(dir, fileName(name)+".svg")); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// units are those of the first columns of figures with something to draw.
+func units(group []measured) []string {
+	var units []string
+	for _, m := range group {
+		if len(m.medians) > 0 && !slices.Contains(units, m.columns[0]) {
+			units = append(units, m.columns[0])
+		}
+	}
+	return units
+}
+
+func fileName(s string) string {
+	return strings.Trim(strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' {
+			return r
+		}
+		return '-'
+	}, strings.ToLower(s)), "-")
+}
+
+func chart(figures []measured, file string) error {
+	contestants := contestantsOf(figures)
+	p := plot.New()
+	p.Title.Text = figures[0].group + ": less is better"
+	p.Y.Label.Text = figures[0].columns[0]
+	p.Legend.Top = true
+	width := vg.Points(12)
+	for i, name := range contestants {
+		bars, err := plotter.NewBarChart(valuesOf(figures, name), width)
+		if err != nil {
+			return err
+		}
+		bars.Color = shade(i, len(contestants))
+		bars.LineStyle.Width = 0
+		bars.Offset = width * vg.Length(float64(i)-float64(len(contestants)-1)/2)
+		p.Add(bars)
+		p.Legend.Add(name, bars)
+	}
+	names := make([]string, len(figures))
+	for i, m := range figures {
+		names[i] = m.name
+	}
+	p.NominalX(names...)
+	p.X.Tick.Label.Rotation = 0.3
+	p.X.Tick.Label.XAlign = -0.9
+	scale(p, figures)
+	room := width * vg.Length(len(contestants)+2) * vg.Length(len(figures))
+	return p.Save(max(room, 12*vg.Centimeter)+6*vg.Centimeter, 12*vg.Centimeter, file)
+}
+
+// contestantsOf are all that have a value, in the order of the figures.
+func contestantsOf(figures []measured) []string {
+	var names []string
+	for _, m := range figures {
+		for _, c := range m.rivals {
+			if m.medians[c.name] != nil && !slices.Contains(names, c.name) {
+				names = append(names, c.name)
+			}
+		}
+	}
+	return names
+}
+
+func valuesOf(figures []measured, name string) plotter.Values {
+	values := make(plotter.Values, len(figures))
+	for i, m := range figures {
+		if v := m.medians[name]; v != nil {
+			values[i] = v[0]
+		}
+	}
+	return values
+}
+
+func shade(i, n int) color.Color {
+	at := moreland.SmoothBlueRed()
+	at.SetMin(0)
+	at.SetMax(float64(max(n-1, 1)))
+	c, err := at.At(float64(i))
+	if err != nil {
+		return color.Gray{Y: 128}
+	}
+	return c
+}
+
+// scale makes the axis logarithmic when the smallest bar would not be seen.
+func scale(p *plot.Plot, figures []measured) {
+	least, most := math.Inf(1), 0.0
+	for _, m := range figures {
+		for _, v := range m.medians {
+			if v[0] > 0 {
+				least, most = min(least, v[0]), max(most, v[0])
+			}
+		}
+	}
+	if most < 20*least || most == 0 {
+		return
+	}
+	p.Y.Min = math.Pow(10, math.Floor(math.Log10(least)))
+	p.Y.Max = 2 * most
+	p.Y.Scale = fromLeast{}
+	p.Y.Tick.Marker = plot.LogTicks{Prec: -1}
+}
+
+// fromLeast is a logarithmic scale on which a bar begins at the least value
+// instead of at 0, which has no logarithm.
+type fromLeast struct{}
+
+func (fromLeast) Normalize(least, most, x float64) float64 {
+	return plot.LogScale{}.Normalize(least, most, max(x, least))
+}

@@ -1,0 +1,273 @@
+package main
+
+import (
+	_ "embed"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"os/exec"
+	"runtime"
+	"runtime/debug"
+	"strings"
+	"text/template"
+	"time"
+)
+
+// report is what one command has measured.
+type report struct {
+	machine  machine
+	measured []measured
+}
+
+// machine is what a reader has to know to compare.
+type machine struct {
+	CPU, Kernel, OS, Go, Command, Date string
+	CPUs                               int
+	Versions                           []string // of the rivals
+	LoadBefore, loadAfter              string
+}
+
+func inspect(args []string) machine {
+	return machine{
+		CPU:        field("/proc/cpuinfo", "model name"),
+		CPUs:       runtime.NumCPU(),
+		OS:         runtime.GOOS + "/" + runtime.GOARCH,
+		Kernel:     firstLine("/proc/sys/kernel/osrelease"),
+		Go:         runtime.Version(),
+		Command:    strings.Join(append([]string{"go run -C bench ."}, args...), " "),
+		Date:       time.Now().UTC().Format(time.DateOnly),
+		Versions:   versions(),
+		LoadBefore: loadAverage(),
+	}
+}
+
+func (m machine) LoadAfter() string { return m.loadAfter }
+
+// field is the value of the first line "name : value" of a file of the kernel's.
+func field(file, name string) string {
+	content, err := os.ReadFile(file)
+	if err == nil {
+		for line := range strings.Lines(string(content)) {
+			if key, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(key) == name {
+				return strings.TrimSpace(value)
+			}
+		}
+	}
+	return "unknown"
+}
+
+func firstLine(file string) string {
+	content, err := os.ReadFile(file)
+	if err != nil {
+		return "unknown"
+	}
+	line, _, _ := strings.Cut(string(content), "\n")
+	return line
+}
+
+func loadAverage() string {
+	fields := strings.Fields(firstLine("/proc/loadavg"))
+	return fields[0]
+}
+
+// versions are those of the modules that are measured, and of the C libraries as
+// far as the system's packages tell.
+func versions() []string {
+	var found []string
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, m := range info.Deps {
+			if strings.Contains(m.Path, "goja_nodejs") || strings.Contains(m.Path, "cloudwego/netpoll") {
+				found = append(found, m.Path+" "+m.Version)
+			}
+		}
+	}
+	for _, library := range []string{"libev-dev", "libuv1-dev"} {
+		out, err := exec.Command("dpkg-query", "-W", "-f", "${Version}", library).Output()
+		if err == nil && len(out) > 0 {
+			found = append(found, library+" "+string(out))
+		}
+	}
+	return found
+}
+
+//go:embed performance.md.tmpl
+var pages string
+
+// markdown writes the tables.
+func (r report) markdown(out io.Writer) error { return r.execute(out, "tables") }
+
+// page writes the tables with the explanations.
+func (r report) page(file string) error {
+	out, err := os.Create(file)
+	if err != nil {
+		return err
+	}
+	if err := r.execute(out, "page"); err != nil {
+		return err
+	}
+	return out.Close()
+}
+
+func (r report) execute(out io.Writer, name string) error {
+	t := template.New("").Option("missingkey=error")
+	t.Funcs(template.FuncMap{"about": func(topic string) (string, error) {
+		about := t.Lookup(topic)
+		if about == nil {
+			return "", nil
+		}
+		var text strings.Builder
+		err := about.Execute(&text, nil)
+		return strings.TrimSpace(text.String()), err
+	}})
+	if _, err := t.Parse(pages); err != nil {
+		return err
+	}
+	return t.ExecuteTemplate(out, name, r)
+}
+
+// What the template asks for.
+
+func (r report) Machine() machine { return r.machine }
+
+// Groups returns the headings, in order.
+func (r report) Groups() []string {
+	var names []string
+	for _, group := range r.groups() {
+		names = append(names, group[0].group)
+	}
+	return names
+}
+
+// groups are the figures by heading.
+func (r report) groups() [][]measured {
+	var groups [][]measured
+	at := map[string]int{}
+	for _, m := range r.measured {
+		i, ok := at[m.group]
+		if !ok {
+			i = len(groups)
+			at[m.group] = i
+			groups = append(groups, nil)
+		}
+		groups[i] = append(groups[i], m)
+	}
+	return groups
+}
+
+// Table has a line for each column of each figure, and a column for each
+// contestant.
+func (r report) Table(name string) string {
+	var b strings.Builder
+	for _, group := range r.groups() {
+		if group[0].group != name {
+			continue
+		}
+		names := contestantsOf(group)
+		fmt.Fprintf(&b, "| | | %s |\n|---|---|%s\n", strings.Join(names, " | "), strings.Repeat("--:|", len(names)))
+		for _, m := range group {
+			for column, unit := range m.columns {
+				row := []string{m.name, unit}
+				for _, name := range names {
+					row = append(row, m.cell(name, column))
+				}
+				fmt.Fprintf(&b, "| %s |\n", strings.Join(row, " | "))
+			}
+		}
+	}
+	return b.String()
+}
+
+// yardstick is the contestant that the others are compared with.
+const yardstick = "ev"
+
+// cell is the median and, for a rival, how ev's compares with it.
+func (m measured) cell(name string, column int) string {
+	values := m.medians[name]
+	if values == nil {
+		return "–"
+	}
+	cell := number(values[column])
+	own := m.medians[yardstick]
+	if own != nil && name != yardstick && values[column] > 0 && !isCount(m.columns[column]) {
+		cell += fmt.Sprintf(" (×%s)", number(own[column]/values[column]))
+	}
+	return cell
+}
+
+// isCount reports whether a unit is not a time or a size, so that ratios, often of
+// something to almost nothing, would say little.
+func isCount(unit string) bool {
+	return strings.HasPrefix(unit, "allocs") || strings.HasPrefix(unit, "call") || strings.HasPrefix(unit, "stack") ||
+		strings.HasPrefix(unit, "missed")
+}
+
+// number has three digits that count, or all before the point.
+func number(x float64) string {
+	if size := math.Abs(x); size >= 100 || size < 0.001 {
+		return fmt.Sprintf("%.0f", x)
+	}
+	digits := max(0, 2-int(math.Floor(math.Log10(math.Abs(x)))))
+	text := fmt.Sprintf("%.*f", min(digits, 3), x)
+	return strings.TrimSuffix(strings.TrimRight(text, "0"), ".")
+}
+
+// Absent returns who was not there, and why.
+func (r report) Absent() []string {
+	var lines []string
+	for _, m := range r.measured {
+		for _, c := range m.rivals {
+			if reason := m.skipped[c.name]; reason != "" {
+				lines = append(lines, fmt.Sprintf("%s: %s: %s", m.key(), c.name, reason))
+			}
+		}
+		for _, err := range m.errs {
+			lines = append(lines, "failed: "+err.Error())
+		}
+	}
+	return lines
+}
+
+// Ratios is the table of targets.
+func (r report) Ratios() string {
+	return r.judge("ratio", func(v verdict) bool { return v.unit == "×" })
+}
+
+// Limits is the table of the bounds that are no ratios.
+func (r report) Limits() string {
+	return r.judge("measured", func(v verdict) bool { return v.unit != "×" })
+}
+
+func (r report) judge(heading string, is func(verdict) bool) string {
+	var b strings.Builder
+	for _, m := range r.measured {
+		for _, v := range verdicts(m) {
+			if !is(v) {
+				continue
+			}
+			if b.Len() == 0 {
+				fmt.Fprintf(&b, "| figure | what | %s | at most | |\n|---|---|--:|--:|---|\n", heading)
+			}
+			verdict := "met"
+			if !v.met() {
+				verdict = "**missed**"
+			}
+			fmt.Fprintf(&b, "| %s | %s | %s | %s | %s |\n", v.figure, v.claim, v.amount(v.got), v.amount(v.bound), verdict)
+		}
+	}
+	return b.String()
+}
+
+// Missed returns the figures with a target that was not met.
+func (r report) Missed() []string {
+	var keys []string
+	for _, m := range r.measured {
+		for _, v := range verdicts(m) {
+			if !v.met() {
+				keys = append(keys, m.key())
+				break
+			}
+		}
+	}
+	return keys
+}

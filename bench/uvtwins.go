@@ -1,0 +1,317 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/dop251/goja"
+	"github.com/dop251/goja_nodejs/eventloop"
+
+	"github.com/goevlib/ev"
+)
+
+// uvFigures are twins of libuv's benchmarks, which the programs in C have too: the
+// same handles and threads, here goroutines, but less of it where the original
+// takes seconds.
+//
+//   - async_N makes a million round trips for each of N; here 15 000 in all.
+//   - async_pummel_N ends after a million callbacks; here after 5 million sends, so
+//     that who collapses more sends is not slower for it. The callbacks are a column.
+//   - million_async sends to random handles for 5 s; here once to each.
+//   - loop_count has one idle handle; here a prepare and a timer keep it company, and
+//     count the iterations.
+func uvFigures() []figure {
+	var figures []figure
+	for _, n := range []int{1, 2, 4, 8} {
+		name := fmt.Sprintf("async-c%d", n)
+		figures = append(figures, figure{
+			group: "libuv's own", name: fmt.Sprintf("async_%d", n), columns: []string{"ns/round trip"},
+			rivals: []contestant{
+				{"ev", func(quick bool) ([]float64, error) { return asyncThreads(n, quick) }},
+				{"chan(1)+select", func(quick bool) ([]float64, error) { return chanThreads(n, quick) }},
+				libContestant("libev", name, 1),
+				libContestant("libuv", name, 1),
+			},
+		})
+	}
+	for _, n := range []int{1, 2, 4, 8} {
+		name := fmt.Sprintf("async-pummel-c%d", n)
+		figures = append(figures, figure{
+			group: "libuv's own", name: fmt.Sprintf("async_pummel_%d", n), columns: []string{"ns/send", "callbacks"},
+			rivals: []contestant{
+				{"ev", func(quick bool) ([]float64, error) { return pummel(n, quick) }},
+				{"chan(1)+select", func(quick bool) ([]float64, error) { return pummelChan(n, quick) }},
+				libContestant("libev", name, 2),
+				libContestant("libuv", name, 2),
+			},
+		})
+	}
+	return append(figures,
+		figure{group: "libuv's own", name: "million_async", columns: []string{"ns/async"}, rivals: []contestant{
+			{"ev", millionAsync},
+			libContestant("libev", "million-async", 1),
+			libContestant("libuv", "million-async", 1),
+		}},
+		figure{group: "libuv's own", name: "loop_count", columns: []string{"ns/iteration"}, rivals: []contestant{
+			{"ev", loopCount},
+			{"goja_nodejs", gojaCount},
+			libContestant("libev", "loop-count", 1),
+			libContestant("libuv", "loop-count", 1),
+		}})
+}
+
+func fewer(n int, quick bool) int {
+	if quick {
+		return n / 5
+	}
+	return n
+}
+
+// asyncThreads has n loops play ping-pong with one.
+func asyncThreads(n int, quick bool) ([]float64, error) {
+	boss, err := ev.New()
+	if err != nil {
+		return nil, err
+	}
+	pings, left := make([]*ev.Async, n), make([]int, n)
+	playing, seen := 0, 0
+	for i := range n {
+		worker, err := ev.New()
+		if err != nil {
+			return nil, err
+		}
+		pong := ev.NewAsync(boss, func(*ev.Async) {
+			seen++
+			if left[i]--; left[i] > 0 {
+				pings[i].Send()
+			} else if playing--; playing == 0 {
+				boss.Stop()
+			}
+		})
+		pings[i] = ev.NewAsync(worker, func(*ev.Async) { pong.Send() })
+		pings[i].Start()
+		pong.Start()
+		background(worker)
+	}
+	play := func(each int) (time.Duration, error) {
+		seen, playing = 0, n
+		began := time.Now()
+		for i := range n {
+			left[i] = each
+			pings[i].Send()
+		}
+		err := boss.Run(context.Background())
+		if seen != n*each {
+			err = errors.Join(err, fmt.Errorf("%d round trips, not %d", seen, n*each))
+		}
+		return time.Since(began), err
+	}
+	return played(play, n, quick)
+}
+
+// played is a warm-up, and what counts.
+func played(play func(each int) (time.Duration, error), n int, quick bool) ([]float64, error) {
+	if _, err := play(100); err != nil {
+		return nil, err
+	}
+	runtime.GC()
+	each := fewer(15_000, quick) / n
+	took, err := play(each)
+	return []float64{float64(took) / float64(n*each)}, err
+}
+
+// chanThreads has n goroutines do that, with a channel each; the one in the middle
+// has one for all, of who has something to say.
+func chanThreads(n int, quick bool) ([]float64, error) {
+	pongs, pings := make(chan int, n), make([]chan struct{}, n)
+	for i := range pings {
+		pings[i] = make(chan struct{}, 1)
+		go func() {
+			for range pings[i] {
+				pongs <- i
+			}
+		}()
+	}
+	play := func(each int) (time.Duration, error) {
+		left := make([]int, n)
+		began := time.Now()
+		for i := range n {
+			left[i] = each
+			pings[i] <- struct{}{}
+		}
+		for range n * each {
+			i := <-pongs
+			if left[i]--; left[i] > 0 {
+				pings[i] <- struct{}{}
+			}
+		}
+		return time.Since(began), nil
+	}
+	return played(play, n, quick)
+}
+
+const pummelSends = 5_000_000
+
+// pummel has n goroutines send to one async all the time.
+func pummel(n int, quick bool) ([]float64, error) {
+	l, err := ev.New()
+	if err != nil {
+		return nil, err
+	}
+	each, calls := fewer(pummelSends, quick)/n, 0
+	a := ev.NewAsync(l, func(*ev.Async) { calls++ })
+	done := ev.NewAsync(l, func(*ev.Async) { l.Stop() })
+	a.Start()
+	done.Start()
+	runtime.GC()
+	var busy atomic.Int32
+	busy.Store(int32(n))
+	began := time.Now()
+	for range n {
+		go func() {
+			for range each {
+				a.Send()
+			}
+			if busy.Add(-1) == 0 {
+				done.Send()
+			}
+		}()
+	}
+	err = l.Run(context.Background())
+	took := time.Since(began)
+	if calls == 0 || calls > n*each {
+		err = errors.Join(err, fmt.Errorf("%d callbacks for %d sends", calls, n*each))
+	}
+	return []float64{float64(took) / float64(n*each), float64(calls)}, err
+}
+
+func pummelChan(n int, quick bool) ([]float64, error) {
+	each, calls := fewer(pummelSends, quick)/n, 0
+	wake := make(chan struct{}, 1)
+	runtime.GC()
+	var pummelling sync.WaitGroup
+	began := time.Now()
+	for range n {
+		pummelling.Go(func() {
+			for range each {
+				select {
+				case wake <- struct{}{}:
+				default:
+				}
+			}
+		})
+	}
+	go func() {
+		pummelling.Wait()
+		close(wake)
+	}()
+	for range wake {
+		calls++
+	}
+	took := time.Since(began)
+	if calls == 0 || calls > n*each {
+		return nil, fmt.Errorf("%d callbacks for %d sends", calls, n*each)
+	}
+	return []float64{float64(took) / float64(n*each), float64(calls)}, nil
+}
+
+// millionAsync has another goroutine send to each of a million asyncs.
+func millionAsync(quick bool) ([]float64, error) {
+	n := 1_000_000
+	if quick {
+		n /= 10
+	}
+	l, err := ev.New()
+	if err != nil {
+		return nil, err
+	}
+	calls := 0
+	asyncs := make([]*ev.Async, n)
+	for i := range asyncs {
+		asyncs[i] = ev.NewAsync(l, func(*ev.Async) {
+			if calls++; calls == n {
+				l.Stop()
+			}
+		})
+		asyncs[i].Start()
+	}
+	if err := l.RunNoWait(); err != nil {
+		return nil, err
+	}
+	runtime.GC()
+	began := time.Now()
+	go func() {
+		for _, a := range asyncs {
+			a.Send()
+		}
+	}()
+	err = l.Run(context.Background())
+	took := time.Since(began)
+	if calls != n {
+		err = errors.Join(err, fmt.Errorf("%d callbacks for %d sends", calls, n))
+	}
+	return []float64{float64(took) / float64(n)}, err
+}
+
+// loopCount is iterations with nothing to wait for.
+func loopCount(quick bool) ([]float64, error) {
+	l, err := ev.New()
+	if err != nil {
+		return nil, err
+	}
+	count, until := 0, 0
+	ev.NewIdle(l, func(*ev.Idle) {}).Start()
+	ev.NewTimer(l, time.Hour, 0, func(*ev.Timer) {}).Start()
+	ev.NewPrepare(l, func(*ev.Prepare) {
+		if count++; count == until {
+			l.Stop()
+		}
+	}).Start()
+	turn := func(n int) (time.Duration, error) {
+		count, until = 0, n
+		began := time.Now()
+		err := l.Run(context.Background())
+		if count != n {
+			err = errors.Join(err, fmt.Errorf("%d iterations, not %d", count, n))
+		}
+		return time.Since(began), err
+	}
+	return turned(turn, quick)
+}
+
+func turned(turn func(n int) (time.Duration, error), quick bool) ([]float64, error) {
+	if _, err := turn(10_000); err != nil {
+		return nil, err
+	}
+	runtime.GC()
+	n := fewer(500_000, quick)
+	took, err := turn(n)
+	return []float64{float64(took) / float64(n)}, err
+}
+
+// gojaCount has a function put itself on the loop again.
+func gojaCount(quick bool) ([]float64, error) {
+	l := eventloop.NewEventLoop(eventloop.EnableConsole(false))
+	l.Start()
+	left, done := 0, make(chan struct{})
+	var again func(*goja.Runtime)
+	again = func(*goja.Runtime) {
+		if left--; left == 0 {
+			done <- struct{}{}
+		} else {
+			l.RunOnLoop(again)
+		}
+	}
+	return turned(func(n int) (time.Duration, error) {
+		left = n
+		began := time.Now()
+		l.RunOnLoop(again)
+		<-done
+		return time.Since(began), nil
+	}, quick)
+}
