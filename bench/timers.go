@@ -211,9 +211,10 @@ func regularity(c clockwork, quick bool) ([]float64, error) {
 		at[i] -= time.Duration(i) * every
 	}
 	off := medianOf(at[len(at)-some:]) - medianOf(at[:some])
-	missed := math.Round(float64(off) / float64(every))
-	drift := inMicros(off) - missed*inMicros(every)
-	return []float64{percentiles(jitter)[1], math.Sqrt(squares / float64(len(jitter))), drift, missed}, nil
+	missed := off.Round(every)
+	drift := (off - missed).Abs()
+	stddev := math.Sqrt(squares / float64(len(jitter)))
+	return []float64{percentiles(jitter)[1], stddev, inMicros(drift), float64(missed / every)}, nil
 }
 
 func medianOf(ds []time.Duration) time.Duration {
