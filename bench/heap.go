@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"runtime"
 	"time"
@@ -141,6 +142,21 @@ func (s *loopTimers) expect(active, fired int) error {
 	return nil
 }
 
+// during returns how long work takes in a callback, where programs start and
+// stop their timers. Outside Run each change is published for Stats at once, which
+// is slower.
+func (s *loopTimers) during(work func()) (took time.Duration, err error) {
+	if err := s.l.Post(func() {
+		began := time.Now()
+		work()
+		took = time.Since(began)
+	}); err != nil {
+		return 0, err
+	}
+	err = s.l.RunNoWait()
+	return took, err
+}
+
 // inLoop has work measured with n timers of these spans.
 func inLoop(spans func(*random, int) []time.Duration, work func(*random, *loopTimers) (time.Duration, error)) func(int) (perOp, error) {
 	return func(n int) (perOp, error) {
@@ -156,33 +172,34 @@ func inLoop(spans func(*random, int) []time.Duration, work func(*random, *loopTi
 }
 
 func startLoop(_ *random, s *loopTimers) (time.Duration, error) {
-	began := time.Now()
-	s.start()
-	return time.Since(began), s.expect(len(s.timers), 0)
+	took, err := s.during(s.start)
+	return took, errors.Join(err, s.expect(len(s.timers), 0))
 }
 
 func againLoop(r *random, s *loopTimers) (time.Duration, error) {
 	order, spans := r.permutation(len(s.timers)), far(r, len(s.timers))
 	s.start()
 	runtime.GC()
-	began := time.Now()
-	for i, which := range order {
-		t := s.timers[which]
-		_ = t.SetRepeat(spans[i]) // positive
-		t.Reset()
-	}
-	return time.Since(began), s.expect(len(s.timers), 0)
+	took, err := s.during(func() {
+		for i, which := range order {
+			t := s.timers[which]
+			_ = t.SetRepeat(spans[i]) // positive
+			t.Reset()
+		}
+	})
+	return took, errors.Join(err, s.expect(len(s.timers), 0))
 }
 
 func stopLoop(r *random, s *loopTimers) (time.Duration, error) {
 	order := r.permutation(len(s.timers))
 	s.start()
 	runtime.GC()
-	began := time.Now()
-	for _, which := range order {
-		s.timers[which].Stop()
-	}
-	return time.Since(began), s.expect(0, 0)
+	took, err := s.during(func() {
+		for _, which := range order {
+			s.timers[which].Stop()
+		}
+	})
+	return took, errors.Join(err, s.expect(0, 0))
 }
 
 func expireLoop(_ *random, s *loopTimers) (time.Duration, error) {
@@ -192,10 +209,7 @@ func expireLoop(_ *random, s *loopTimers) (time.Duration, error) {
 	began := time.Now()
 	err := s.l.RunNoWait()
 	took := time.Since(began)
-	if err != nil {
-		return 0, err
-	}
-	return took, s.expect(0, len(s.timers))
+	return took, errors.Join(err, s.expect(0, len(s.timers)))
 }
 
 const (
@@ -221,9 +235,8 @@ func startStopLoop(n int) (perOp, error) {
 		}
 	}
 	work(n / 10)
-	began := time.Now()
-	work(n)
-	return perOp{time.Since(began), n}, s.expect(idlers, 0)
+	took, err := s.during(func() { work(n) })
+	return perOp{took, n}, errors.Join(err, s.expect(idlers, 0))
 }
 
 // runtimeTimers are time.AfterFunc's.
