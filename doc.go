@@ -70,7 +70,7 @@
 //     have everything.
 //   - That a callback is prompt: each waits for the one in progress. A callback
 //     that blocks blocks the loop.
-//   - Timers finer than the runtime's, which on Linux round up to a millisecond.
+//   - Timers finer than the runtime's, except with BackendEpoll (see Timer).
 //   - The order of callbacks of different kinds, inside one priority, beyond the
 //     steps above.
 //   - That no iteration is in vain: a wake-up can come late and find nothing.

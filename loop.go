@@ -96,13 +96,14 @@ func New(opts ...LoopOption) (*Loop, error) {
 			return nil, err
 		}
 	}
-	p, backend, err := openPoller(c.backend)
+	clock := newClock()
+	p, backend, err := openPoller(c.backend, clock.base)
 	if err != nil {
 		return nil, err
 	}
 	l := &Loop{
 		name: c.name, logger: c.logger, onPanic: c.onPanic, slow: c.slow, debug: debugging(),
-		backend: backend, poller: p, clock: newClock(), counters: new(counters),
+		backend: backend, poller: p, clock: clock, counters: new(counters),
 		done: make(chan struct{}),
 	}
 	l.commitFunc = l.commit

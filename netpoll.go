@@ -13,12 +13,13 @@ import (
 // (backends, the recommended one first) and opens them (openNative); the channel
 // backend is everywhere.
 type poller interface {
-	// park sleeps until a wake or until base+until; never is no time limit. With
-	// files it also ends when a descriptor is ready. It calls commit once, at the
-	// point after which no wake can be missed, and returns at once if that is
-	// false. It may return early, for nothing, and without calling commit when the
-	// time has come. It does not allocate.
-	park(base time.Time, until time.Duration, files bool, commit func() bool)
+	// park sleeps until a wake or until base+until, which is later than base+now;
+	// never is no time limit. With files it also ends when a descriptor is ready.
+	// It calls commit whenever it is about to sleep, at the point after which no
+	// wake can be missed, and returns at once if that is false. It may return
+	// early, for nothing, and without calling commit when the time has come. It
+	// does not allocate.
+	park(now, until time.Duration, files bool, commit func() bool)
 
 	// write ends the park by a system call, expire without one. Any goroutine
 	// may call them, also during and after close, when they touch no descriptor.
@@ -43,6 +44,9 @@ type poller interface {
 	poll()
 	take() []readyFD
 
+	// settimes returns how often a timer of the kernel's was set.
+	settimes() uint64
+
 	// close frees the descriptors. Nobody is parked then.
 	close() error
 }
@@ -56,7 +60,7 @@ type readyFD struct {
 
 var errAlwaysReady = errors.New("always ready")
 
-// noFiles is the part of a poller that has no descriptors.
+// noFiles is what a poller without descriptors does not do.
 type noFiles struct{}
 
 func (noFiles) openSet() error                        { return errors.ErrUnsupported }
@@ -64,11 +68,13 @@ func (noFiles) reopenSet() error                      { return errors.ErrUnsuppo
 func (noFiles) watch(int, uint32, bool, Events) error { return errors.ErrUnsupported }
 func (noFiles) poll()                                 {}
 func (noFiles) take() []readyFD                       { return nil }
+func (noFiles) settimes() uint64                      { return 0 }
 
 // farAway is the longest wait that is handed to the system as a deadline.
 const farAway = 1 << 62 * time.Nanosecond
 
-func openPoller(b Backend) (poller, Backend, error) {
+// openPoller makes the poller of a loop that counts its time from base.
+func openPoller(b Backend, base time.Time) (poller, Backend, error) {
 	if b == BackendAuto {
 		b = backends[0]
 	}
@@ -76,9 +82,9 @@ func openPoller(b Backend) (poller, Backend, error) {
 		return nil, b, fmt.Errorf("ev: New: backend %v on %s: %w", b, runtime.GOOS, errors.ErrUnsupported)
 	}
 	if b == BackendChan {
-		return newChanPoller(), b, nil
+		return newChanPoller(base), b, nil
 	}
-	p, err := openNative()
+	p, err := openNative(base)
 	if err != nil {
 		return nil, b, fmt.Errorf("ev: New: %w", err)
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"syscall"
+	"time"
 
 	"go.uber.org/atomic"
 	"golang.org/x/sys/unix"
@@ -100,11 +101,19 @@ func (p *fdPoller) tryWake(fd uintptr, woken bool) bool {
 	return false
 }
 
-// bedFor is the pipe in any case.
-func (p *fdPoller) bedFor(files bool) *bed {
-	p.set.watching = files
-	return &p.wake
+// park is on the pipe in any case.
+func (p *fdPoller) park(_, until time.Duration, files bool, commit func() bool) {
+	p.set.watching = files && p.set.isOpen()
+	p.sleep(&p.wake, until, commit)
 }
+
+// fineTimer is not needed here: the runtime hands its deadlines to kevent in
+// nanoseconds.
+type fineTimer struct{}
+
+func (fineTimer) close() error { return nil }
+
+func (p *fdPoller) settimes() uint64 { return 0 }
 
 func (p *fdPoller) openSet() error {
 	s := &p.set

@@ -7,17 +7,18 @@ import "time"
 // it.
 type chanPoller struct {
 	noFiles
+	base  time.Time
 	woken chan struct{} // holds one wake; a second would say nothing new
 	timer *time.Timer
 }
 
-func newChanPoller() *chanPoller {
-	p := &chanPoller{woken: make(chan struct{}, 1), timer: time.NewTimer(time.Hour)}
+func newChanPoller(base time.Time) *chanPoller {
+	p := &chanPoller{base: base, woken: make(chan struct{}, 1), timer: time.NewTimer(time.Hour)}
 	p.timer.Stop()
 	return p
 }
 
-func (p *chanPoller) park(base time.Time, until time.Duration, _ bool, commit func() bool) {
+func (p *chanPoller) park(_, until time.Duration, _ bool, commit func() bool) {
 	if !commit() {
 		return
 	}
@@ -25,7 +26,7 @@ func (p *chanPoller) park(base time.Time, until time.Duration, _ bool, commit fu
 		<-p.woken
 		return
 	}
-	p.timer.Reset(until - time.Since(base))
+	p.timer.Reset(until - time.Since(p.base))
 	select {
 	case <-p.woken:
 		p.timer.Stop()

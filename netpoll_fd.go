@@ -17,7 +17,7 @@ import (
 // goroutine sleeps like any other that waits for a socket, and no OS thread is
 // held. The platform's file makes the descriptor to wake it by (openWake), has the
 // system calls on that (signalWake, tryWake) and the set of the user's descriptors
-// (fdSet), and says which of the two to park on (bedFor).
+// (fdSet), and says which of the two to park on, and how precisely (park).
 //
 // What one must know about the runtime's poller:
 //
@@ -34,11 +34,13 @@ import (
 //	e. Control pins the descriptor, so that a sender cannot write to a number
 //	   that was closed and reused meanwhile.
 type fdPoller struct {
+	base  time.Time           // what the loop's times count from
 	wake  bed                 // what write wakes
 	wakes *os.File            // what is written to; an eventfd is both
 	ring  syscall.RawConn     // of wakes
 	on    atomic.Pointer[bed] // where the park in progress is, for expire
 	set   fdSet
+	timer fineTimer
 
 	signalFunc func(fd uintptr) // signalWake, as a value: a wake does not allocate
 }
@@ -63,12 +65,12 @@ var longPast = time.Unix(1, 0)
 // unknown is an armed deadline that equals none.
 const unknown = time.Duration(-1)
 
-func openNative() (poller, error) {
+func openNative(base time.Time) (poller, error) {
 	file, wakes, err := openWake()
 	if err != nil {
 		return nil, err
 	}
-	p := &fdPoller{wakes: wakes, signalFunc: signalWake}
+	p := &fdPoller{base: base, wakes: wakes, signalFunc: signalWake}
 	err = p.wake.open(file, p.tryWake)
 	if err == nil {
 		p.ring, err = wakes.SyscallConn()
@@ -92,26 +94,25 @@ func (b *bed) open(file *os.File, try func(fd uintptr, woken bool) bool) (err er
 	return err
 }
 
-func (p *fdPoller) park(base time.Time, until time.Duration, files bool, commit func() bool) {
-	b := p.bedFor(files && p.set.isOpen())
+// sleep parks on b. It reports whether that was ended by a deadline: b's, or the
+// one that expire set.
+func (p *fdPoller) sleep(b *bed, until time.Duration, commit func() bool) (expired bool) {
 	if p.on.Load() != b {
 		p.on.Store(b)
 	}
-	b.park(base, until, commit)
-}
-
-func (b *bed) park(base time.Time, until time.Duration, commit func() bool) {
 	if until >= farAway {
 		until = never
 	}
 	if until != b.armed {
-		b.arm(base, until)
+		b.arm(p.base, until)
 	}
 	b.commit = commit
-	if err := b.read.Read(b.tryFunc); err != nil {
+	err := b.read.Read(b.tryFunc)
+	b.commit = nil
+	if err != nil {
 		b.armed = unknown // note d
 	}
-	b.commit = nil
+	return err != nil
 }
 
 func (b *bed) arm(base time.Time, until time.Duration) {
@@ -138,7 +139,7 @@ func (p *fdPoller) expire()        { _ = p.on.Load().file.SetReadDeadline(longPa
 func (p *fdPoller) canWrite() bool { return true }
 
 func (p *fdPoller) close() error {
-	err := errors.Join(p.set.close(), p.wake.file.Close())
+	err := errors.Join(p.set.close(), p.timer.close(), p.wake.file.Close())
 	if p.wakes != p.wake.file {
 		err = errors.Join(err, p.wakes.Close())
 	}

@@ -4,7 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"os"
-	"syscall"
+	"time"
 
 	"go.uber.org/atomic"
 	"golang.org/x/sys/unix"
@@ -37,80 +37,84 @@ func signalWake(fd uintptr) {
 
 func (p *fdPoller) tryWake(_ uintptr, woken bool) bool { return woken }
 
-// bedFor is the set, for who waits for descriptors too: the eventfd is in it.
-func (p *fdPoller) bedFor(files bool) *bed {
-	if files {
-		if b := p.set.bed.Load(); b != nil {
-			return b
-		}
-	}
-	return &p.wake
-}
-
 // fdSet is an epoll set of the loop's own. An epoll descriptor can be polled, so
 // the loop parks on it as on any other, and thousands of descriptors are one to
-// the runtime. The eventfd is in the set too.
+// the runtime. The eventfd is in the set too, and the timerfd if there is one:
+// edge-triggered both, since nobody reads them.
 type fdSet struct {
 	bed    atomic.Pointer[bed] // nil until it is open; a new one with each epoll descriptor
 	epfd   int
+	used   bool // by descriptors of the user's; else there is nothing to look for
 	events []unix.EpollEvent
 	ready  []readyFD
 }
 
-// wakeMark is the number under which the set reports the eventfd.
+// wakeMark is the number under which the set reports what is not the user's.
 const wakeMark = -1
 
 func (s *fdSet) isOpen() bool { return s.bed.Load() != nil }
 
 func (p *fdPoller) openSet() error {
-	if p.set.isOpen() {
-		return nil
+	if !p.set.isOpen() {
+		if err := p.reopenSet(); err != nil {
+			return err
+		}
 	}
-	return p.reopenSet()
+	if !p.set.used {
+		p.set.used, p.set.events = true, make([]unix.EpollEvent, 64)
+	}
+	return nil
 }
 
 func (p *fdPoller) reopenSet() error {
-	epfd, err := newEpoll(p.ring)
+	epfd, err := p.newEpoll()
 	if err != nil {
 		return err
 	}
 	s, b := &p.set, new(bed)
-	err = b.open(os.NewFile(uintptr(epfd), "ev-set"), func(_ uintptr, woken bool) bool {
-		return s.look() || woken
-	})
+	err = b.open(os.NewFile(uintptr(epfd), "ev-set"), p.trySet)
 	if err != nil {
 		_ = b.file.Close()
 		return err
 	}
 	_ = s.close()
 	s.epfd = epfd
-	if s.events == nil {
-		s.events = make([]unix.EpollEvent, 64)
-	}
 	s.bed.Store(b)
 	return nil
 }
 
-// newEpoll makes an epoll set that has the eventfd in it, edge-triggered, since
-// nobody reads that.
-func newEpoll(ring syscall.RawConn) (epfd int, err error) {
+// trySet looks for the user's descriptors. Without any, the loop is here for the
+// timerfd, whose edge came too early to be noticed (note a) if it is due by now.
+func (p *fdPoller) trySet(_ uintptr, woken bool) bool {
+	if p.set.used {
+		return p.set.look() || woken
+	}
+	return woken || time.Since(p.base) >= p.timer.armed
+}
+
+func (p *fdPoller) newEpoll() (epfd int, err error) {
 	epfd, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC)
 	if err != nil {
 		return -1, os.NewSyscallError("epoll_create1", err)
 	}
 	err = unix.SetNonblock(epfd, true)
 	if err == nil {
-		wake := unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLET, Fd: wakeMark}
-		gone := ring.Control(func(fd uintptr) {
-			err = unix.EpollCtl(epfd, unix.EPOLL_CTL_ADD, int(fd), &wake)
-		})
-		err = errors.Join(gone, os.NewSyscallError("epoll_ctl", err))
+		gone := p.ring.Control(func(fd uintptr) { err = addOwn(epfd, int(fd)) })
+		err = errors.Join(gone, err)
+	}
+	if err == nil && p.timer.opened {
+		err = addOwn(epfd, p.timer.fd)
 	}
 	if err != nil {
 		_ = unix.Close(epfd)
 		return -1, err
 	}
 	return epfd, nil
+}
+
+func addOwn(epfd, fd int) error {
+	e := unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLET, Fd: wakeMark}
+	return os.NewSyscallError("epoll_ctl", unix.EpollCtl(epfd, unix.EPOLL_CTL_ADD, fd, &e))
 }
 
 func (s *fdSet) close() error {

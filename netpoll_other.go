@@ -2,8 +2,10 @@
 
 package ev
 
+import "time"
+
 var backends = []Backend{BackendChan}
 
-func openNative() (poller, error) { panic("ev: no native backend") }
+func openNative(time.Time) (poller, error) { panic("ev: no native backend") }
 
 func checkFD(int) error { return nil }

@@ -11,6 +11,7 @@ type Stats struct {
 	Collected   uint64 // requests of other goroutines collected: bursts of sends, of posts, of signals
 	Callbacks   uint64 // callbacks made, posted functions included
 	EpollCtls   uint64 // changes of interest in a descriptor that the system was told of
+	TimerfdSets uint64 // times that the kernel's timer was set, on Linux: at most once per park
 	Active      int    // active watchers
 	Pending     int    // callbacks that wait for the pass
 }
@@ -24,8 +25,8 @@ func (l *Loop) Stats() Stats {
 		Iterations: c.iterations.Load(), Parks: c.parks.Load(),
 		FDWrites: c.fdWrites.Load(), DirectWakes: c.directWakes.Load(),
 		Collected: c.collected.Load(), Callbacks: c.callbacks.Load(),
-		EpollCtls: c.epollCtls.Load(),
-		Active:    int(c.active.Load()), Pending: int(c.pending.Load()),
+		EpollCtls: c.epollCtls.Load(), TimerfdSets: c.timerfdSets.Load(),
+		Active: int(c.active.Load()), Pending: int(c.pending.Load()),
 	}
 }
 
@@ -40,6 +41,7 @@ type counters struct {
 	collected   atomic.Uint64
 	callbacks   atomic.Uint64
 	epollCtls   atomic.Uint64
+	timerfdSets atomic.Uint64
 	active      atomic.Uint32
 	pending     atomic.Uint32
 }
@@ -55,6 +57,7 @@ func (l *Loop) publish() {
 	c.collected.Store(l.collected)
 	c.callbacks.Store(l.pending.calls)
 	c.epollCtls.Store(l.files.calls)
+	c.timerfdSets.Store(l.poller.settimes())
 	c.active.Store(uint32(len(l.active) - l.hidden))
 	c.pending.Store(uint32(l.pending.count))
 }

@@ -27,6 +27,7 @@ func init() {
 	helpers["idle"] = idleHelper
 	helpers["busy"] = busyHelper
 	helpers["bursts"] = burstsHelper
+	helpers["system calls"] = systemCallsHelper
 }
 
 // idleHelper has a loop with nothing to do.
@@ -115,6 +116,33 @@ func eventfds() map[string]bool {
 	return fds
 }
 
+// systemCallsHelper runs timers and toggles an IO.
+func systemCallsHelper() {
+	l, _ := ev.New()
+	r, w, _ := os.Pipe()
+	var buf [1]byte
+	io := ev.NewConnIO(l, r, ev.Read, func(*ev.IO, ev.Events) { _, _ = r.Read(buf[:]) })
+	_ = io.Start()
+	rounds := 0
+	var tick *ev.Timer
+	tick = ev.NewTimer(l, time.Millisecond, time.Millisecond, func(*ev.Timer) {
+		switch rounds++; {
+		case rounds == 60:
+			l.Stop()
+		case rounds%2 == 0:
+			io.Stop()
+		default:
+			_ = io.Start()
+			_, _ = w.Write([]byte{1})
+		}
+		_ = tick.SetRepeat(time.Duration(rounds) * time.Millisecond)
+	})
+	tick.Start()
+	_ = l.Run(context.Background())
+	s := l.Stats()
+	fmt.Printf("sets=%d ctls=%d\n", s.TimerfdSets, s.EpollCtls)
+}
+
 func straced(t *testing.T, helper, trace string) *exec.Cmd {
 	strace, err := exec.LookPath("strace")
 	if err != nil || testing.Short() || raceEnabled {
@@ -125,9 +153,8 @@ func straced(t *testing.T, helper, trace string) *exec.Cmd {
 	return cmd
 }
 
-// writesOf runs a helper to its end and returns how many writes to the loop's
-// eventfd it counted, and how many strace saw.
-func writesOf(t *testing.T, helper string) (counted, seen int) {
+// traced runs a helper to its end and returns what it said and what strace saw.
+func traced(t *testing.T, helper string) (said string, calls []byte) {
 	trace := t.TempDir() + "/trace"
 	cmd := straced(t, helper, trace)
 	var stdout, stderr bytes.Buffer
@@ -135,11 +162,18 @@ func writesOf(t *testing.T, helper string) (counted, seen int) {
 	if err := cmd.Run(); err != nil {
 		t.Skipf("strace cannot trace here: %v: %s", err, stderr.String())
 	}
-	var fd int
-	_, err := fmt.Sscanf(stdout.String(), "fd=%d writes=%d", &fd, &counted)
-	require.NoError(t, err, stdout.String())
 	calls, err := os.ReadFile(trace)
 	require.NoError(t, err)
+	return stdout.String(), calls
+}
+
+// writesOf returns how many writes to the loop's eventfd a helper counted, and
+// how many strace saw.
+func writesOf(t *testing.T, helper string) (counted, seen int) {
+	said, calls := traced(t, helper)
+	var fd int
+	_, err := fmt.Sscanf(said, "fd=%d writes=%d", &fd, &counted)
+	require.NoError(t, err, said)
 	write := regexp.MustCompile(fmt.Sprintf(`write\(%d<anon_inode:\[eventfd\]>`, fd))
 	return counted, len(write.FindAll(calls, -1))
 }
@@ -155,6 +189,18 @@ func TestSeenFromOutsideThereAreAsManyWritesAsStatsCounts(t *testing.T) {
 	assert.Equal(t, counted, seen)
 	assert.Positive(t, seen)
 	assert.Less(t, seen, 2000, "20 bursts of a thousand sends")
+}
+
+func TestSeenFromOutsideStatsCountsTheSystemCallsOfTimersAndIO(t *testing.T) {
+	said, calls := traced(t, "system calls")
+	var sets, ctls int
+	_, err := fmt.Sscanf(said, "sets=%d ctls=%d", &sets, &ctls)
+	require.NoError(t, err, said)
+	assert.Len(t, regexp.MustCompile(`timerfd_settime\(`).FindAll(calls, -1), sets)
+	assert.InDelta(t, 60, sets, 10, "one for each of the 60 ticks, unless some are late")
+	// The pipe is in the runtime's own set too, by os.Pipe.
+	assert.Len(t, regexp.MustCompile(`epoll_ctl\(\d+<[^>]*>, EPOLL_CTL_\w+, \d+<pipe:`).FindAll(calls, -1), ctls+2)
+	assert.GreaterOrEqual(t, ctls, 50)
 }
 
 func TestSeenFromOutsideAnIdleLoopMakesNoSystemCall(t *testing.T) {

@@ -83,7 +83,7 @@ func (l *Loop) park(until time.Duration, files bool) {
 func (l *Loop) sleep(until time.Duration, files bool) {
 	l.how.probe(l.mono)
 	l.how.written.Store(0) // by a sender of an earlier park, too late to be judged
-	l.poller.park(l.base, until, files, l.commitFunc)
+	l.poller.park(l.mono, until, files, l.commitFunc)
 	l.parked.Store(0)
 	if written := l.how.written.Load(); written != 0 {
 		l.how.written.Store(0)

@@ -1,0 +1,204 @@
+package ev_test
+
+import (
+	"context"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/goevlib/ev"
+)
+
+func TestALoopHasATimerfdOnceATimerIsNear(t *testing.T) {
+	for _, mode := range []ev.Wakeup{ev.WakeWrite, ev.WakeDirect} {
+		l := newLoop(t, ev.WithBackend(ev.BackendEpoll), ev.WithWakeup(mode))
+		before := openDescriptors()
+		far := ev.NewTimer(l, time.Hour, 0, func(*ev.Timer) {})
+		far.Start()
+		a := ev.NewAsync(l, func(*ev.Async) { l.Stop() })
+		a.Start()
+		for range 10 {
+			parks := l.Stats().Parks
+			go func() { untilParked(t, l, parks); a.Send() }()
+			run(t, l)
+		}
+		assert.Zero(t, timerfds(t), "an hour")
+		assert.Zero(t, l.Stats().TimerfdSets)
+		assert.Equal(t, before, openDescriptors())
+
+		near := ev.NewTimer(l, 5*time.Millisecond, 0, func(*ev.Timer) { l.Stop() })
+		near.Start()
+		run(t, l)
+		assert.Equal(t, 1, timerfds(t))
+		require.NoError(t, l.Close())
+		assert.Zero(t, timerfds(t))
+	}
+}
+
+func TestTheTimerfdIsSetOncePerChangeOfTheEarliestDeadline(t *testing.T) {
+	l := newLoop(t, ev.WithBackend(ev.BackendEpoll))
+	const span = 9 * time.Millisecond
+	fired := false
+	w := ev.NewTimer(l, span, 0, func(*ev.Timer) { fired = true })
+	later := ev.NewTimer(l, time.Hour, 0, func(*ev.Timer) {})
+	later.Start()
+	wakes := 0
+	a := ev.NewAsync(l, func(*ev.Async) { wakes++; later.Reset(); later.Start() })
+	a.Start()
+	w.Start()
+	for !fired {
+		parks := l.Stats().Parks
+		go func() { untilParked(t, l, parks); a.Send() }()
+		once(t, l)
+	}
+	t.Log(wakes, "wakes before the timer")
+	assert.LessOrEqual(t, l.Stats().TimerfdSets, uint64(1))
+}
+
+func TestAFarTimerEndsByTheTimerfdToo(t *testing.T) {
+	l := newLoop(t, ev.WithBackend(ev.BackendEpoll))
+	before := l.Iteration()
+	start := time.Now()
+	ev.NewTimer(l, 40*time.Millisecond, 0, func(*ev.Timer) { l.Stop() }).Start()
+	run(t, l)
+	assert.GreaterOrEqual(t, time.Since(start), 40*time.Millisecond)
+	assert.Equal(t, uint64(1), l.Iteration()-before, "what is before the last stretch is no iteration")
+	assert.LessOrEqual(t, l.Stats().TimerfdSets, uint64(1))
+}
+
+func TestNoTimerIsEarlyWithATimerfd(t *testing.T) {
+	l := newLoop(t, ev.WithBackend(ev.BackendEpoll))
+	left := 200
+	for range left {
+		span := time.Duration(rand.Int64N(int64(60 * time.Millisecond)))
+		due := time.Now().Add(span) // Now is older: the timer must not be
+		l.Update()
+		ev.NewTimer(l, span, 0, func(*ev.Timer) {
+			assert.False(t, time.Now().Before(due))
+			left--
+		}).Start()
+	}
+	run(t, l)
+	assert.Zero(t, left)
+}
+
+func TestTimersRunWithoutDescriptorsForATimerfd(t *testing.T) {
+	l := newLoop(t, ev.WithBackend(ev.BackendEpoll))
+	ticks := 0
+	w := ev.NewTimer(l, time.Millisecond, time.Millisecond, func(w *ev.Timer) {
+		if ticks++; ticks == 3 {
+			w.Stop()
+		}
+	})
+	withoutDescriptors(t, func() {
+		w.Start()
+		run(t, l)
+	})
+	assert.Equal(t, 3, ticks)
+	assert.Zero(t, l.Stats().TimerfdSets)
+	assert.Zero(t, timerfds(t))
+}
+
+// IO and timers share a set: neither may make the other deaf.
+func TestIOAndNearTimersTogether(t *testing.T) {
+	for _, first := range []string{"io", "timer"} {
+		t.Run(first+" first", func(t *testing.T) {
+			l := newLoop(t, ev.WithBackend(ev.BackendEpoll))
+			ticks, reads := 0, 0
+			tick := ev.NewTimer(l, time.Millisecond, time.Millisecond, func(*ev.Timer) { ticks++ })
+			mine, peer := socketpair(t)
+			read := ev.NewIO(l, mine, ev.Read, func(*ev.IO, ev.Events) { reads++; drain(t, mine) })
+			if first == "timer" {
+				tick.Start()
+				until(t, l, func() bool { return ticks > 2 })
+			}
+			require.NoError(t, read.Start())
+			tick.Start()
+			until(t, l, func() bool { return ticks > 5 })
+			assert.Zero(t, reads)
+			for want := range 50 {
+				write(t, peer, "x")
+				until(t, l, func() bool { return reads > want })
+			}
+			assert.Equal(t, 50, reads)
+			tick.Stop()
+			parks := l.Stats().Parks
+			go func() { untilParked(t, l, parks); l.Stop() }()
+			run(t, l) // and it does not spin
+			assert.NoError(t, l.Verify())
+		})
+	}
+}
+
+// With every processor busy nobody polls, so the timerfd goes unnoticed for up
+// to 10 ms; the deadline does not.
+func TestTimersTickWithEveryProcessorBusy(t *testing.T) {
+	l := newLoop(t, ev.WithBackend(ev.BackendEpoll))
+	var over atomic.Bool
+	for range 2 * runtime.GOMAXPROCS(0) {
+		go func() {
+			for !over.Load() {
+				runtime.Gosched()
+			}
+		}()
+	}
+	defer over.Store(true)
+	ticks := 0
+	w := ev.NewTimer(l, time.Millisecond, time.Millisecond, func(*ev.Timer) { ticks++ })
+	w.Start()
+	ctx, cancel := context.WithTimeout(context.Background(), 500*time.Millisecond)
+	defer cancel()
+	require.ErrorIs(t, l.Run(ctx), context.DeadlineExceeded)
+	assert.Greater(t, ticks, 100, "of 500, where polling alone would see 50")
+}
+
+func TestTheTimerfdIsInARebuiltSet(t *testing.T) {
+	l := newLoop(t, ev.WithBackend(ev.BackendEpoll))
+	ev.NewTimer(l, time.Millisecond, 0, func(*ev.Timer) { l.Stop() }).Start()
+	run(t, l)
+	const own = 2 // the eventfd and the timerfd
+	require.Equal(t, own, inSet(t))
+
+	a, b := socketpair(t)
+	startIO(t, l, b, ev.Read, func(*ev.IO, ev.Events) {})
+	w := startIO(t, l, a, ev.Read, func(*ev.IO, ev.Events) {})
+	nowait(t, l)
+	dup, err := syscall.Dup(a)
+	require.NoError(t, err)
+	defer syscall.Close(dup)
+	null, err := syscall.Open("/dev/null", syscall.O_RDONLY, 0)
+	require.NoError(t, err)
+	defer syscall.Close(null)
+	require.NoError(t, syscall.Dup3(null, a, 0)) // the set goes on reporting what a was
+	w.Stop()
+	nowait(t, l)
+	require.Equal(t, own+2, inSet(t))
+	write(t, b, "x")
+	nowait(t, l)
+	nowait(t, l)
+	assert.Equal(t, own+1, inSet(t), "a new set, without the dup")
+}
+
+// inSet counts what the loop's epoll set watches. The runtime's watches that.
+func inSet(t *testing.T) (n int) {
+	t.Helper()
+	infos, err := filepath.Glob("/proc/self/fdinfo/*")
+	require.NoError(t, err)
+	for _, name := range infos {
+		info, _ := os.ReadFile(name)
+		watched := strings.Count(string(info), "tfd:")
+		if strings.Contains(string(info), "data:         ffffffff") {
+			n = watched
+		}
+	}
+	return n
+}
