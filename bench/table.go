@@ -204,11 +204,11 @@ func isCount(unit string) bool {
 
 // number has three digits that count, or all before the point.
 func number(x float64) string {
-	if size := math.Abs(x); size >= 100 || size < 0.001 {
+	if size := math.Abs(x); size >= 100 || size < 0.00005 {
 		return fmt.Sprintf("%.0f", x)
 	}
 	digits := max(0, 2-int(math.Floor(math.Log10(math.Abs(x)))))
-	text := fmt.Sprintf("%.*f", min(digits, 3), x)
+	text := fmt.Sprintf("%.*f", min(digits, 4), x)
 	return strings.TrimSuffix(strings.TrimRight(text, "0"), ".")
 }
 

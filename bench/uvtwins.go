@@ -20,8 +20,10 @@ import (
 // takes seconds.
 //
 //   - async_N makes a million round trips for each of N; here 15 000 in all.
-//   - async_pummel_N ends after a million callbacks; here after 5 million sends, so
-//     that who collapses more sends is not slower for it. The callbacks are a column.
+//   - async_pummel_N ends after a million callbacks. Here it ends after 5 million
+//     sends in C, and after a time in Go, where as many are done before anybody is
+//     awake: who collapses more sends shall not be slower for it. The callbacks are
+//     a column.
 //   - million_async sends to random handles for 5 s; here once to each.
 //   - loop_count has one idle handle; here a prepare and a timer keep it company, and
 //     count the iterations.
@@ -42,12 +44,12 @@ func uvFigures() []figure {
 	for _, n := range []int{1, 2, 4, 8} {
 		name := fmt.Sprintf("async-pummel-c%d", n)
 		figures = append(figures, figure{
-			group: "libuv's own", name: fmt.Sprintf("async_pummel_%d", n), columns: []string{"ns/send", "callbacks"},
+			group: "libuv's own", name: fmt.Sprintf("async_pummel_%d", n), columns: []string{"ns/send", "calls/1000 sends"},
 			rivals: []contestant{
 				{"ev", func(quick bool) ([]float64, error) { return pummel(n, quick) }},
 				{"chan(1)+select", func(quick bool) ([]float64, error) { return pummelChan(n, quick) }},
-				libContestant("libev", name, 2),
-				libContestant("libuv", name, 2),
+				pummelInC("libev", name),
+				pummelInC("libuv", name),
 			},
 		})
 	}
@@ -155,7 +157,17 @@ func chanThreads(n int, quick bool) ([]float64, error) {
 	return played(play, n, quick)
 }
 
-const pummelSends = 5_000_000
+// pummelInC makes the number of callbacks a share of the sends.
+func pummelInC(lib, measurement string) contestant {
+	c := libContestant(lib, measurement, 2)
+	return contestant{lib, func(quick bool) ([]float64, error) {
+		values, err := c.run(quick)
+		if err == nil {
+			values[1] *= 1000 / float64(fewer(5_000_000, quick))
+		}
+		return values, err
+	}}
+}
 
 // pummel has n goroutines send to one async all the time.
 func pummel(n int, quick bool) ([]float64, error) {
@@ -163,61 +175,67 @@ func pummel(n int, quick bool) ([]float64, error) {
 	if err != nil {
 		return nil, err
 	}
-	each, calls := fewer(pummelSends, quick)/n, 0
+	calls := 0
 	a := ev.NewAsync(l, func(*ev.Async) { calls++ })
 	done := ev.NewAsync(l, func(*ev.Async) { l.Stop() })
 	a.Start()
 	done.Start()
-	runtime.GC()
-	var busy atomic.Int32
-	busy.Store(int32(n))
-	began := time.Now()
-	for range n {
-		go func() {
-			for range each {
-				a.Send()
-			}
-			if busy.Add(-1) == 0 {
-				done.Send()
-			}
-		}()
-	}
-	err = l.Run(context.Background())
-	took := time.Since(began)
-	if calls == 0 || calls > n*each {
-		err = errors.Join(err, fmt.Errorf("%d callbacks for %d sends", calls, n*each))
-	}
-	return []float64{float64(took) / float64(n*each), float64(calls)}, err
+	return pummelled(n, quick, &calls, func() {
+		for range burst {
+			a.Send()
+		}
+	}, done.Send, func() error { return l.Run(context.Background()) })
 }
 
 func pummelChan(n int, quick bool) ([]float64, error) {
-	each, calls := fewer(pummelSends, quick)/n, 0
+	calls := 0
 	wake := make(chan struct{}, 1)
+	return pummelled(n, quick, &calls, func() {
+		for range burst {
+			select {
+			case wake <- struct{}{}:
+			default:
+			}
+		}
+	}, func() { close(wake) }, func() error {
+		for range wake {
+			calls++
+		}
+		return nil
+	})
+}
+
+// pummelled has n goroutines send bursts, for a time, to the receiver that receive
+// is; end makes it return.
+func pummelled(n int, quick bool, calls *int, send, end func(), receive func() error) ([]float64, error) {
+	d := 400 * time.Millisecond
+	if quick {
+		d /= 4
+	}
 	runtime.GC()
+	var sends atomic.Int64
 	var pummelling sync.WaitGroup
 	began := time.Now()
 	for range n {
 		pummelling.Go(func() {
-			for range each {
-				select {
-				case wake <- struct{}{}:
-				default:
-				}
+			bursts := int64(0)
+			for time.Since(began) < d {
+				send()
+				bursts++
 			}
+			sends.Add(bursts * burst)
 		})
 	}
 	go func() {
 		pummelling.Wait()
-		close(wake)
+		end()
 	}()
-	for range wake {
-		calls++
+	err := receive()
+	took, made := time.Since(began), float64(sends.Load())
+	if *calls == 0 || float64(*calls) > made {
+		err = errors.Join(err, fmt.Errorf("%d callbacks for %v sends", *calls, made))
 	}
-	took := time.Since(began)
-	if calls == 0 || calls > n*each {
-		return nil, fmt.Errorf("%d callbacks for %d sends", calls, n*each)
-	}
-	return []float64{float64(took) / float64(n*each), float64(calls)}, nil
+	return []float64{float64(took) / made, 1000 * float64(*calls) / made}, err
 }
 
 // millionAsync has another goroutine send to each of a million asyncs.
