@@ -1,7 +1,6 @@
 package main
 
 import (
-	"image/color"
 	"math"
 	"os"
 	"path/filepath"
@@ -9,7 +8,7 @@ import (
 	"strings"
 
 	"gonum.org/v1/plot"
-	"gonum.org/v1/plot/palette/moreland"
+	"gonum.org/v1/plot/palette"
 	"gonum.org/v1/plot/plotter"
 	"gonum.org/v1/plot/vg"
 )
@@ -55,19 +54,24 @@ func fileName(s string) string {
 	}, strings.ToLower(s)), "-")
 }
 
+const (
+	width  = 12 * vg.Length(1)  // of a bar, in points
+	legend = 150 * vg.Length(1) // room for it, at the right of the bars
+)
+
 func chart(figures []measured, file string) error {
 	contestants := contestantsOf(figures)
 	p := plot.New()
 	p.Title.Text = figures[0].group + ": less is better"
 	p.Y.Label.Text = figures[0].columns[0]
 	p.Legend.Top = true
-	width := vg.Points(12)
+	colors := palette.Rainbow(max(len(contestants), 2), palette.Blue, palette.Red, 0.8, 0.85, 1).Colors()
 	for i, name := range contestants {
 		bars, err := plotter.NewBarChart(valuesOf(figures, name), width)
 		if err != nil {
 			return err
 		}
-		bars.Color = shade(i, len(contestants))
+		bars.Color = colors[i]
 		bars.LineStyle.Width = 0
 		bars.Offset = width * vg.Length(float64(i)-float64(len(contestants)-1)/2)
 		p.Add(bars)
@@ -81,8 +85,10 @@ func chart(figures []measured, file string) error {
 	p.X.Tick.Label.Rotation = 0.3
 	p.X.Tick.Label.XAlign = -0.9
 	scale(p, figures)
-	room := width * vg.Length(len(contestants)+2) * vg.Length(len(figures))
-	return p.Save(max(room, 12*vg.Centimeter)+6*vg.Centimeter, 12*vg.Centimeter, file)
+	each := max(width*vg.Length(len(contestants)+2), legend/2)
+	p.X.Min = -0.5
+	p.X.Max = float64(len(figures)) - 0.5 + float64(legend/each)
+	return p.Save(each*vg.Length(len(figures))+legend+4*vg.Centimeter, 12*vg.Centimeter, file)
 }
 
 // contestantsOf are all that have a value, in the order of the figures.
@@ -108,17 +114,6 @@ func valuesOf(figures []measured, name string) plotter.Values {
 	return values
 }
 
-func shade(i, n int) color.Color {
-	at := moreland.SmoothBlueRed()
-	at.SetMin(0)
-	at.SetMax(float64(max(n-1, 1)))
-	c, err := at.At(float64(i))
-	if err != nil {
-		return color.Gray{Y: 128}
-	}
-	return c
-}
-
 // scale makes the axis logarithmic when the smallest bar would not be seen.
 func scale(p *plot.Plot, figures []measured) {
 	least, most := math.Inf(1), 0.0
@@ -132,7 +127,7 @@ func scale(p *plot.Plot, figures []measured) {
 	if most < 20*least || most == 0 {
 		return
 	}
-	p.Y.Min = math.Pow(10, math.Floor(math.Log10(least)))
+	p.Y.Min = math.Pow(10, math.Floor(math.Log10(least/2))) // the least bar is to be seen too
 	p.Y.Max = 2 * most
 	p.Y.Scale = fromLeast{}
 	p.Y.Tick.Marker = plot.LogTicks{Prec: -1}
