@@ -23,6 +23,7 @@ type report struct {
 // machine is what a reader has to know to compare.
 type machine struct {
 	CPU, Kernel, OS, Go, Command, Date string
+	Revision                           string // of ev
 	CPUs                               int
 	Versions                           []string // of the rivals
 	LoadBefore, loadAfter              string
@@ -35,6 +36,7 @@ func inspect(args []string) machine {
 		OS:         runtime.GOOS + "/" + runtime.GOARCH,
 		Kernel:     firstLine("/proc/sys/kernel/osrelease"),
 		Go:         runtime.Version(),
+		Revision:   revision(),
 		Command:    strings.Join(append([]string{"go run -C bench ."}, args...), " "),
 		Date:       time.Now().UTC().Format(time.DateOnly),
 		Versions:   versions(),
@@ -69,6 +71,15 @@ func firstLine(file string) string {
 func loadAverage() string {
 	fields := strings.Fields(firstLine("/proc/loadavg"))
 	return fields[0]
+}
+
+// revision is the commit that is measured, with "-dirty" where files differ from it.
+func revision() string {
+	out, err := exec.Command("git", "describe", "--always", "--dirty").Output()
+	if err != nil {
+		return "of an unknown revision"
+	}
+	return strings.TrimSpace(string(out))
 }
 
 // versions are those of the modules that are measured, and of the C libraries as
@@ -111,7 +122,8 @@ func (r report) page(file string) error {
 
 func (r report) execute(out io.Writer, name string) error {
 	t := template.New("").Option("missingkey=error")
-	t.Funcs(template.FuncMap{"about": func(topic string) (string, error) {
+	oneLine := func(s string) string { return strings.Join(strings.Fields(s), " ") }
+	t.Funcs(template.FuncMap{"oneLine": oneLine, "about": func(topic string) (string, error) {
 		about := t.Lookup(topic)
 		if about == nil {
 			return "", nil
