@@ -194,7 +194,9 @@ func (l *Loop) iterate(mode runMode) {
 	} else {
 		l.poll(mode)
 	}
+	before := l.mono
 	l.update()
+	l.how.hot = l.mono-before < hotIteration
 	l.collect()
 	l.markReady()
 	l.expireTimers()
@@ -215,7 +217,7 @@ func (l *Loop) poll(mode runMode) {
 		return
 	}
 	until, now := l.plan()
-	if now || !l.alive() {
+	if now || !l.alive() || l.linger() {
 		l.look(false)
 		return
 	}

@@ -28,6 +28,10 @@ type poller interface {
 	expire()
 	canWrite() bool
 
+	// expireAfter has the park end after d if a write has not ended it by then.
+	// Any goroutine may call it; it must not be after the write.
+	expireAfter(d time.Duration)
+
 	// openSet makes the set of descriptors, if there is none yet. It fails with
 	// errors.ErrUnsupported if there cannot be one. reopenSet makes a new, empty
 	// one.

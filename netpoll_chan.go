@@ -41,6 +41,7 @@ func (p *chanPoller) expire() {
 	}
 }
 
-func (p *chanPoller) write()         { p.expire() }
-func (p *chanPoller) canWrite() bool { return false }
-func (p *chanPoller) close() error   { return nil }
+func (p *chanPoller) write()                    { p.expire() }
+func (p *chanPoller) canWrite() bool            { return false }
+func (p *chanPoller) expireAfter(time.Duration) {}
+func (p *chanPoller) close() error              { return nil }

@@ -29,8 +29,10 @@ import (
 //	   itself. That is what expire does.
 //	c. The deadline of the park is set before commit, never after: it would
 //	   overwrite that of a sender.
-//	d. A deadline left in the past by a slow sender shows as an error of the next
-//	   Read, whereupon the deadline is set anew.
+//	d. A deadline left by a slow sender shows as an error of the next Read,
+//	   whereupon the deadline is set anew. One left by expireAfter is in the near
+//	   future, and so makes at worst a park that is spurious, or a deadline that
+//	   was nearer still that much late.
 //	e. Control pins the descriptor, so that a sender cannot write to a number
 //	   that was closed and reused meanwhile.
 type fdPoller struct {
@@ -50,6 +52,8 @@ type bed struct {
 	file  *os.File
 	read  syscall.RawConn
 	armed time.Duration // the deadline that file has; never is none
+
+	insured atomic.Uint32 // 1: it may have another, set by expireAfter
 
 	// try is called when commit was, and the sleep can begin, and again after
 	// each edge. It reports whether the park is over.
@@ -103,6 +107,10 @@ func (p *fdPoller) sleep(b *bed, until time.Duration, commit func() bool) (expir
 	if until >= farAway {
 		until = never
 	}
+	if b.insured.Load() != 0 {
+		b.insured.Store(0)
+		b.armed = unknown
+	}
 	if until != b.armed {
 		b.arm(p.base, until)
 	}
@@ -137,6 +145,12 @@ func (b *bed) tries(fd uintptr) bool {
 func (p *fdPoller) write()         { _ = p.ring.Control(p.signalFunc) }
 func (p *fdPoller) expire()        { _ = p.on.Load().file.SetReadDeadline(longPast) }
 func (p *fdPoller) canWrite() bool { return true }
+
+func (p *fdPoller) expireAfter(d time.Duration) {
+	b := p.on.Load()
+	b.insured.Store(1)
+	_ = b.file.SetReadDeadline(time.Now().Add(d))
+}
 
 func (p *fdPoller) close() error {
 	err := errors.Join(p.set.close(), p.timer.close(), p.wake.file.Close())

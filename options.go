@@ -43,7 +43,9 @@ type Wakeup uint
 
 const (
 	// WakeAuto writes to the descriptor, and changes to WakeDirect for a while
-	// when the loop finds that such a write reached it late.
+	// when the loop finds that such a write reached it late, or while its
+	// iterations take microseconds. Then it also yields twice before it parks: two
+	// loops that answer each other find each other awake.
 	WakeAuto Wakeup = iota
 	// WakeWrite writes to the descriptor: one system call, after which the
 	// kernel tells the runtime's poller. Best when a processor is idle. When all

@@ -2,8 +2,6 @@ package ev
 
 import (
 	"time"
-
-	"go.uber.org/atomic"
 )
 
 // This file is the wake-up protocol: how any goroutine makes a parked loop look
@@ -46,13 +44,17 @@ func (l *Loop) wake() {
 	if !l.claim() {
 		return
 	}
-	if l.how.direct.Load() != 0 {
+	way := l.how.way.Load()
+	if way == directly {
 		l.counters.directWakes.Inc()
 		l.poller.expire()
 		return
 	}
 	if l.how.mode == WakeAuto {
 		l.how.written.Store(l.micros())
+		if way == insured {
+			l.poller.expireAfter(lateWrite)
+		}
 	}
 	l.counters.fdWrites.Inc()
 	l.poller.write()
@@ -81,7 +83,7 @@ func (l *Loop) park(until time.Duration, files bool) {
 
 // sleep is park, without the user's functions.
 func (l *Loop) sleep(until time.Duration, files bool) {
-	l.how.probe(l.mono)
+	l.how.choose(l.mono)
 	l.how.written.Store(0) // by a sender of an earlier park, too late to be judged
 	l.poller.park(l.mono, until, files, l.commitFunc)
 	l.parked.Store(0)
@@ -95,53 +97,4 @@ func (l *Loop) sleep(until time.Duration, files bool) {
 // differences do not mind.
 func (l *Loop) micros() uint32 {
 	return uint32(time.Since(l.base)/time.Microsecond) | 1
-}
-
-// how a sender wakes the loop.
-//
-// A write is best while a processor is idle to poll for it. With all of them
-// busy the runtime polls every 10 ms, and a write is that late; readying the
-// goroutine directly is not. So WakeAuto has the sender stamp each write: when
-// the loop finds one late, it asks for direct wake-ups for a while, which doubles
-// each time that the first write after it is late again.
-type how struct {
-	mode    Wakeup
-	direct  atomic.Uint32 // 1: do not write
-	written atomic.Uint32 // WakeAuto: when the last write was made, in micros; 0 is none
-
-	// The loop goroutine's.
-	span  time.Duration // how long it avoids writes, after the last judgement
-	until time.Duration // when to try one again
-}
-
-const (
-	lateWrite   = time.Millisecond
-	minAvoiding = 100 * time.Millisecond
-	maxAvoiding = 16 * time.Second
-)
-
-func (h *how) init(mode Wakeup, canWrite bool) {
-	h.mode = mode
-	if mode == WakeDirect || !canWrite {
-		h.mode = WakeDirect
-		h.direct.Store(1)
-	}
-}
-
-// judge learns from a write that reached the loop late, or in time.
-func (h *how) judge(late, now time.Duration) {
-	if late <= lateWrite {
-		h.span = 0
-		return
-	}
-	h.span = max(minAvoiding, min(2*h.span, maxAvoiding))
-	h.until = now + h.span
-	h.direct.Store(1)
-}
-
-// probe lets the next wake-up be a write again when it is time to try.
-func (h *how) probe(now time.Duration) {
-	if h.mode == WakeAuto && now >= h.until && h.direct.Load() != 0 {
-		h.direct.Store(0)
-	}
 }
