@@ -33,6 +33,7 @@ type verdict struct {
 	got, bound    float64
 	slack         float64
 	unit          string // "×" for a ratio
+	unsteady      bool   // the rounds of one side disagree
 }
 
 func (v verdict) met() bool { return v.got <= v.bound }
@@ -60,14 +61,20 @@ func verdicts(m measured) []verdict {
 		if len(m.columns) > 1 {
 			claim += ", " + m.columns[t.column]
 		}
-		all = append(all, verdict{m.key(), claim, what[t.column] / over[t.column], t.bound, max(t.slack, 1), "×"})
+		all = append(all, verdict{m.key(), claim, what[t.column] / over[t.column], t.bound, max(t.slack, 1), "×",
+			m.disagrees(t.what, t.column) || m.disagrees(t.over, t.column)})
 	}
 	for _, l := range limits {
 		if values := m.medians[l.contestant]; l.figure == m.key() && values != nil {
-			all = append(all, verdict{m.key(), l.contestant, values[0], l.most, 1, m.columns[0]})
+			all = append(all, verdict{m.key(), l.contestant, values[0], l.most, 1, m.columns[0], m.disagrees(l.contestant, 0)})
 		}
 	}
 	return all
+}
+
+func (m measured) disagrees(name string, column int) bool {
+	u := m.unsteady[name]
+	return u != nil && u[column]
 }
 
 // worst is the largest share of its bound, slack included, that a figure takes.

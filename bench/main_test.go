@@ -94,6 +94,12 @@ func TestMedians(t *testing.T) {
 	}
 }
 
+func TestRoundsThatDisagreeAreUnsteady(t *testing.T) {
+	if got := unsteady([][]float64{{1, 5}, {2, 11}, {1.5, 6}}); !slices.Equal(got, []bool{false, true}) {
+		t.Error(got)
+	}
+}
+
 // sample is a figure with a target that is missed by a ratio of 2 to 1.5.
 func sample() measured {
 	return measured{
@@ -102,8 +108,9 @@ func sample() measured {
 			targets: []target{{what: "ev", over: "rival", bound: 1.5, slack: 1.2}},
 			rivals:  []contestant{{name: "ev"}, {name: "rival"}, {name: "absent"}, {name: "slow"}},
 		},
-		medians: map[string][]float64{"ev": {20, 0}, "rival": {10, 1}, "slow": {2000, 1}},
-		skipped: map[string]string{"absent": "not installed"},
+		medians:  map[string][]float64{"ev": {20, 0}, "rival": {10, 1}, "slow": {2000, 1}},
+		unsteady: map[string][]bool{"slow": {true, true}},
+		skipped:  map[string]string{"absent": "not installed"},
 	}
 }
 
@@ -134,7 +141,7 @@ func TestTheReportHasRatiosMissesAndWhoIsAbsent(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, line := range []string{
-		"| name | ns/op | 20 | 10 (×2) | 2000 (×0.01) |",
+		"| name | ns/op | 20 | 10 (×2) | 2000~ (×0.01) |",
 		"| name | allocs/op | 0 | 1 | 1 |",
 		"| Group/name | ev / rival, ns/op | ×2.00 | ×1.50 | **missed** |",
 		"Group/name: absent: not installed",

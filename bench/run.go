@@ -27,16 +27,17 @@ func (f figure) key() string { return f.group + "/" + f.name }
 // measured is a figure with what its contestants have shown.
 type measured struct {
 	figure
-	medians map[string][]float64 // by contestant, a value per column; none for those that are not there
-	skipped map[string]string    // by contestant: why it is not there
-	errs    []error
+	medians  map[string][]float64 // by contestant, a value per column; none for those that are not there
+	unsteady map[string][]bool    // by contestant: whether a column's rounds disagree
+	skipped  map[string]string    // by contestant: why it is not there
+	errs     []error
 }
 
 // measure has the contestants run in turn, each round beginning with another, so
 // that what else the machine does meets all of them alike. Who fails or is not
 // there is not asked again.
 func measure(f figure, rounds int, quick bool, progress io.Writer) measured {
-	m := measured{figure: f, medians: map[string][]float64{}, skipped: map[string]string{}}
+	m := measured{figure: f, medians: map[string][]float64{}, unsteady: map[string][]bool{}, skipped: map[string]string{}}
 	runs := map[string][][]float64{}
 	failed := map[string]bool{}
 	for round := range rounds {
@@ -64,6 +65,7 @@ func measure(f figure, rounds int, quick bool, progress io.Writer) measured {
 	for name, values := range runs {
 		if !failed[name] {
 			m.medians[name] = medians(values)
+			m.unsteady[name] = unsteady(values)
 		}
 	}
 	return m
@@ -79,6 +81,20 @@ func medians(runs [][]float64) []float64 {
 		}
 		slices.Sort(values)
 		columns[i] = (values[(len(values)-1)/2] + values[len(values)/2]) / 2
+	}
+	return columns
+}
+
+// unsteady tells of each column whether its largest value is more than twice its
+// least: then another command may well come to another median.
+func unsteady(runs [][]float64) []bool {
+	columns := make([]bool, len(runs[0]))
+	for i := range columns {
+		least, most := runs[0][i], runs[0][i]
+		for _, run := range runs {
+			least, most = min(least, run[i]), max(most, run[i])
+		}
+		columns[i] = most > 2*least
 	}
 	return columns
 }

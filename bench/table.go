@@ -200,6 +200,9 @@ func (m measured) cell(name string, column int) string {
 		return "–"
 	}
 	cell := number(values[column])
+	if m.disagrees(name, column) && !isCount(m.columns[column]) {
+		cell += "~"
+	}
 	own := m.medians[yardstick]
 	if own != nil && name != yardstick && values[column] > 0 && !isCount(m.columns[column]) {
 		cell += fmt.Sprintf(" (×%s)", number(own[column]/values[column]))
@@ -263,6 +266,9 @@ func (r report) judge(heading string, is func(verdict) bool) string {
 			verdict := "met"
 			if !v.met() {
 				verdict = "**missed**"
+			}
+			if v.unsteady {
+				verdict += " ~"
 			}
 			fmt.Fprintf(&b, "| %s | %s | %s | %s | %s |\n", v.figure, v.claim, v.amount(v.got), v.amount(v.bound), verdict)
 		}
