@@ -1,18 +1,40 @@
 package ev
 
-import "iter"
+import (
+	"iter"
+	"slices"
+)
 
 // Which watchers are active, and whether that keeps Run going.
 
+// inHeap is the index of an active timer: Loop.timers keeps it alive, and it is
+// not in Loop.active. To be in a second table would cost each Start and each Stop
+// a cache miss or two.
+const inHeap = -1
+
 // activate puts w among the active watchers, which the loop keeps alive.
 func (l *Loop) activate(w *watcher) {
-	l.active = append(l.active, w)
+	l.active = push(l.active, w)
 	w.index = int32(len(l.active))
 	l.count(w, 1)
 	l.settle()
 }
 
+// activateTimer is activate for what is in the heap.
+func (l *Loop) activateTimer(w *watcher) {
+	w.index = inHeap
+	l.inHeap++
+	l.count(w, 1)
+	l.settle()
+}
+
 func (l *Loop) deactivate(w *watcher) {
+	if w.index == inHeap {
+		w.index = 0
+		l.inHeap--
+		l.count(w, -1)
+		return
+	}
 	last := l.active[len(l.active)-1]
 	l.active[w.index-1] = last
 	last.index = w.index
@@ -30,6 +52,18 @@ func (l *Loop) count(w *watcher, n int) {
 	case !w.weak:
 		l.refs += n
 	}
+}
+
+// actives is how many watchers of the user's are active.
+func (l *Loop) actives() int { return len(l.active) + l.inHeap - l.hidden }
+
+// push is append with room doubled: append's own growth makes large slices be
+// copied four times as often.
+func push[T any](s []T, v T) []T {
+	if len(s) == cap(s) {
+		s = slices.Grow(s, max(len(s), 8))
+	}
+	return append(s, v)
 }
 
 // Alive reports whether something keeps Run going: what pyev's start returns.
@@ -66,6 +100,11 @@ func (l *Loop) Watchers() iter.Seq[Watcher] {
 	return func(yield func(Watcher) bool) {
 		for i := 0; i < len(l.active); i++ {
 			if w := l.active[i]; !w.hidden && !yield(w.self) {
+				return
+			}
+		}
+		for i := 0; i < len(l.timers.heap); i++ {
+			if a := l.timers.heap[i].a; a.index == inHeap && !yield(a.self) {
 				return
 			}
 		}

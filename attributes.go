@@ -37,7 +37,7 @@ func (l *Loop) Pending() int {
 // Active returns the number of active watchers.
 func (l *Loop) Active() int {
 	l.own("Active")
-	return len(l.active) - l.hidden
+	return l.actives()
 }
 
 // Data returns what SetData stored.

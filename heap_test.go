@@ -180,6 +180,7 @@ func fullLoop(t *testing.T) *Loop {
 		NewTimer(l, time.Duration(i)*time.Hour, 0, func(*Timer) {}).Start()
 	}
 	NewAsync(l, func(*Async) {}).Start()
+	NewPeriodic(l, 0, time.Hour, func(*Periodic) {}).Start()
 	NewIdle(l, func(*Idle) {}).Start()
 	NewPrepare(l, func(*Prepare) {}).Start()
 	NewCheck(l, func(*Check) {}).Start()
@@ -217,13 +218,17 @@ func TestVerifyNamesTheInvariantThatIsBroken(t *testing.T) {
 			"ev: active watcher 3 thinks it is number -1"},
 		"a loop": {func(l *Loop) { l.active[3].loop = new(Loop) },
 			"ev: active watcher 3 belongs to another loop"},
-		"a timer without a place in the heap": {func(l *Loop) { l.active[2].self.(*Timer).pos = 0 },
-			"ev: active timer 2 is not in the heap"},
+		"a periodic without a place in the heap": {func(l *Loop) { l.active[1].self.(*Periodic).pos = 0 },
+			"ev: active periodic 1 is not in the heap"},
+		"the loop of a timer": {func(l *Loop) { l.timers.heap[1].a.loop = new(Loop) },
+			"ev: timer 1 belongs to another loop"},
+		"the count of timers": {func(l *Loop) { l.inHeap++ },
+			"ev: 4 active timers; counted 3"},
 
 		"the count of references": {func(l *Loop) { l.refs++ },
-			"ev: 8 references and 0 hidden watchers; counted 7 and 0"},
+			"ev: 9 references and 0 hidden watchers; counted 8 and 0"},
 		"the count of hidden watchers": {func(l *Loop) { l.hidden++ },
-			"ev: 7 references and 1 hidden watchers; counted 7 and 0"},
+			"ev: 8 references and 1 hidden watchers; counted 8 and 0"},
 
 		"an Idle in the list of another priority": {func(l *Loop) { l.idle[0], l.idle[2] = l.idle[2], nil },
 			"ev: an Idle of priority 0 is in the list of -2"},
@@ -232,9 +237,9 @@ func TestVerifyNamesTheInvariantThatIsBroken(t *testing.T) {
 		"a hook listed twice": {func(l *Loop) { l.checks = append(l.checks, l.checks[0]) },
 			"ev: check: inactive, or listed twice"},
 
-		"the number of a request": {func(l *Loop) { l.active[3].self.(*Async).number = 9 },
+		"the number of a request": {func(l *Loop) { l.active[0].self.(*Async).number = 9 },
 			"thinks it is number 9"},
-		"a request that is neither active nor linked": {func(l *Loop) { l.active[3].self.(*Async).w = new(watcher) },
+		"a request that is neither active nor linked": {func(l *Loop) { l.active[0].self.(*Async).w = new(watcher) },
 			"is neither active nor linked"},
 		"a number that is lost": {func(l *Loop) { l.requests.all = append(l.requests.all, nil) },
 			"ev: of 3 requests 2 are in use and 0 free"},

@@ -49,9 +49,10 @@ type Loop struct {
 	guests          guests        // the loops that this one runs
 	polled          time.Duration // when descriptors were looked at last
 	hidden          int           // active watchers that are the loop's own
-	active          []*watcher
-	refs            int // active watchers that keep Run going, and extra
-	extra           int // Refs less Unrefs
+	active          []*watcher    // but for the timers
+	inHeap          int           // active timers
+	refs            int           // active watchers that keep Run going, and extra
+	extra           int           // Refs less Unrefs
 	depth           int
 	iteration       uint64
 	collected       uint64
@@ -370,6 +371,11 @@ func (l *Loop) free() error {
 		w := l.active[len(l.active)-1]
 		w.self.halt()
 		l.deactivate(w)
+	}
+	for len(l.timers.heap) > 0 { // Timers: the other kinds are out of it by now
+		a := l.timers.heap[len(l.timers.heap)-1].a
+		a.self.halt()
+		l.deactivate(&a.watcher)
 	}
 	l.pending.drop()
 	l.mail.drop()

@@ -49,7 +49,7 @@ func (h *alarms) due(a *alarm) time.Duration { return h.heap[a.pos-1].due }
 func (h *alarms) add(a *alarm, due time.Duration) {
 	h.started++
 	a.order = h.started
-	h.heap = append(h.heap, alarmEntry{})
+	h.heap = push(h.heap, alarmEntry{})
 	h.up(len(h.heap)-1, alarmEntry{due, a})
 }
 
@@ -171,8 +171,9 @@ func NewTimer(l *Loop, after, repeat time.Duration, fn func(*Timer), opts ...Opt
 // unless Set comes first. When the loop has been busy since Now, call
 // Loop.Update first to count from the present.
 func (t *Timer) Start() {
-	if t.begin() {
+	if t.startable() {
 		t.loop.timers.add(&t.alarm, after(t.loop.mono, t.after))
+		t.loop.activateTimer(&t.watcher)
 	}
 }
 

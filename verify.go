@@ -17,14 +17,29 @@ func (l *Loop) Verify() error {
 }
 
 func (l *Loop) verifyActive() error {
-	refs, hidden := l.extra, 0
-	for _, w := range l.active {
+	refs, hidden, timers := l.extra, 0, 0
+	note := func(w *watcher) {
 		switch {
 		case w.hidden:
 			hidden++
 		case !w.weak:
 			refs++
 		}
+	}
+	for _, w := range l.active {
+		note(w)
+	}
+	for i, e := range l.timers.heap {
+		if e.a.loop != l {
+			return fmt.Errorf("ev: timer %d belongs to another loop", i)
+		}
+		if e.a.index == inHeap {
+			timers++
+			note(&e.a.watcher)
+		}
+	}
+	if timers != l.inHeap {
+		return fmt.Errorf("ev: %d active timers; counted %d", l.inHeap, timers)
 	}
 	if refs != l.refs || hidden != l.hidden {
 		return fmt.Errorf("ev: %d references and %d hidden watchers; counted %d and %d", l.refs, l.hidden, refs, hidden)

@@ -63,15 +63,17 @@ type Watcher interface {
 
 // watcher is the base that every kind embeds. Only the loop goroutine touches
 // it. The fields that a callback changes come last: a kind that other
-// goroutines send to puts its word in front, more than a cache line away.
+// goroutines send to puts its word in front, most of a cache line away. What is
+// hardly ever looked at comes first, so that a Timer, which goes on with more
+// fields, finds all the others in few cache lines.
 type watcher struct {
-	self Watcher
-	loop *Loop
 	data any
 	name string
+	self Watcher
+	loop *Loop
 
 	slot     uint32 // position in the pending queue, while pending
-	index    int32  // position in Loop.active plus one; 0 is inactive
+	index    int32  // position in Loop.active plus one, or inHeap; 0 is inactive
 	received Events // what it is pending with
 	events   Events // what its callback was called with
 	priority int8
@@ -127,16 +129,20 @@ func (w *watcher) base() *watcher { return w }
 // begin activates the watcher for its Start. It reports false when there is
 // nothing to do: the watcher is active already, or the loop is closed.
 func (w *watcher) begin() bool {
+	if !w.startable() {
+		return false
+	}
+	w.loop.activate(w)
+	return true
+}
+
+func (w *watcher) startable() bool {
 	l := w.loop
 	if l == nil {
 		panic("ev: Start of a watcher that no constructor made")
 	}
 	w.own("Start")
-	if w.index != 0 || l.isClosed() {
-		return false
-	}
-	l.activate(w)
-	return true
+	return w.index == 0 && !l.isClosed()
 }
 
 // Active reports whether the watcher is started.
