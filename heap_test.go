@@ -311,3 +311,45 @@ func TestVerifyReportsEveryStructureThatIsBroken(t *testing.T) {
 	assert.ErrorContains(t, err, "99 pending")
 	assert.ErrorContains(t, err, "is due before its parent")
 }
+
+// Many timers due at once are sorted, not popped. Nobody sees the difference.
+func TestWhatIsDueExpiresInOrderHoweverMuchItIs(t *testing.T) {
+	for _, n := range []int{fewDue - 1, fewDue, fewDue + 1, fewDue + 2, 1000, 5000} {
+		for _, due := range []int{1, n / 9, n / 7, n / 2, n} {
+			l, err := New(WithBackend(BackendChan))
+			require.NoError(t, err)
+			type call struct {
+				due   time.Duration
+				order int
+			}
+			var want, got []call
+			for i := range n {
+				c := call{-time.Duration(rand.IntN(n/4 + 1)), i}
+				if i >= due {
+					c.due = time.Hour + time.Duration(rand.IntN(n))
+				} else {
+					want = append(want, c)
+				}
+				repeat := time.Duration(0)
+				if i%3 == 0 {
+					repeat = time.Hour
+				}
+				NewTimer(l, c.due, repeat, func(*Timer) { got = append(got, c) }).Start()
+			}
+			slices.SortStableFunc(want, func(x, y call) int { return cmp.Compare(x.due, y.due) })
+			require.NoError(t, l.RunNoWait())
+			assert.Equal(t, want, got)
+			assert.NoError(t, l.Verify())
+			oneShots := 0
+			for _, c := range want {
+				if c.order%3 != 0 {
+					oneShots++
+				}
+			}
+			assert.Equal(t, n-oneShots, l.Active())
+			require.NoError(t, l.RunNoWait())
+			assert.Len(t, got, len(want), "once each")
+			require.NoError(t, l.Close())
+		}
+	}
+}

@@ -213,8 +213,8 @@ func (s *Stat) look() (changed bool) {
 
 // expire is the poll. What was to be watched may be another file now, or may be
 // watched now that there is room.
-func (s *Stat) expire(now time.Duration) {
-	s.loop.timers.move(&s.alarm, after(now, s.interval))
+func (s *Stat) expire(_, now time.Duration) {
+	s.loop.timers.add(&s.alarm, after(now, s.interval))
 	if s.look() || s.notice.incomplete() {
 		s.watch()
 	}

@@ -3,6 +3,7 @@ package ev
 import (
 	"fmt"
 	"math"
+	"slices"
 	"time"
 )
 
@@ -67,8 +68,70 @@ func (h *alarms) remove(a *alarm) {
 	h.heap[last] = alarmEntry{}
 	h.heap = h.heap[:last]
 	if i != last {
-		h.place(i, e)
+		h.fill(i, e)
 	}
+}
+
+// fill puts e, which was the last, where the hole i is, or where it belongs from
+// there. That is near the bottom, mostly: so the hole goes all the way down
+// first, which saves a comparison on each level, and e then up.
+func (h *alarms) fill(i int, e alarmEntry) {
+	if i == 0 || !e.before(h.heap[(i-1)/4]) {
+		for child := 4*i + 1; child < len(h.heap); child = 4*i + 1 {
+			least := h.least(child)
+			h.set(i, h.heap[least])
+			i = least
+		}
+	}
+	h.up(i, e)
+}
+
+// fewDue is how many are taken out one by one before it is worth a look whether
+// there are many more.
+const fewDue = 64
+
+// manyDue reports whether so much of the heap is due that to sort that part is
+// cheaper than to take one after the other.
+func (h *alarms) manyDue(now time.Duration) bool {
+	most := len(h.heap) / 8
+	return h.countDue(0, now, most) >= most
+}
+
+// countDue counts what is due at i and below, up to about most.
+func (h *alarms) countDue(i int, now time.Duration, most int) int {
+	if i >= len(h.heap) || h.heap[i].due > now {
+		return 0
+	}
+	n := 1
+	for child := 4*i + 1; child <= 4*i+4 && n < most; child++ {
+		n += h.countDue(child, now, most-n)
+	}
+	return n
+}
+
+// takeDue takes all out that are due, in order. It leaves their pos to the caller,
+// who comes by.
+func (h *alarms) takeDue(now time.Duration) (due []alarmEntry) {
+	rest := h.heap[:0]
+	for _, e := range h.heap {
+		if e.due <= now {
+			due = push(due, e)
+		} else {
+			rest = append(rest, e)
+		}
+	}
+	clear(h.heap[len(rest):])
+	h.heap = rest
+	for i := len(rest) - 1; i >= 0; i-- {
+		h.down(i, rest[i])
+	}
+	slices.SortFunc(due, func(x, y alarmEntry) int {
+		if x.before(y) {
+			return -1
+		}
+		return 1
+	})
+	return due
 }
 
 // shift delays everything by d, which keeps the order.
@@ -105,12 +168,7 @@ func (h *alarms) down(i int, e alarmEntry) {
 		if child >= len(h.heap) {
 			break
 		}
-		least := child
-		for c := child + 1; c < min(child+4, len(h.heap)); c++ {
-			if h.heap[c].before(h.heap[least]) {
-				least = c
-			}
-		}
+		least := h.least(child)
 		if !h.heap[least].before(e) {
 			break
 		}
@@ -118,6 +176,18 @@ func (h *alarms) down(i int, e alarmEntry) {
 		i = least
 	}
 	h.set(i, e)
+}
+
+// least returns which of the siblings that begin with this child is due first.
+func (h *alarms) least(child int) int {
+	siblings := h.heap[child:min(child+4, len(h.heap))]
+	least := 0
+	for c := 1; c < len(siblings); c++ {
+		if siblings[c].before(siblings[least]) {
+			least = c
+		}
+	}
+	return child + least
 }
 
 func (h *alarms) set(i int, e alarmEntry) {
@@ -257,24 +327,35 @@ func (t *Timer) halt() {
 
 // expireTimers has every timer, and what else is there, do what is due by now.
 func (l *Loop) expireTimers() {
-	for l.timers.next() <= l.mono {
-		l.timers.heap[0].a.self.(expirer).expire(l.mono)
+	h := &l.timers
+	for popped := 0; h.next() <= l.mono; popped++ {
+		if popped == fewDue && h.manyDue(l.mono) {
+			for _, e := range h.takeDue(l.mono) {
+				e.a.pos = 0
+				e.a.self.(expirer).expire(e.due, l.mono)
+			}
+			return
+		}
+		e := h.heap[0]
+		h.remove(e.a)
+		e.a.self.(expirer).expire(e.due, l.mono)
 	}
 }
 
-// expirer is a kind that waits in Loop.timers. It takes itself on to its next
-// moment, or out of the heap.
-type expirer interface{ expire(now time.Duration) }
+// expirer is a kind that waits in Loop.timers. It was due, and is out of the
+// heap; for a next moment, which is after now, it goes in again. It leaves others
+// alone.
+type expirer interface{ expire(due, now time.Duration) }
 
-// expire takes one due timer on to its next slot, or out of the heap: a
-// one-shot is inactive by the time its callback runs. The next slot is after
-// now, so that a repeat which lags behind is called once per iteration.
-func (t *Timer) expire(now time.Duration) {
+// expire has a one-shot be inactive by the time its callback runs. The next slot
+// of a repeat is after now, so that one which lags behind is called once per
+// iteration.
+func (t *Timer) expire(due, now time.Duration) {
 	l := t.loop
 	if t.repeat > 0 {
-		l.timers.move(&t.alarm, max(after(l.timers.due(&t.alarm), t.repeat), now+1))
+		l.timers.add(&t.alarm, max(after(due, t.repeat), now+1))
 	} else {
-		t.halt()
+		t.after = due - now
 		l.deactivate(&t.watcher)
 	}
 	l.pending.mark(&t.watcher, TimerEvent)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"time"
 
 	"go.uber.org/atomic"
@@ -95,12 +96,12 @@ func rising(_ *random, n int) []time.Duration {
 	return s
 }
 
-func (r *random) permutation(n int) []int {
-	p := make([]int, n)
-	for i := range p {
-		p[i] = i
-	}
-	for i := n - 1; i > 0; i-- {
+// shuffled returns them in random order, the same for each contestant. The
+// pointers themselves come one after the other: it is the timers that are looked
+// for, not the way to them.
+func shuffled[T any](r *random, timers []*T) []*T {
+	p := slices.Clone(timers)
+	for i := len(p) - 1; i > 0; i-- {
 		j := r.next() % uint64(i+1)
 		p[i], p[j] = p[j], p[i]
 	}
@@ -177,12 +178,11 @@ func startLoop(_ *random, s *loopTimers) (time.Duration, error) {
 }
 
 func againLoop(r *random, s *loopTimers) (time.Duration, error) {
-	order, spans := r.permutation(len(s.timers)), far(r, len(s.timers))
+	order, spans := shuffled(r, s.timers), far(r, len(s.timers))
 	s.start()
 	runtime.GC()
 	took, err := s.during(func() {
-		for i, which := range order {
-			t := s.timers[which]
+		for i, t := range order {
 			_ = t.SetRepeat(spans[i]) // positive
 			t.Reset()
 		}
@@ -191,12 +191,12 @@ func againLoop(r *random, s *loopTimers) (time.Duration, error) {
 }
 
 func stopLoop(r *random, s *loopTimers) (time.Duration, error) {
-	order := r.permutation(len(s.timers))
+	order := shuffled(r, s.timers)
 	s.start()
 	runtime.GC()
 	took, err := s.during(func() {
-		for _, which := range order {
-			s.timers[which].Stop()
+		for _, t := range order {
+			t.Stop()
 		}
 	})
 	return took, errors.Join(err, s.expect(0, 0))
@@ -296,13 +296,13 @@ func startRuntime(_ *random, s *runtimeTimers, spans []time.Duration) (time.Dura
 }
 
 func againRuntime(r *random, s *runtimeTimers, spans []time.Duration) (time.Duration, error) {
-	order, others := r.permutation(len(s.timers)), far(r, len(s.timers))
+	order, others := shuffled(r, s.timers), far(r, len(s.timers))
 	s.reset(spans)
 	runtime.GC()
 	active := 0
 	began := time.Now()
-	for i, which := range order {
-		if s.timers[which].Reset(others[i]) {
+	for i, t := range order {
+		if t.Reset(others[i]) {
 			active++
 		}
 	}
@@ -310,13 +310,13 @@ func againRuntime(r *random, s *runtimeTimers, spans []time.Duration) (time.Dura
 }
 
 func stopRuntime(r *random, s *runtimeTimers, spans []time.Duration) (time.Duration, error) {
-	order := r.permutation(len(s.timers))
+	order := shuffled(r, s.timers)
 	s.reset(spans)
 	runtime.GC()
 	active := 0
 	began := time.Now()
-	for _, which := range order {
-		if s.timers[which].Stop() {
+	for _, t := range order {
+		if t.Stop() {
 			active++
 		}
 	}

@@ -151,14 +151,18 @@ func TestValuesAreAsManyAsColumns(t *testing.T) {
 	}
 }
 
-func TestPermutationHasEachOnce(t *testing.T) {
+func TestShuffledHasEachOnce(t *testing.T) {
 	r := seed
-	seen := make([]bool, 1000)
-	for _, i := range r.permutation(len(seen)) {
-		if seen[i] {
-			t.Fatalf("%d twice", i)
+	timers := make([]*int, 1000)
+	for i := range timers {
+		timers[i] = &i
+	}
+	seen := make([]bool, len(timers))
+	for _, i := range shuffled(&r, timers) {
+		if seen[*i] {
+			t.Fatalf("%d twice", *i)
 		}
-		seen[i] = true
+		seen[*i] = true
 	}
 	for _, d := range near(&r, 1000) {
 		if d < 100*time.Millisecond || d >= 100*time.Millisecond+spread {
