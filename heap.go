@@ -1,0 +1,203 @@
+package ev
+
+import (
+	"math"
+	"slices"
+	"time"
+)
+
+// never is a due time that does not come.
+const never = time.Duration(math.MaxInt64)
+
+// alarm is a watcher that waits for a moment: what Timer shares with the kinds
+// that wait on the wall clock.
+type alarm struct {
+	watcher
+	pos   int32  // index in the heap plus one; 0 is not in it
+	order uint64 // when it was put there: ties of due run in this order
+}
+
+func (a *alarm) armed() bool { return a.pos != 0 }
+
+// alarms is a 4-ary heap of alarms by (due, order). It never reads a clock:
+// times are durations since a moment that its user knows. The key is inline, so
+// that to compare four children is to look into one cache line, or two.
+type alarms struct {
+	heap    []alarmEntry
+	started uint64
+}
+
+type alarmEntry struct {
+	due time.Duration
+	a   *alarm
+}
+
+func (x alarmEntry) before(y alarmEntry) bool {
+	return x.due < y.due || x.due == y.due && x.a.order < y.a.order
+}
+
+// next returns the earliest due time, or never.
+func (h *alarms) next() time.Duration {
+	if len(h.heap) == 0 {
+		return never
+	}
+	return h.heap[0].due
+}
+
+func (h *alarms) due(a *alarm) time.Duration { return h.heap[a.pos-1].due }
+
+func (h *alarms) add(a *alarm, due time.Duration) {
+	h.started++
+	a.order = h.started
+	h.heap = push(h.heap, alarmEntry{})
+	h.up(len(h.heap)-1, alarmEntry{due, a})
+}
+
+// move gives an alarm in the heap a new due time, as if it were added now.
+func (h *alarms) move(a *alarm, due time.Duration) {
+	h.started++
+	a.order = h.started
+	h.place(int(a.pos-1), alarmEntry{due, a})
+}
+
+func (h *alarms) remove(a *alarm) {
+	i, last := int(a.pos-1), len(h.heap)-1
+	a.pos = 0
+	e := h.heap[last]
+	h.heap[last] = alarmEntry{}
+	h.heap = h.heap[:last]
+	if i != last {
+		h.fill(i, e)
+	}
+}
+
+// fill puts e, which was the last, where the hole i is, or where it belongs from
+// there. That is near the bottom, mostly: so the hole goes all the way down
+// first, which saves a comparison on each level, and e then up.
+func (h *alarms) fill(i int, e alarmEntry) {
+	if i == 0 || !e.before(h.heap[(i-1)/4]) {
+		for child := 4*i + 1; child < len(h.heap); child = 4*i + 1 {
+			least := h.least(child)
+			h.set(i, h.heap[least])
+			i = least
+		}
+	}
+	h.up(i, e)
+}
+
+// fewDue is how many are taken out one by one before it is worth a look whether
+// there are many more.
+const fewDue = 64
+
+// manyDue reports whether so much of the heap is due that to sort that part is
+// cheaper than to take one after the other.
+func (h *alarms) manyDue(now time.Duration) bool {
+	most := len(h.heap) / 8
+	return h.countDue(0, now, most) >= most
+}
+
+// countDue counts what is due at i and below, up to about most.
+func (h *alarms) countDue(i int, now time.Duration, most int) int {
+	if i >= len(h.heap) || h.heap[i].due > now {
+		return 0
+	}
+	n := 1
+	for child := 4*i + 1; child <= 4*i+4 && n < most; child++ {
+		n += h.countDue(child, now, most-n)
+	}
+	return n
+}
+
+// takeDue takes all out that are due, in order. It leaves their pos to the caller,
+// who comes by.
+func (h *alarms) takeDue(now time.Duration) (due []alarmEntry) {
+	rest := h.heap[:0]
+	for _, e := range h.heap {
+		if e.due <= now {
+			due = push(due, e)
+		} else {
+			rest = append(rest, e)
+		}
+	}
+	clear(h.heap[len(rest):])
+	h.heap = rest
+	for i := len(rest) - 1; i >= 0; i-- {
+		h.down(i, rest[i])
+	}
+	slices.SortFunc(due, func(x, y alarmEntry) int {
+		if x.before(y) {
+			return -1
+		}
+		return 1
+	})
+	return due
+}
+
+// shift delays everything by d, which keeps the order.
+func (h *alarms) shift(d time.Duration) {
+	for i := range h.heap {
+		h.heap[i].due = after(h.heap[i].due, d)
+	}
+}
+
+// place puts e where the hole i is, or where it belongs from there.
+func (h *alarms) place(i int, e alarmEntry) {
+	if i > 0 && e.before(h.heap[(i-1)/4]) {
+		h.up(i, e)
+	} else {
+		h.down(i, e)
+	}
+}
+
+func (h *alarms) up(i int, e alarmEntry) {
+	for i > 0 {
+		parent := (i - 1) / 4
+		if !e.before(h.heap[parent]) {
+			break
+		}
+		h.set(i, h.heap[parent])
+		i = parent
+	}
+	h.set(i, e)
+}
+
+func (h *alarms) down(i int, e alarmEntry) {
+	for {
+		child := 4*i + 1
+		if child >= len(h.heap) {
+			break
+		}
+		least := h.least(child)
+		if !h.heap[least].before(e) {
+			break
+		}
+		h.set(i, h.heap[least])
+		i = least
+	}
+	h.set(i, e)
+}
+
+// least returns which of the siblings that begin with this child is due first.
+func (h *alarms) least(child int) int {
+	siblings := h.heap[child:min(child+4, len(h.heap))]
+	least := 0
+	for c := 1; c < len(siblings); c++ {
+		if siblings[c].before(siblings[least]) {
+			least = c
+		}
+	}
+	return child + least
+}
+
+func (h *alarms) set(i int, e alarmEntry) {
+	h.heap[i] = e
+	e.a.pos = int32(i + 1)
+}
+
+// after adds without wrapping: a timer of 290 years is far away, not overdue.
+func after(t, d time.Duration) time.Duration {
+	if sum := t + d; d <= 0 || sum > t {
+		return sum
+	}
+	return never
+}
