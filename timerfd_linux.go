@@ -11,7 +11,9 @@ import (
 // milliseconds, so a deadline that nothing else ends is up to one late. A
 // timerfd in the set is an event as any other, and some 20 microseconds late.
 // But an event waits until somebody polls, which is not before a processor is
-// idle, while a deadline is seen by busy ones too. So both are armed.
+// idle, while a deadline is seen by busy ones too. So both are armed. The
+// deadline is a little earlier: a busy processor that sees it runs the loop next,
+// while one that is found ready by polling joins the end of the queue.
 //
 // To set the timerfd is a system call. A park that is likely to end before
 // it is due, or with another one due, should not pay for that: so only the near
@@ -30,6 +32,7 @@ type fineTimer struct {
 const (
 	nearWait = 10 * time.Millisecond // up to this, a wait has one stage
 	lastWait = 2 * time.Millisecond  // how long the second is; the first is late by one at most
+	lead     = 10 * time.Microsecond // of the deadline
 )
 
 func (p *fdPoller) park(now, until time.Duration, files bool, commit func() bool) {
@@ -65,7 +68,7 @@ func (p *fdPoller) setTimer(until time.Duration) bool {
 		t.failed = true
 		return false
 	}
-	spec := unix.ItimerSpec{Value: unix.NsecToTimespec(t.origin + int64(until))}
+	spec := unix.ItimerSpec{Value: unix.NsecToTimespec(t.origin + int64(until+lead))}
 	t.sets++
 	if unix.TimerfdSettime(t.fd, unix.TFD_TIMER_ABSTIME, &spec, nil) != nil {
 		return false
