@@ -17,11 +17,12 @@ type contestant struct {
 }
 
 // target is a promise about two contestants in the same run: the median of what
-// may be at most bound times that of over. slack multiplies the bound for the
-// guard in CI, which looks at ratios only.
+// may be at most bound times that of over; or, without over, at most bound in the
+// column's unit. slack multiplies the bound for the guard in CI: machines are
+// noisy, and where a target is missed it is the present state that is guarded.
 type target struct {
 	column     int
-	what, over string
+	what, over string // contestants
 	bound      float64
 	slack      float64
 }

@@ -3,31 +3,20 @@ package main
 import (
 	"errors"
 	"fmt"
+	"strings"
 )
 
-// limit is a promise about one contestant: its first column is at most that.
-// Bytes, unlike times, are the same on every machine.
-type limit struct {
-	figure, contestant string // "group/name"
-	most               float64
-}
-
-// guarded reports whether a target or a limit is about the contestant.
+// guarded reports whether a target is about the contestant.
 func (f figure) guarded(name string) bool {
 	for _, t := range f.targets {
 		if t.what == name || t.over == name {
 			return true
 		}
 	}
-	for _, l := range limits {
-		if l.figure == f.key() && l.contestant == name {
-			return true
-		}
-	}
 	return false
 }
 
-// verdict is a target or a limit, and what was measured of it.
+// verdict is a target, and what was measured of it.
 type verdict struct {
 	figure, claim string
 	got, bound    float64
@@ -54,20 +43,22 @@ func verdicts(m measured) []verdict {
 	var all []verdict
 	for _, t := range m.targets {
 		what, over := m.medians[t.what], m.medians[t.over]
-		if what == nil || over == nil {
+		if what == nil || over == nil && t.over != "" {
 			continue
 		}
-		claim := t.what + " / " + t.over
-		if len(m.columns) > 1 {
-			claim += ", " + m.columns[t.column]
+		v := verdict{m.key(), t.what, what[t.column], t.bound, max(t.slack, 1), "", m.disagrees(t.what, t.column)}
+		if t.over == "" {
+			quantity, unit, _ := strings.Cut(m.columns[t.column], " ")
+			v.claim, v.unit = v.claim+", "+quantity, unit
+		} else {
+			v.claim, v.unit = v.claim+" / "+t.over, "×"
+			v.got /= over[t.column]
+			v.unsteady = v.unsteady || m.disagrees(t.over, t.column)
+			if len(m.columns) > 1 {
+				v.claim += ", " + m.columns[t.column]
+			}
 		}
-		all = append(all, verdict{m.key(), claim, what[t.column] / over[t.column], t.bound, max(t.slack, 1), "×",
-			m.disagrees(t.what, t.column) || m.disagrees(t.over, t.column)})
-	}
-	for _, l := range limits {
-		if values := m.medians[l.contestant]; l.figure == m.key() && values != nil {
-			all = append(all, verdict{m.key(), l.contestant, values[0], l.most, 1, m.columns[0], m.disagrees(l.contestant, 0)})
-		}
+		all = append(all, v)
 	}
 	return all
 }

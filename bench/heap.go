@@ -20,8 +20,8 @@ func heapFigures() []figure {
 		figures = append(figures, figure{
 			group: "Timers: the heap", name: name, columns: []string{"ns/op"},
 			targets: []target{
-				{what: "ev", over: "libev", bound: 1, slack: 2},
-				{what: "ev", over: "time.AfterFunc", bound: 0.5, slack: 2},
+				{what: "ev", over: "libev", bound: 1, slack: 5},
+				{what: "ev", over: "time.AfterFunc", bound: 0.5, slack: 5},
 			},
 			rivals: []contestant{
 				{"ev", withTimers(loop)},

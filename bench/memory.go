@@ -12,12 +12,10 @@ import (
 	"github.com/goevlib/ev"
 )
 
-// limits are what an instance may take of the heap.
-var limits = []limit{
-	{"Memory/loop, never run", "ev", 4096},
-	{"Memory/loop, parked", "ev", 4096},
-	{"Memory/idle async", "ev", 160},
-	{"Memory/timer", "ev", 160},
+// atMost is the figure, with what an instance of ev's may take of the heap.
+func (f figure) atMost(bytes float64) figure {
+	f.targets = append(f.targets, target{what: "ev", bound: bytes})
+	return f
 }
 
 func memoryFigures() []figure {
@@ -25,16 +23,16 @@ func memoryFigures() []figure {
 	return []figure{
 		taking("loop, never run", 500, map[string]maker{
 			"ev": newLoop, "goja_nodejs": newGoja,
-		}),
+		}).atMost(4096),
 		taking("loop, parked", 500, map[string]maker{
 			"ev": parkedLoop, "chan+goroutine": parkedGoroutine, "goja_nodejs": parkedGoja,
-		}),
+		}).atMost(4096),
 		taking("idle async", 100_000, map[string]maker{
 			"ev": ofLoop(idleAsync), "chan(1)": newChan, "chan+goroutine": parkedGoroutine,
-		}, libContestant("libev", "memory-async", 1), libContestant("libuv", "memory-async", 1)),
+		}, libContestant("libev", "memory-async", 1), libContestant("libuv", "memory-async", 1)).atMost(160),
 		taking("timer", 100_000, map[string]maker{
 			"ev": ofLoop(farTimer), "time.AfterFunc": afterFunc,
-		}, libContestant("libev", "memory-timer", 1), libContestant("libuv", "memory-timer", 1)),
+		}, libContestant("libev", "memory-timer", 1), libContestant("libuv", "memory-timer", 1)).atMost(160),
 		taking("io watcher", pipes, map[string]maker{
 			"ev": watchPipes(pipes),
 		}),

@@ -35,20 +35,6 @@ func measureAll(t *testing.T, figures []figure) {
 	}
 }
 
-func TestTargetsNameContestantsAndColumns(t *testing.T) {
-	for _, f := range append(situationFigures(), timerFigures()...) {
-		names := map[string]bool{}
-		for _, c := range f.rivals {
-			names[c.name] = true
-		}
-		for _, p := range f.targets {
-			if !names[p.what] || !names[p.over] || p.column >= len(f.columns) || p.bound <= 0 || p.slack < 1 {
-				t.Errorf("%s: %+v", f.name, p)
-			}
-		}
-	}
-}
-
 func TestPercentiles(t *testing.T) {
 	var samples []time.Duration
 	for i := 1000; i >= 0; i-- {
