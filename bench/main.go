@@ -150,7 +150,9 @@ func list(out io.Writer, chosen []figure) {
 func (r report) print(out io.Writer, s settings) error {
 	var errs []error
 	if s.svg != "" {
-		errs = append(errs, r.draw(s.svg))
+		var err error
+		r.charts, err = r.draw(s.svg)
+		errs = append(errs, err)
 	}
 	if s.md != "" {
 		errs = append(errs, r.page(s.md))

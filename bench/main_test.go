@@ -168,7 +168,7 @@ func TestNumbersHaveThreeDigitsThatCount(t *testing.T) {
 
 func TestChartsAreDrawn(t *testing.T) {
 	dir := t.TempDir()
-	if err := (report{measured: []measured{sample()}}).draw(dir); err != nil {
+	if _, err := (report{measured: []measured{sample()}}).draw(dir); err != nil {
 		t.Fatal(err)
 	}
 	svg, err := os.ReadFile(filepath.Join(dir, "group.svg"))

@@ -14,11 +14,12 @@ import (
 )
 
 // draw makes a bar chart of each group's first columns, and one per unit where a
-// group has several.
-func (r report) draw(dir string) error {
+// group has several. It returns their files, by group.
+func (r report) draw(dir string) (charts map[string][]string, err error) {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
-		return err
+		return nil, err
 	}
+	charts = make(map[string][]string)
 	for _, group := range r.groups() {
 		for _, unit := range units(group) {
 			figures := slices.DeleteFunc(slices.Clone(group), func(m measured) bool { return m.columns[0] != unit })
@@ -26,12 +27,14 @@ func (r report) draw(dir string) error {
 			if len(units(group)) > 1 {
 				name += " " + unit
 			}
-			if err := chart(figures, filepath.Join(dir, fileName(name)+".svg")); err != nil {
-				return err
+			file := filepath.Join(dir, fileName(name)+".svg")
+			if err := chart(figures, file); err != nil {
+				return nil, err
 			}
+			charts[figures[0].group] = append(charts[figures[0].group], file)
 		}
 	}
-	return nil
+	return charts, nil
 }
 
 // units are those of the first columns of figures with something to draw.

@@ -7,6 +7,7 @@ import (
 	"math"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"runtime/debug"
 	"strings"
@@ -18,6 +19,8 @@ import (
 type report struct {
 	machine  machine
 	measured []measured
+	charts   map[string][]string // files, by group
+	file     string              // where the page goes
 }
 
 // machine is what a reader has to know to compare.
@@ -110,6 +113,7 @@ func (r report) markdown(out io.Writer) error { return r.execute(out, "tables") 
 
 // page writes the tables with the explanations.
 func (r report) page(file string) error {
+	r.file = file
 	out, err := os.Create(file)
 	if err != nil {
 		return err
@@ -141,6 +145,18 @@ func (r report) execute(out io.Writer, name string) error {
 // What the template asks for.
 
 func (r report) Machine() machine { return r.machine }
+
+// Charts are the charts of a group, as the page finds them.
+func (r report) Charts(name string) (links []string, err error) {
+	for _, chart := range r.charts[name] {
+		link, err := filepath.Rel(filepath.Dir(r.file), chart)
+		if err != nil {
+			return nil, err
+		}
+		links = append(links, filepath.ToSlash(link))
+	}
+	return links, nil
+}
 
 // Groups returns the headings, in order.
 func (r report) Groups() []string {

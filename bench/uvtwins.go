@@ -58,7 +58,7 @@ func uvFigures() []figure {
 			{"ev", millionAsync},
 			libContestant("libev", "million-async", 1),
 			libContestant("libuv", "million-async", 1),
-		}},
+		}, targets: []target{{what: "ev", over: "libev", bound: 1, slack: 5}}},
 		figure{group: "libuv's own", name: "loop_count", columns: []string{"ns/iteration"}, rivals: []contestant{
 			{"ev", loopCount},
 			{"goja_nodejs", gojaCount},
