@@ -51,7 +51,7 @@ const (
 	lateWrite    = 500 * time.Microsecond
 	minAvoiding  = 100 * time.Millisecond
 	maxAvoiding  = 16 * time.Second
-	hotIteration = 20 * time.Microsecond
+	hotIteration = 50 * time.Microsecond
 	yields       = 2
 	maxSkips     = 64
 )
