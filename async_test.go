@@ -475,7 +475,7 @@ func TestABusyLoopIsNeverWrittenTo(t *testing.T) { // spec 75
 		var over atomic.Bool
 		calls := 0
 		busy := ev.NewAsync(l, func(a *ev.Async) {
-			if over.Load() {
+			if over.Load() && calls > 0 { // the last send may not be collected yet
 				l.Stop()
 			}
 			a.Send() // the loop has something to do in every iteration
