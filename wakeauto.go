@@ -105,8 +105,8 @@ func (h *how) judge(late, now time.Duration) {
 // rarely then.
 func (l *Loop) linger() bool {
 	h := &l.how
-	if !h.hot || h.mode != WakeAuto {
-		return false
+	if !h.hot || h.mode != WakeAuto || h.span != 0 {
+		return false // the process is busy: all others would come first
 	}
 	if h.skips > 0 {
 		h.skips--
