@@ -299,7 +299,9 @@ func (l *Loop) invoke() {
 func (l *Loop) Invoke() {
 	l.own("Invoke")
 	l.pending.pass(&l.closed)
-	l.settle()
+	if l.depth == 0 {
+		l.publish()
+	}
 }
 
 // SetRelease has release called right before the loop may wait in the system,

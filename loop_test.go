@@ -1519,3 +1519,14 @@ func TestALoopHasANameAndData(t *testing.T) {
 	l.SetData(42)
 	assert.Equal(t, 42, l.Data())
 }
+
+func TestStatsCountsWhatInvokeCallsOutsideRun(t *testing.T) {
+	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
+		a := ev.NewAsync(l, func(*ev.Async) {})
+		a.Feed(ev.Custom)
+		assert.Equal(t, 1, l.Stats().Pending)
+		l.Invoke()
+		assert.Equal(t, uint64(1), l.Stats().Callbacks)
+		assert.Zero(t, l.Stats().Pending)
+	})
+}

@@ -58,15 +58,18 @@ func (l *Loop) publish() {
 	c.callbacks.Store(l.pending.calls)
 	c.epollCtls.Store(l.files.calls)
 	c.timerfdSets.Store(l.poller.settimes())
-	c.active.Store(uint32(l.actives()))
-	c.pending.Store(uint32(l.pending.count))
+	l.publishWatchers()
+}
+
+func (l *Loop) publishWatchers() {
+	l.counters.active.Store(uint32(l.actives()))
+	l.counters.pending.Store(uint32(l.pending.count))
 }
 
 // settle publishes what a watcher's method has changed outside Run, where no
 // iteration will.
 func (l *Loop) settle() {
 	if l.depth == 0 {
-		l.counters.active.Store(uint32(l.actives()))
-		l.counters.pending.Store(uint32(l.pending.count))
+		l.publishWatchers()
 	}
 }
