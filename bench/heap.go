@@ -26,10 +26,8 @@ func heapFigures() []figure {
 			rivals: []contestant{
 				{"ev", withTimers(loop)},
 				{"time.AfterFunc", withTimers(inGo)},
-				libContestant("libev", measurement, 1),
-				libContestant("libuv", measurement, 1),
 			},
-		})
+		}.inC(measurement))
 	}
 	add("start, each later than the last", "timers-insert-ordered",
 		inLoop(rising, startLoop), inRuntime(rising, startRuntime))

@@ -29,6 +29,14 @@ const buildEnv = "EV_BENCH_BUILD"
 // the process that waits for it.
 const runLimit = 20 * time.Second
 
+// inC is the figure with both libraries in C, which have a value per column too.
+func (f figure) inC(measurement string) figure {
+	for _, lib := range []string{"libev", "libuv"} {
+		f.rivals = append(f.rivals, libContestant(lib, measurement, len(f.columns)))
+	}
+	return f
+}
+
 // libContestant is a library in C, lib: its program prints the columns of a
 // measurement, one a line.
 func libContestant(lib, measurement string, columns int) contestant {

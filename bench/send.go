@@ -47,11 +47,7 @@ func sendFigures() []figure {
 		requested.rivals = append(requested.rivals, contestant{r.name, sendRequested(r.make)})
 		first.rivals = append(first.rivals, contestant{r.name, sendFirst(r.make)})
 	}
-	for _, lib := range []string{"libev", "libuv"} {
-		requested.rivals = append(requested.rivals, libContestant(lib, "send-pending", 1))
-		first.rivals = append(first.rivals, libContestant(lib, "send-first", 1))
-	}
-	return append([]figure{requested, first}, append(contendedFigures(), handOverFigures()...)...)
+	return append([]figure{requested.inC("send-pending"), first.inC("send-first")}, append(contendedFigures(), handOverFigures()...)...)
 }
 
 func contendedFigures() []figure {

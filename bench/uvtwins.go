@@ -36,10 +36,8 @@ func uvFigures() []figure {
 			rivals: []contestant{
 				{"ev", func(quick bool) ([]float64, error) { return asyncThreads(n, quick) }},
 				{"chan(1)+select", func(quick bool) ([]float64, error) { return chanThreads(n, quick) }},
-				libContestant("libev", name, 1),
-				libContestant("libuv", name, 1),
 			},
-		})
+		}.inC(name))
 	}
 	for _, n := range []int{1, 2, 4, 8} {
 		name := fmt.Sprintf("async-pummel-c%d", n)
@@ -56,15 +54,11 @@ func uvFigures() []figure {
 	return append(figures,
 		figure{group: "libuv's own", name: "million_async", columns: []string{"ns/async"}, rivals: []contestant{
 			{"ev", millionAsync},
-			libContestant("libev", "million-async", 1),
-			libContestant("libuv", "million-async", 1),
-		}, targets: []target{{what: "ev", over: "libev", bound: 1, slack: 5}}},
+		}, targets: []target{{what: "ev", over: "libev", bound: 1, slack: 5}}}.inC("million-async"),
 		figure{group: "libuv's own", name: "loop_count", columns: []string{"ns/iteration"}, rivals: []contestant{
 			{"ev", loopCount},
 			{"goja_nodejs", gojaCount},
-			libContestant("libev", "loop-count", 1),
-			libContestant("libuv", "loop-count", 1),
-		}})
+		}}.inC("loop-count"))
 }
 
 func fewer(n int, quick bool) int {

@@ -33,23 +33,18 @@ func wakeFigures() []figure {
 			group: "Dispatch", name: fmt.Sprintf("1 of %d", active), columns: []string{"ns/iteration"},
 			rivals: []contestant{
 				{"ev", func(quick bool) ([]float64, error) { return dispatch(active, quick) }},
-				libContestant("libev", measurement, 1),
-				libContestant("libuv", measurement, 1),
 			},
-		})
+		}.inC(measurement))
 	}
 	return figures
 }
 
-func waking(name, inC string, columns []string, measure measurement) figure {
+func waking(name, program string, columns []string, measure measurement) figure {
 	f := figure{group: "Waking", name: name, columns: columns}
 	for _, w := range slices.Concat(ways, moreWays) {
 		f.rivals = append(f.rivals, contestant{w.name, func(quick bool) ([]float64, error) { return measure(w, quick) }})
 	}
-	for _, lib := range []string{"libev", "libuv"} {
-		f.rivals = append(f.rivals, libContestant(lib, inC, len(columns)))
-	}
-	return f
+	return f.inC(program)
 }
 
 // cycles sends to a receiver that sleeps, and waits for its answer.
