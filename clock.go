@@ -44,6 +44,9 @@ func (c *clock) set(wall time.Time, mono time.Duration) (jumped bool) {
 	return off >= wallJump || off <= -wallJump
 }
 
+// instant reads the clock.
+func (c *clock) instant() time.Time { return c.base.Add(time.Since(c.base)) }
+
 // wallNow is the cached time on the wall clock, since the Unix epoch.
 func (c *clock) wallNow() time.Duration {
 	return time.Duration(c.wall.UnixNano()) + c.mono - c.wallAt

@@ -25,6 +25,7 @@ type Loop struct {
 	_ noCopy
 
 	// Immutable after New.
+	id         uint64
 	name       string
 	logger     *slog.Logger
 	onPanic    func(w Watcher, v any, stack []byte)
@@ -33,6 +34,9 @@ type Loop struct {
 	backend    Backend
 	poller     poller
 	commitFunc func() bool
+	guardFunc  func(entry)
+	guarded    bool    // an option needs guard around every callback
+	labels     *labels // nil unless they were asked for; the loop goroutine's
 	counters   *counters
 	done       chan struct{} // closed by Close
 
@@ -62,6 +66,7 @@ type Loop struct {
 	ioInterval      time.Duration
 	timeoutInterval time.Duration
 	data            any
+	ctx             context.Context // of the innermost Run
 
 	_ [64]byte // what senders write stays off the cache lines above
 
@@ -73,6 +78,8 @@ type Loop struct {
 	recalled atomic.Uint32 // 1: the host wants the loop back; see Embed
 	how      how
 	mail     mailbox
+
+	observers atomic.Pointer[observers] // nil while there are none
 
 	// Guarded by mu.
 	mu    sync.Mutex
@@ -107,12 +114,14 @@ func New(opts ...LoopOption) (*Loop, error) {
 		backend: backend, poller: p, clock: clock, counters: new(counters),
 		done: make(chan struct{}),
 	}
-	l.commitFunc = l.commit
+	l.commitFunc, l.guardFunc = l.commit, l.guard
+	enlist(l)
 	l.how.init(c.wakeup, p.canWrite())
 	l.requests.activate(&l.mail.request)
-	if l.onPanic != nil || l.slow > 0 {
-		l.pending.guard = l.guard
+	if c.labels {
+		l.labels = &labels{loop: l.title()}
 	}
+	l.guarded = l.onPanic != nil || l.slow > 0 || c.labels
 	return l, nil
 }
 
@@ -151,7 +160,15 @@ func (l *Loop) run(ctx context.Context, mode runMode) (err error) {
 	}
 	// Deferred, so that a panic or a Goexit out of a callback leaves the loop
 	// as a return does: usable by another Run, and closable.
-	defer func() { err = l.leave(err) }()
+	outer := l.ctx
+	l.ctx = ctx
+	defer func() {
+		l.ctx = outer
+		err = l.leave(err)
+	}()
+	if l.labels != nil {
+		defer l.labels.leaveRun(l.labels.enterRun(ctx))
+	}
 	done := ctx.Done()
 	if done != nil {
 		stop := context.AfterFunc(ctx, func() { l.stopRun(id) })
@@ -292,13 +309,13 @@ func (l *Loop) invoke() {
 		l.override(l)
 		return
 	}
-	l.pending.pass(&l.closed)
+	l.callPending(&l.closed)
 }
 
 // Invoke runs everything pending now (ev_invoke_pending), also outside Run.
 func (l *Loop) Invoke() {
 	l.own("Invoke")
-	l.pending.pass(&l.closed)
+	l.callPending(&l.closed)
 	if l.depth == 0 {
 		l.publish()
 	}
@@ -361,11 +378,12 @@ func (l *Loop) teardown() (err error) {
 	defer func() { err = l.free() }()
 	l.pending.drop()
 	l.markCleanups()
-	l.pending.pass(new(atomic.Uint32))
+	l.callPending(new(atomic.Uint32))
 	return nil
 }
 
 func (l *Loop) free() error {
+	delist(l.id)
 	for _, e := range l.guests {
 		defer e.bury()
 	}

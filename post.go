@@ -71,8 +71,9 @@ func (l *Loop) post(j job) error {
 // posted is a function given to Post.
 type posted func()
 
-func (fn posted) run()        { fn() }
-func (fn posted) source() any { return fn }
+func (fn posted) run()         { fn() }
+func (fn posted) source() any  { return fn }
+func (fn posted) kind() string { return "Post" }
 
 // takePosts makes the posted jobs pending, one by one: a panic in one leaves
 // the others where they are.
@@ -144,7 +145,8 @@ type call[T any] struct {
 
 func (c *call[T]) claim() bool { return c.claimed.CompareAndSwap(0, 1) }
 
-func (c *call[T]) source() any { return c.fn }
+func (c *call[T]) source() any  { return c.fn }
+func (c *call[T]) kind() string { return "Call" }
 
 func (c *call[T]) run() {
 	if !c.claim() {
@@ -237,7 +239,8 @@ type finished[T any] struct {
 	err   error
 }
 
-func (f *finished[T]) source() any { return f.done }
+func (f *finished[T]) source() any  { return f.done }
+func (f *finished[T]) kind() string { return "Go" }
 
 func (f *finished[T]) run() {
 	defer f.l.Unref()

@@ -25,10 +25,6 @@ type pending struct {
 	count  int    // entries that still stand for a callback
 	posts  int    // those of them that are jobs
 	calls  uint64 // callbacks made, ever
-
-	// guard, when set, makes each call instead of pass itself: the panic
-	// handler and the slow-callback log live there, at no cost without them.
-	guard func(entry)
 }
 
 // entry is one callback to make: a watcher's or a posted job. The zero entry is
@@ -41,7 +37,8 @@ type entry struct {
 // job is what was posted.
 type job interface {
 	run()
-	source() any // the user's func, for its source position
+	source() any  // the user's func, for its source position
+	kind() string // by what it was given to the loop
 }
 
 func (e entry) cleared() bool { return e.w == nil && e.job == nil }
@@ -163,15 +160,18 @@ func (p *pending) drop() {
 // An entry is out of the queue before its callback begins. A callback that
 // panics or calls runtime.Goexit therefore leaves the rest pending, for the
 // next pass.
-func (p *pending) pass(closed *atomic.Uint32) {
+//
+// guard, unless it is nil, makes each call instead of pass itself: what is to be
+// done around a callback lives there, at no cost without it.
+func (p *pending) pass(closed *atomic.Uint32, guard func(entry)) {
 	for closed.Load() == 0 {
 		e, ok := p.pop()
 		if !ok {
 			return
 		}
 		p.calls++
-		if p.guard != nil {
-			p.guard(e)
+		if guard != nil {
+			guard(e)
 		} else {
 			e.call()
 		}
@@ -214,6 +214,17 @@ func (q *fifo) pop() entry {
 }
 
 func (q *fifo) erase(at uint32) { q.ring[at&q.mask()] = entry{} }
+
+// count counts the entries that still stand for a callback.
+func (q *fifo) count() int {
+	n := 0
+	for at := q.head; at != q.tail; at++ {
+		if !q.ring[at&q.mask()].cleared() {
+			n++
+		}
+	}
+	return n
+}
 
 func (q *fifo) mask() uint32 { return uint32(len(q.ring) - 1) }
 

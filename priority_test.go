@@ -84,7 +84,7 @@ func TestThePassRunsByPriorityThenInTheOrderOfMarks(t *testing.T) { // PR-02, D1
 					require.NoError(t, p.verify())
 				}
 				assert.Equal(t, len(strings.Fields(tc.want)), p.count)
-				p.pass(notClosed())
+				p.pass(notClosed(), nil)
 				assert.Equal(t, tc.want, strings.Join(got, " "))
 				assert.Equal(t, len(got), int(p.calls))
 				assert.Zero(t, p.count)
@@ -103,7 +103,7 @@ func TestThePassLooksForTheHighestPriorityBeforeEachCall(t *testing.T) { // PR-0
 	for i, then := range []*probe{urgent, late} {
 		p.mark(&newProbe(fmt.Sprint(i), 0, func(w *probe) { note(w); p.mark(&then.watcher, Custom) }).watcher, Custom)
 	}
-	p.pass(notClosed())
+	p.pass(notClosed(), nil)
 	assert.Equal(t, []string{"0", "urgent", "1", "late"}, got)
 }
 
@@ -117,7 +117,7 @@ func TestMarksAccumulateEventsAndClearReturnsThem(t *testing.T) { // PR-04, PR-0
 	assert.Equal(t, Read|Write, p.clear(&w.watcher))
 	assert.Equal(t, None, p.clear(&w.watcher))
 	p.mark(&w.watcher, Custom)
-	p.pass(notClosed())
+	p.pass(notClosed(), nil)
 	assert.Equal(t, []Events{Custom}, got)
 	assert.Equal(t, None, w.Events(), "not in the callback")
 }
@@ -165,7 +165,7 @@ func TestPostedFunctionsQueueWithTheWatchersOfPriorityZero(t *testing.T) {
 	require.NoError(t, p.verify())
 	assert.Equal(t, 1, p.posts)
 	assert.Equal(t, 5, p.count)
-	p.pass(notClosed())
+	p.pass(notClosed(), nil)
 	assert.Equal(t, []string{"high", "a", "post", "b", "low"}, got)
 	assert.Zero(t, p.posts)
 }
@@ -175,7 +175,7 @@ func TestThePassEndsWhenTheLoopIsClosed(t *testing.T) {
 	closed := notClosed()
 	p.post(posted(func() { closed.Store(1) }))
 	p.post(posted(func() { assert.Fail(t, "called") }))
-	p.pass(closed)
+	p.pass(closed, nil)
 	assert.Equal(t, 1, p.posts)
 	p.drop()
 	assert.Zero(t, p.count)
@@ -198,7 +198,7 @@ func TestDropForgetsEverythingWithoutACall(t *testing.T) {
 	assert.Zero(t, p.count)
 	assert.Zero(t, p.posts)
 	assert.NoError(t, p.verify())
-	p.pass(notClosed())
+	p.pass(notClosed(), nil)
 }
 
 func TestAPanicInThePassLeavesTheRestPending(t *testing.T) { // D2
@@ -206,24 +206,24 @@ func TestAPanicInThePassLeavesTheRestPending(t *testing.T) { // D2
 	calls := 0
 	p.post(posted(func() { panic("boom") }))
 	p.post(posted(func() { calls++ }))
-	assert.PanicsWithValue(t, "boom", func() { p.pass(notClosed()) })
+	assert.PanicsWithValue(t, "boom", func() { p.pass(notClosed(), nil) })
 	assert.NoError(t, p.verify())
 	assert.Equal(t, 1, p.count)
-	p.pass(notClosed())
+	p.pass(notClosed(), nil)
 	assert.Equal(t, 1, calls)
 }
 
 func TestTheGuardMakesTheCalls(t *testing.T) {
 	var p pending
 	var guarded []entry
-	p.guard = func(e entry) { guarded = append(guarded, e) }
+	guard := func(e entry) { guarded = append(guarded, e) }
 	w := newProbe("w", 0, func(*probe) { assert.Fail(t, "called") })
 	p.mark(&w.watcher, Custom)
 	p.post(posted(func() { assert.Fail(t, "called") }))
-	p.pass(notClosed())
+	p.pass(notClosed(), guard)
 	require.Len(t, guarded, 2)
-	assert.Same(t, w, guarded[0].watcher())
-	assert.True(t, guarded[1].watcher() == nil)
+	assert.Same(t, w, guarded[0].callback().Watcher)
+	assert.Nil(t, guarded[1].callback().Watcher)
 	assert.EqualValues(t, 2, p.calls)
 }
 

@@ -134,12 +134,14 @@ func (l *Loop) expireTimers() {
 		if popped == fewDue && h.manyDue(l.mono) {
 			for _, e := range h.takeDue(l.mono) {
 				e.a.pos = 0
+				l.noteDue(&e.a.watcher, e.due)
 				e.a.self.(expirer).expire(e.due, l.mono)
 			}
 			return
 		}
 		e := h.heap[0]
 		h.remove(e.a)
+		l.noteDue(&e.a.watcher, e.due)
 		e.a.self.(expirer).expire(e.due, l.mono)
 	}
 }

@@ -44,6 +44,7 @@ func (l *Loop) wake() {
 	if !l.claim() {
 		return
 	}
+	l.noteClaim()
 	way := l.how.way.Load()
 	if way == directly {
 		l.counters.directWakes.Inc()
@@ -66,6 +67,7 @@ func (l *Loop) claim() bool { return l.parked.Load() != 0 && l.parked.CompareAnd
 // which may be late.
 func (l *Loop) rouse() {
 	if l.claim() {
+		l.noteClaim()
 		l.counters.directWakes.Inc()
 	} // else a sender has, whose write may be late too
 	l.poller.expire()
@@ -77,7 +79,11 @@ func (l *Loop) rouse() {
 func (l *Loop) park(until time.Duration, files bool) {
 	l.publish() // before beforeWait: after it others may touch the loop
 	l.beforeWait()
-	l.sleep(until, files)
+	if o := l.observers.Load(); o != nil {
+		o.sleep(l, until, files)
+	} else {
+		l.sleep(until, files)
+	}
 	l.afterWait()
 }
 

@@ -1,0 +1,72 @@
+package ev
+
+import (
+	"log/slog"
+	"runtime/debug"
+	"runtime/trace"
+	"time"
+
+	"go.uber.org/atomic"
+)
+
+// callPending is a pass. Its calls are guarded if somebody wants to know of
+// them: for everybody else that costs two loads a pass, and nothing a call.
+func (l *Loop) callPending(closed *atomic.Uint32) {
+	o := l.observers.Load()
+	if o != nil && l.pending.count > 0 {
+		o.pass(l)
+	}
+	var guard func(entry)
+	if o != nil || l.guarded || trace.IsEnabled() {
+		guard = l.guardFunc
+	}
+	l.pending.pass(closed, guard)
+}
+
+// guard makes a callback, with all around it that was asked for. What it defers
+// is done too when the callback panics or calls runtime.Goexit.
+func (l *Loop) guard(e entry) {
+	c := e.callback()
+	if l.labels != nil {
+		outer := l.labels.enter(c)
+		defer l.labels.set(outer)
+	}
+	if trace.IsEnabled() {
+		defer l.traceRegion(c)()
+	}
+	if o := l.observers.Load(); o != nil {
+		o.begin(c, l.instant())
+		defer func() { o.end(c, l.instant()) }()
+	}
+	if l.slow > 0 {
+		defer l.logSlow(c, time.Now())
+	}
+	if l.onPanic != nil {
+		defer func() {
+			if v := recover(); v != nil {
+				l.recovered(c, v, debug.Stack())
+			}
+		}()
+	}
+	e.call()
+}
+
+// recovered logs before it calls the handler, which may panic again.
+func (l *Loop) recovered(c Callback, v any, stack []byte) {
+	if l.logger != nil {
+		l.logger.Error("ev: panic in a callback", c.attributes(l), "panic", v, "stack", string(stack))
+	}
+	l.onPanic(c.Watcher, v, stack)
+}
+
+func (l *Loop) logSlow(c Callback, start time.Time) {
+	took := time.Since(start)
+	if took <= l.slow {
+		return
+	}
+	logger := l.logger
+	if logger == nil {
+		logger = slog.Default()
+	}
+	logger.Warn("ev: slow callback", c.attributes(l), "took", took)
+}

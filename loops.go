@@ -1,0 +1,64 @@
+package ev
+
+import (
+	"cmp"
+	"runtime"
+	"slices"
+	"strconv"
+	"sync"
+	"weak"
+)
+
+// live is every loop of the process that was not closed, for whoever wants to
+// look at them all. It keeps none of them alive: one that is dropped without
+// Close goes, as it did before anybody counted.
+var live struct {
+	mu    sync.Mutex
+	last  uint64
+	loops map[uint64]weak.Pointer[Loop]
+}
+
+// Loops returns the loops that were made and not closed yet, the oldest first.
+// Any goroutine may call it. It is for tools that show what a process does.
+func Loops() []*Loop {
+	live.mu.Lock()
+	var loops []*Loop
+	for _, p := range live.loops {
+		if l := p.Value(); l != nil {
+			loops = append(loops, l)
+		}
+	}
+	live.mu.Unlock()
+	slices.SortFunc(loops, func(a, b *Loop) int { return cmp.Compare(a.id, b.id) })
+	return loops
+}
+
+// ID returns a number that no other loop of the process has: 1 for the first
+// one made. Any goroutine may call it.
+func (l *Loop) ID() uint64 { return l.id }
+
+// title is how profiles and traces call the loop.
+func (l *Loop) title() string {
+	if l.name != "" {
+		return l.name
+	}
+	return "loop " + strconv.FormatUint(l.id, 10)
+}
+
+func enlist(l *Loop) {
+	live.mu.Lock()
+	defer live.mu.Unlock()
+	if live.loops == nil {
+		live.loops = make(map[uint64]weak.Pointer[Loop])
+	}
+	live.last++
+	l.id = live.last
+	live.loops[l.id] = weak.Make(l)
+	runtime.AddCleanup(l, delist, l.id)
+}
+
+func delist(id uint64) {
+	live.mu.Lock()
+	defer live.mu.Unlock()
+	delete(live.loops, id)
+}

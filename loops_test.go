@@ -1,0 +1,97 @@
+package ev_test
+
+import (
+	"runtime"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/goevlib/ev"
+)
+
+func TestLoopsAreListedUntilTheyAreClosed(t *testing.T) {
+	a, b := newLoop(t), newLoop(t)
+	assert.Less(t, a.ID(), b.ID())
+	all := ev.Loops()
+	assert.Contains(t, all, a)
+	assert.Contains(t, all, b)
+	assert.True(t, slices.IsSortedFunc(all, func(a, b *ev.Loop) int { return int(a.ID()) - int(b.ID()) }))
+	require.NoError(t, a.Close())
+	assert.NotContains(t, ev.Loops(), a)
+	assert.Contains(t, ev.Loops(), b)
+}
+
+// listed reports whether a loop of this number is among Loops.
+func listed(id uint64) bool {
+	return slices.ContainsFunc(ev.Loops(), func(l *ev.Loop) bool { return l.ID() == id })
+}
+
+func TestTheListKeepsNoLoopAlive(t *testing.T) {
+	id := func() uint64 {
+		l, err := ev.New(ev.WithBackend(ev.BackendChan)) // it has no descriptor that would leak
+		require.NoError(t, err)
+		return l.ID()
+	}()
+	for range 100 {
+		runtime.GC()
+		if !listed(id) {
+			return
+		}
+		time.Sleep(time.Millisecond)
+	}
+	assert.Fail(t, "a loop that was dropped is listed still")
+}
+
+func TestKeepersAreWhatRunWaitsFor(t *testing.T) {
+	l := newLoop(t)
+	keeps := ev.NewTimer(l, time.Hour, 0, func(*ev.Timer) {})
+	weak := ev.NewAsync(l, func(*ev.Async) {})
+	keeps.Start()
+	weak.Start()
+	weak.Keep(false)
+	assert.Equal(t, []ev.Watcher{keeps}, slices.Collect(l.Keepers()))
+	for range l.Keepers() {
+		break
+	}
+	assert.Zero(t, l.Refs())
+	l.Ref()
+	assert.Equal(t, 1, l.Refs())
+	l.Unref()
+	assert.Len(t, slices.Collect(l.Watchers()), 2)
+}
+
+func TestPendingAtCountsByPriority(t *testing.T) {
+	l := newLoop(t)
+	var all []*ev.Async
+	for p := ev.MinPriority; p <= ev.MaxPriority; p++ {
+		for range p - ev.MinPriority {
+			a := ev.NewAsync(l, func(*ev.Async) {}, ev.Priority(p))
+			a.Feed(ev.Custom)
+			all = append(all, a)
+		}
+	}
+	for p := ev.MinPriority; p <= ev.MaxPriority; p++ {
+		assert.Equal(t, p-ev.MinPriority, l.PendingAt(p))
+	}
+	all[len(all)-2].Clear()
+	assert.Equal(t, 3, l.PendingAt(ev.MaxPriority))
+	assert.PanicsWithValue(t, "ev: Loop.PendingAt: no such priority: 3", func() { l.PendingAt(3) })
+	l.Invoke()
+}
+
+func TestALoopSaysWhoRunsIt(t *testing.T) {
+	l := newLoop(t)
+	assert.False(t, l.Running())
+	assert.Zero(t, l.Goroutine())
+	require.NoError(t, l.Post(func() {
+		assert.True(t, l.Running())
+		stack := make([]byte, 64)
+		assert.Contains(t, string(stack[:runtime.Stack(stack, false)]), "goroutine "+itoa(l.Goroutine())+" ")
+	}))
+	run(t, l)
+	assert.False(t, l.Running())
+	assert.Zero(t, l.Goroutine())
+}

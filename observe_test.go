@@ -1,0 +1,214 @@
+package ev_test
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/goevlib/ev"
+)
+
+// diary is an observer that writes down what it is told.
+type diary struct{ lines []string }
+
+func (d *diary) note(format string, args ...any) {
+	d.lines = append(d.lines, fmt.Sprintf(format, args...))
+}
+
+func (d *diary) observer() *ev.Observer {
+	return &ev.Observer{
+		Begin:  func(c ev.Callback, _ time.Time) { d.note("begin %s", c) },
+		End:    func(c ev.Callback, _ time.Time) { d.note("end %s", c) },
+		Pass:   func(l *ev.Loop, _ time.Time) { d.note("pass of %d", l.Pending()) },
+		Due:    func(w ev.Watcher, _, _ time.Time) { d.note("due %s", w.Name()) },
+		Park:   func(time.Time) { d.note("park") },
+		Unpark: func(time.Time, time.Duration) { d.note("unpark") },
+	}
+}
+
+func TestAnObserverIsToldWhatTheLoopDoes(t *testing.T) {
+	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
+		var d diary
+		defer l.Observe(d.observer())()
+		a := ev.NewAsync(l, func(a *ev.Async) { d.note("async"); a.Stop() }, ev.Name("a"), ev.Priority(1))
+		a.Start()
+		ev.NewTimer(l, time.Millisecond, 0, func(*ev.Timer) { d.note("timer"); a.Send() }, ev.Name("t")).Start()
+		run(t, l)
+		assert.Equal(t, []string{
+			"park", "unpark", "due t",
+			"pass of 1", "begin Timer t", "timer", "end Timer t",
+			"pass of 1", "begin Async a", "async", "end Async a",
+		}, withoutSpuriousParks(d.lines))
+	})
+}
+
+// withoutSpuriousParks removes what a wake-up for nothing, or one that came a
+// little early, adds.
+func withoutSpuriousParks(lines []string) []string {
+	for i := 0; i+3 < len(lines); {
+		if slices.Equal(lines[i:i+4], []string{"park", "unpark", "park", "unpark"}) {
+			lines = slices.Delete(lines, i, i+2)
+		} else {
+			i++
+		}
+	}
+	return lines
+}
+
+func TestTimesToldToAnObserverAreInOrder(t *testing.T) {
+	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
+		start := time.Now()
+		var at []time.Time
+		var due, noticed time.Time
+		defer l.Observe(&ev.Observer{
+			Begin:  func(_ ev.Callback, now time.Time) { at = append(at, now) },
+			End:    func(_ ev.Callback, now time.Time) { at = append(at, now) },
+			Park:   func(now time.Time) { at = append(at, now) },
+			Unpark: func(now time.Time, _ time.Duration) { at = append(at, now) },
+			Due:    func(_ ev.Watcher, d, now time.Time) { due, noticed = d, now },
+		})()
+		ev.NewTimer(l, 20*time.Millisecond, 0, func(*ev.Timer) {}).Start()
+		run(t, l)
+		at = append(at, time.Now())
+		assert.True(t, slices.IsSortedFunc(at, time.Time.Compare), "%v", at)
+		assert.False(t, due.After(noticed))
+		assert.GreaterOrEqual(t, due.Sub(start), 15*time.Millisecond) // it counts from Now, which is older
+	})
+}
+
+func TestUnparkTellsHowLongAgoTheLoopWasWoken(t *testing.T) {
+	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
+		parked := make(chan struct{}, 100)
+		var woken []time.Duration
+		defer l.Observe(&ev.Observer{
+			Park:   func(time.Time) { parked <- struct{}{} },
+			Unpark: func(_ time.Time, d time.Duration) { woken = append(woken, d) },
+		})()
+		a := ev.NewAsync(l, func(a *ev.Async) { a.Stop() })
+		a.Start()
+		go func() {
+			for l.Stats().Parks == 0 { // Park is told a moment before
+				time.Sleep(time.Millisecond)
+			}
+			a.Send()
+		}()
+		run(t, l)
+		require.NotEmpty(t, woken)
+		assert.GreaterOrEqual(t, woken[len(woken)-1], time.Duration(0), "%v", woken)
+
+		woken = nil
+		ev.NewTimer(l, time.Millisecond, 0, func(*ev.Timer) {}).Start()
+		run(t, l)
+		require.NotEmpty(t, woken)
+		assert.Negative(t, woken[len(woken)-1], "a timer ended it: %v", woken)
+	})
+}
+
+func TestEndIsToldOfACallbackThatPanicsOrGoesAway(t *testing.T) {
+	l := newLoop(t)
+	var d diary
+	defer l.Observe(d.observer())()
+	require.NoError(t, l.Post(func() { panic("boom") }))
+	assert.PanicsWithValue(t, "boom", func() { _ = l.Run(context.Background()) })
+	require.NoError(t, l.Post(func() { runtime.Goexit() }))
+	var wg sync.WaitGroup
+	wg.Go(func() { _ = l.Run(context.Background()) })
+	wg.Wait()
+	var kinds []string
+	for _, line := range d.lines {
+		if word, _, _ := strings.Cut(line, " "); word == "begin" || word == "end" {
+			kinds = append(kinds, word)
+		}
+	}
+	assert.Equal(t, []string{"begin", "end", "begin", "end"}, kinds)
+}
+
+func TestCallbacksOfANestedRunAreToldInsideTheOuterOne(t *testing.T) {
+	l := newLoop(t)
+	var d diary
+	inner := ev.NewAsync(l, func(a *ev.Async) { a.Stop() }, ev.Name("inner"))
+	outer := ev.NewAsync(l, func(a *ev.Async) { a.Stop(); inner.Send(); nowait(t, l) }, ev.Name("outer"))
+	inner.Start()
+	outer.Start()
+	outer.Send()
+	stop := l.Observe(&ev.Observer{Begin: d.observer().Begin, End: d.observer().End})
+	run(t, l)
+	assert.Equal(t, []string{"begin Async outer", "begin Async inner", "end Async inner", "end Async outer"}, d.lines)
+
+	stop()
+	stop() // once more does no harm
+	outer.Start()
+	outer.Send()
+	inner.Start()
+	run(t, l)
+	assert.Len(t, d.lines, 4, "nothing is told after stop")
+}
+
+func TestObserversComeAndGoWhileTheLoopRuns(t *testing.T) {
+	l := newLoop(t)
+	a := ev.NewAsync(l, func(*ev.Async) {})
+	a.Start()
+	start(t, l)
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			for range 100 {
+				depth := 0
+				stop := l.Observe(&ev.Observer{
+					Begin: func(ev.Callback, time.Time) { depth++ },
+					End:   func(ev.Callback, time.Time) { depth-- },
+				})
+				a.Send()
+				stop()
+			}
+		})
+	}
+	wg.Wait()
+}
+
+func TestObserveOfNothingPanics(t *testing.T) {
+	l := newLoop(t)
+	assert.PanicsWithValue(t, "ev: Loop.Observe: nil observer", func() { l.Observe(nil) })
+}
+
+func TestACallbackSaysWhatItIs(t *testing.T) {
+	l := newLoop(t)
+	named := ev.CallbackOf(ev.NewTimer(l, 0, 0, func(*ev.Timer) {}, ev.Name("flush")))
+	assert.Equal(t, "Timer", named.Kind())
+	assert.Equal(t, "flush", named.Name())
+	assert.Equal(t, "Timer flush", named.String())
+	assert.Regexp(t, `observe_test\.go:\d+$`, named.Position())
+
+	unnamed := ev.CallbackOf(ev.NewQueue(l, 0, func(*ev.Queue[int], []int) {}))
+	assert.Equal(t, "Queue", unnamed.Kind())
+	assert.Regexp(t, `^Queue observe_test\.go:\d+$`, unnamed.String())
+	assert.NotEqual(t, named.PC(), unnamed.PC())
+
+	assert.Equal(t, "unknown", ev.Callback{}.Position())
+}
+
+func TestPostedFunctionsAreToldApart(t *testing.T) {
+	l := newLoop(t)
+	var kinds []string
+	defer l.Observe(&ev.Observer{Begin: func(c ev.Callback, _ time.Time) {
+		assert.Nil(t, c.Watcher)
+		assert.Regexp(t, `observe_test\.go:\d+$`, c.Position())
+		kinds = append(kinds, c.Kind())
+	}})()
+	require.NoError(t, l.Post(func() {
+		ev.Go(l, func() (int, error) { return 1, nil }, func(int, error) {
+			go func() { _, _ = ev.Call(context.Background(), l, func() (int, error) { l.Unref(); return 2, nil }) }()
+		})
+		l.Ref()
+	}))
+	run(t, l)
+	assert.Equal(t, []string{"Post", "Go", "Call"}, kinds)
+}
