@@ -86,18 +86,14 @@ func TestTimesToldToAnObserverAreInOrder(t *testing.T) {
 
 func TestUnparkTellsHowLongAgoTheLoopWasWoken(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
-		parked := make(chan struct{}, 100)
 		var woken []time.Duration
 		defer l.Observe(&ev.Observer{
-			Park:   func(time.Time) { parked <- struct{}{} },
 			Unpark: func(_ time.Time, d time.Duration) { woken = append(woken, d) },
 		})()
 		a := ev.NewAsync(l, func(a *ev.Async) { a.Stop() })
 		a.Start()
 		go func() {
-			for l.Stats().Parks == 0 { // Park is told a moment before
-				time.Sleep(time.Millisecond)
-			}
+			untilParked(t, l, 0)
 			a.Send()
 		}()
 		run(t, l)
