@@ -1,0 +1,114 @@
+package curl
+
+// #include "shim.h"
+import "C"
+
+import (
+	"runtime/cgo"
+	"time"
+	"unsafe"
+
+	"github.com/goevlib/ev"
+)
+
+// libcurl calls these three while it is at work, inside one of its functions that
+// the loop's goroutine has called, and must not be called from them
+// (CURLM_RECURSIVE_API_CALL). They touch watchers and keep what came. User code,
+// which may call anything, and panic, runs later: see Transfer.
+
+// aborted tells libcurl to give up: the reason is in Multi.broken.
+const aborted C.int = -1
+
+//export evcurlSocket
+func evcurlSocket(handle C.uintptr_t, fd C.curl_socket_t, what C.int) C.int {
+	m := cgo.Handle(handle).Value().(*Multi)
+	if err := m.watch(fd, what); err != nil {
+		m.broken = err
+		return aborted
+	}
+	return 0
+}
+
+//export evcurlTimer
+func evcurlTimer(handle C.uintptr_t, ms C.long) C.int {
+	m := cgo.Handle(handle).Value().(*Multi)
+	if err := m.arm(ms); err != nil {
+		m.broken = err
+		return aborted
+	}
+	return 0
+}
+
+//export evcurlBody
+func evcurlBody(handle C.uintptr_t, part *C.char, size C.size_t) C.size_t {
+	t := cgo.Handle(handle).Value().(*Transfer)
+	t.receive(unsafe.Slice((*byte)(unsafe.Pointer(part)), size))
+	return size
+}
+
+// watch is the first mapping: what libcurl wants to know of a socket is an
+// ev.IO. libcurl takes leave of a socket before it closes it, so that a number
+// used again is a new watcher.
+func (m *Multi) watch(fd C.curl_socket_t, what C.int) error {
+	w := m.sockets[fd]
+	switch {
+	case what == C.CURL_POLL_REMOVE:
+		if w != nil {
+			w.Stop()
+			delete(m.sockets, fd)
+		}
+		return nil
+	case w != nil:
+		return w.SetEvents(interest(what))
+	}
+	w = ev.NewIO(m.loop, int(fd), interest(what), m.ready, ev.Name("curl socket"))
+	if err := w.Start(); err != nil {
+		return err
+	}
+	m.sockets[fd] = w
+	return nil
+}
+
+func interest(what C.int) ev.Events {
+	switch what {
+	case C.CURL_POLL_IN:
+		return ev.Read
+	case C.CURL_POLL_OUT:
+		return ev.Write
+	case C.CURL_POLL_INOUT:
+		return ev.Read | ev.Write
+	}
+	return ev.None
+}
+
+func (m *Multi) ready(w *ev.IO, got ev.Events) {
+	var events C.int
+	if got&ev.Read != 0 {
+		events |= C.CURL_CSELECT_IN
+	}
+	if got&ev.Write != 0 {
+		events |= C.CURL_CSELECT_OUT
+	}
+	if got&ev.Error != 0 {
+		events |= C.CURL_CSELECT_ERR
+	}
+	m.act(C.curl_socket_t(w.FD()), events)
+}
+
+// arm is the second mapping: libcurl's next deadline is an ev.Timer. Zero means
+// soon, but not from in here, and that is what a Timer started now does.
+func (m *Multi) arm(ms C.long) error {
+	m.timer.Stop()
+	if ms < 0 {
+		return nil
+	}
+	// libcurl counts from the present, a Timer from the loop's time.
+	late := time.Since(m.loop.Now())
+	if err := m.timer.Set(time.Duration(ms)*time.Millisecond+late, 0); err != nil {
+		return err
+	}
+	m.timer.Start()
+	return nil
+}
+
+func (m *Multi) due(*ev.Timer) { m.act(C.CURL_SOCKET_TIMEOUT, 0) }
