@@ -1,0 +1,35 @@
+package evtime
+
+import (
+	"time"
+
+	"github.com/goevlib/ev"
+)
+
+// newTimer makes the timer of what the constructor makes, whose arguments it
+// checks.
+func newTimer(constructor string, l *ev.Loop, noCallback bool, expire func(*ev.Timer), opts []ev.Option) *ev.Timer {
+	if l == nil {
+		panic("evtime: " + constructor + ": nil loop")
+	}
+	if noCallback {
+		panic("evtime: " + constructor + ": nil callback")
+	}
+	for _, o := range opts {
+		if o == nil {
+			panic("evtime: " + constructor + ": nil option")
+		}
+	}
+	return ev.NewTimer(l, 0, 0, expire, opts...)
+}
+
+// arm has t fire once, at that moment, whatever it waited for before. The timer
+// counts from Loop.Now, which is in the past.
+func arm(t *ev.Timer, at time.Time) {
+	t.Stop()
+	_ = t.Set(at.Sub(t.Loop().Now()), 0) // of an inactive timer: it cannot fail
+	t.Start()
+}
+
+// waiting reports whether t will fire, or has and its callback has not begun.
+func waiting(t *ev.Timer) bool { return t.Active() || t.Pending() }
