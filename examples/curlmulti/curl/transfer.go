@@ -50,7 +50,7 @@ type Transfer struct {
 	spare   []byte     // was delivered, to be filled again
 	result  Result
 	err     error
-	over    bool // no callback any more
+	over    bool // cancelled, or Done was called
 }
 
 // Start begins a transfer. It does not call back before it returns. It fails for
@@ -129,7 +129,7 @@ func (t *Transfer) receive(part []byte) {
 }
 
 func (t *Transfer) deliver() {
-	if t.over {
+	if t.silent() {
 		return
 	}
 	part := t.body
@@ -140,6 +140,10 @@ func (t *Transfer) deliver() {
 	}
 }
 
+// silent reports whether there is no callback any more. What libcurl has done with
+// is not the Multi's to cancel, and may not have been delivered when that closes.
+func (t *Transfer) silent() bool { return t.over || t.multi.multi == nil }
+
 // end lets go of what libcurl has done with. That the loop is told after the
 // last part of the body was is what keeps their order.
 func (t *Transfer) end(err error) {
@@ -148,7 +152,7 @@ func (t *Transfer) end(err error) {
 	t.result.Connects = int(C.evcurl_info(t.easy, C.CURLINFO_NUM_CONNECTS))
 	t.release()
 	t.post(func() {
-		if !t.over {
+		if !t.silent() {
 			t.over = true
 			t.request.Done(t.result, t.err)
 		}
