@@ -17,7 +17,8 @@ type Async struct {
 	_ noCopy
 	request
 	watcher
-	fn func(*Async)
+	fn       func(*Async)
+	notifier *notifier // nil until Notifier is called
 }
 
 // NewAsync makes an Async. It does nothing until Start. It panics when l or fn
@@ -34,6 +35,9 @@ func NewAsync(l *Loop, fn func(*Async), opts ...Option) *Async {
 func (a *Async) Start() {
 	if a.begin() {
 		a.loop.requests.activate(&a.request)
+		if a.notifier != nil {
+			a.notifier.watch(a)
+		}
 	}
 }
 
@@ -69,8 +73,14 @@ func (a *Async) SetCallback(fn func(*Async)) {
 }
 
 func (a *Async) call()         { a.fn(a) }
-func (a *Async) halt()         { a.loop.requests.deactivate(&a.request) }
 func (a *Async) callback() any { return a.fn }
+
+func (a *Async) halt() {
+	a.loop.requests.deactivate(&a.request)
+	if a.notifier != nil {
+		a.notifier.unwatch()
+	}
+}
 
 // request is the word by which other goroutines ask for a watcher's callback,
 // and its link in the loop's list of such requests.
@@ -150,6 +160,8 @@ type requests struct {
 	// The loop goroutine's. A request has a number while it is active or linked.
 	all  []*request // by number less one; nil is free
 	free []uint32
+
+	notifiers *notifiers // nil until one of the Asyncs has a Notifier
 }
 
 func (q *requests) empty() bool { return q.head.Load() == 0 }

@@ -1,0 +1,37 @@
+package ev_test
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+
+	"github.com/goevlib/ev"
+)
+
+func TestBackendChanHasNoNotifier(t *testing.T) {
+	l := newLoop(t, ev.WithBackend(ev.BackendChan))
+	a := ev.NewAsync(l, func(*ev.Async) {})
+	a.Start()
+	f, err := a.Notifier()
+	assert.Nil(t, f)
+	assert.ErrorIs(t, err, errors.ErrUnsupported)
+	assert.ErrorContains(t, err, "ev: Async.Notifier: the backend chan has no descriptors: ")
+	a.Send()
+	nowait(t, l) // it works as before
+	a.Stop()
+}
+
+func TestAClosedLoopHasNoNotifier(t *testing.T) {
+	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
+		a := ev.NewAsync(l, func(*ev.Async) {})
+		assert.NoError(t, l.Close())
+		f, err := a.Notifier()
+		assert.Nil(t, f)
+		assert.ErrorIs(t, err, ev.ErrClosed)
+	})
+}
+
+func TestAnAsyncThatNoConstructorMadeHasNoNotifier(t *testing.T) {
+	assert.PanicsWithValue(t, "ev: Notifier of an Async that no constructor made", func() { _, _ = new(ev.Async).Notifier() })
+}
