@@ -47,6 +47,10 @@ func (l *Loop) Running() bool {
 	return len(l.runs) > 0
 }
 
+// Parked reports whether the loop sleeps, and nobody has woken it yet. Any
+// goroutine may call it.
+func (l *Loop) Parked() bool { return l.parked.Load() != 0 }
+
 // Goroutine returns the number, as stack traces have it, of the goroutine in
 // Run, or 0: with it a loop that is stuck can be found among the stacks of the
 // process. (RunOnce and RunNoWait look for it only with EV_DEBUG=1.) Any goroutine

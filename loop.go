@@ -162,7 +162,13 @@ func (l *Loop) run(ctx context.Context, mode runMode) (err error) {
 	// as a return does: usable by another Run, and closable.
 	outer := l.ctx
 	l.ctx = ctx
+	if o := l.observers.Load(); o != nil {
+		o.enter(l.instant())
+	}
 	defer func() {
+		if o := l.observers.Load(); o != nil {
+			o.leave(l.instant())
+		}
 		l.ctx = outer
 		err = l.leave(err)
 	}()

@@ -16,6 +16,9 @@ import (
 // callback: Begin and End come in pairs, as parentheses do. What a watcher's own
 // Invoke calls is part of the callback that called it.
 type Observer struct {
+	// Enter is called when a Run, RunOnce or RunNoWait has begun, Leave before it
+	// returns, nested ones included.
+	Enter, Leave func(at time.Time)
 	// Begin is called before each callback, and End after it, also after one that
 	// panicked or called runtime.Goexit.
 	Begin, End func(c Callback, at time.Time)
@@ -74,6 +77,22 @@ type observers struct {
 	all     []*Observer
 }
 
+func (o *observers) enter(at time.Time) {
+	for _, o := range o.all {
+		if o.Enter != nil {
+			o.Enter(at)
+		}
+	}
+}
+
+func (o *observers) leave(at time.Time) {
+	for _, o := range o.all {
+		if o.Leave != nil {
+			o.Leave(at)
+		}
+	}
+}
+
 func (o *observers) begin(c Callback, at time.Time) {
 	for _, o := range o.all {
 		if o.Begin != nil {
@@ -126,7 +145,7 @@ func (o *observers) sleep(l *Loop, until time.Duration, files bool) {
 	l.sleep(until, files)
 	at, woken := l.instant(), time.Duration(-1)
 	if claimed := o.claimed.Load(); claimed != 0 {
-		woken = at.Sub(l.base) - time.Duration(claimed)
+		woken = max(0, at.Sub(l.base)-time.Duration(claimed))
 	}
 	for _, o := range o.all {
 		if o.Unpark != nil {

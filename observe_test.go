@@ -25,6 +25,8 @@ func (d *diary) note(format string, args ...any) {
 
 func (d *diary) observer() *ev.Observer {
 	return &ev.Observer{
+		Enter:  func(time.Time) { d.note("enter") },
+		Leave:  func(time.Time) { d.note("leave") },
 		Begin:  func(c ev.Callback, _ time.Time) { d.note("begin %s", c) },
 		End:    func(c ev.Callback, _ time.Time) { d.note("end %s", c) },
 		Pass:   func(l *ev.Loop, _ time.Time) { d.note("pass of %d", l.Pending()) },
@@ -43,9 +45,9 @@ func TestAnObserverIsToldWhatTheLoopDoes(t *testing.T) {
 		ev.NewTimer(l, time.Millisecond, 0, func(*ev.Timer) { d.note("timer"); a.Send() }, ev.Name("t")).Start()
 		run(t, l)
 		assert.Equal(t, []string{
-			"park", "unpark", "due t",
+			"enter", "park", "unpark", "due t",
 			"pass of 1", "begin Timer t", "timer", "end Timer t",
-			"pass of 1", "begin Async a", "async", "end Async a",
+			"pass of 1", "begin Async a", "async", "end Async a", "leave",
 		}, withoutSpuriousParks(d.lines))
 	})
 }

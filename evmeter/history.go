@@ -1,0 +1,79 @@
+package evmeter
+
+import "time"
+
+// Window is how far back a Reading's History goes.
+const Window = 3 * time.Minute
+
+const seconds = int64(Window / time.Second)
+
+// Second is what happened in one second.
+type Second struct {
+	Began      time.Time     `json:"began"`
+	Busy       time.Duration `json:"busy_ns"`
+	Iterations uint64        `json:"iterations"`
+	Callbacks  uint64        `json:"callbacks"`
+	Slowest    time.Duration `json:"slowest_ns"` // the longest callback that ended
+	Lag        time.Duration `json:"lag_ns"`     // the latest timer
+	Wakeup     time.Duration `json:"wakeup_ns"`  // the latest wake-up
+}
+
+func (s *Second) callback(d time.Duration) {
+	s.Callbacks++
+	s.Slowest = max(s.Slowest, d)
+}
+
+func (s *Second) lag(d time.Duration)    { s.Lag = max(s.Lag, d) }
+func (s *Second) wakeup(d time.Duration) { s.Wakeup = max(s.Wakeup, d) }
+
+// history is a ring: second n after epoch, by the monotonic clock, is at n modulo
+// its length.
+type history struct {
+	epoch time.Time
+	ring  [seconds]Second
+}
+
+func (h *history) number(t time.Time) int64 { return int64(t.Sub(h.epoch) / time.Second) }
+func (h *history) began(n int64) time.Time  { return h.epoch.Add(time.Duration(n) * time.Second) }
+func (h *history) at(t time.Time) *Second   { return h.second(h.number(t)) }
+func (h *history) has(n int64) (s Second, ok bool) {
+	s = h.ring[n%seconds]
+	return s, s.Began.Equal(h.began(n))
+}
+
+func (h *history) second(n int64) *Second {
+	if _, ok := h.has(n); !ok {
+		h.ring[n%seconds] = Second{Began: h.began(n)}
+	}
+	return &h.ring[n%seconds]
+}
+
+// busy adds the time from from to to, each second its part.
+func (h *history) busy(from, to time.Time) {
+	if oldest := to.Add(-Window); from.Before(oldest) {
+		from = oldest
+	}
+	for from.Before(to) {
+		end := h.began(h.number(from) + 1)
+		if end.After(to) {
+			end = to
+		}
+		h.at(from).Busy += end.Sub(from)
+		from = end
+	}
+}
+
+// last returns the seconds from since to now, the oldest first, those in which
+// nothing happened included. The second of now is not over, and not among them.
+func (h *history) last(since, now time.Time) []Second {
+	n := h.number(now)
+	all := []Second{} // not null in JSON
+	for i := max(h.number(since), n-seconds+1); i < n; i++ {
+		s, ok := h.has(i)
+		if !ok {
+			s = Second{Began: h.began(i)}
+		}
+		all = append(all, s)
+	}
+	return all
+}

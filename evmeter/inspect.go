@@ -1,0 +1,91 @@
+package evmeter
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"fmt"
+	"runtime"
+	"slices"
+
+	"github.com/goevlib/ev"
+)
+
+// Inspection is what only the loop's goroutine can tell.
+type Inspection struct {
+	Active    []Active `json:"active"` // the most numerous first
+	Refs      int      `json:"refs"`   // references that keep Run going besides watchers: Ref, and each Go in progress
+	Depth     int      `json:"depth"`  // of nested Runs
+	Iteration uint64   `json:"iteration"`
+}
+
+// Active is a group of active watchers of one kind, name, priority and function.
+type Active struct {
+	Kind     string `json:"kind"`
+	Name     string `json:"name"`
+	Position string `json:"position"`
+	Priority int    `json:"priority"`
+	Count    int    `json:"count"`
+	Keeping  int    `json:"keeping"` // of them, those that keep Run going
+}
+
+// Inspect asks the loop itself, by a Call: it costs the loop a little for each
+// active watcher, and the answer comes when the loop has time for it. It returns
+// ctx.Err() if that is too late, and ev.ErrClosed.
+func Inspect(ctx context.Context, l *ev.Loop) (Inspection, error) {
+	return ev.Call(ctx, l, func() (Inspection, error) {
+		in := Inspection{Refs: l.Refs(), Depth: l.Depth(), Iteration: l.Iteration()}
+		groups := make(map[key]*Active)
+		group := func(w ev.Watcher) *Active {
+			c := ev.CallbackOf(w)
+			k := keyOf(c)
+			if groups[k] == nil {
+				groups[k] = &Active{Kind: k.kind, Name: k.name, Position: c.Position(), Priority: k.priority}
+			}
+			return groups[k]
+		}
+		for w := range l.Watchers() {
+			group(w).Count++
+		}
+		for w := range l.Keepers() {
+			group(w).Keeping++
+		}
+		for _, a := range groups {
+			in.Active = append(in.Active, *a)
+		}
+		slices.SortFunc(in.Active, func(a, b Active) int {
+			return cmp.Or(cmp.Compare(b.Count, a.Count), cmp.Compare(a.Kind, b.Kind),
+				cmp.Compare(a.Name, b.Name), cmp.Compare(a.Position, b.Position))
+		})
+		return in, nil
+	})
+}
+
+// maxStacks is how much of the stacks of all goroutines is looked through.
+const maxStacks = 64 << 20
+
+// Stack returns the stack of the goroutine that is in the loop's Run, or "" if it
+// was not found: of a loop that does not answer, it shows where it hangs. It stops
+// the whole process for as long as it takes to print the stacks of all goroutines.
+func Stack(l *ev.Loop) string {
+	id := l.Goroutine()
+	if id == 0 {
+		return ""
+	}
+	header := fmt.Appendf(nil, "goroutine %d [", id)
+	for _, stack := range bytes.Split(allStacks(), []byte("\n\n")) {
+		if bytes.HasPrefix(stack, header) {
+			return string(stack)
+		}
+	}
+	return ""
+}
+
+func allStacks() []byte {
+	for size := 1 << 20; ; size *= 4 {
+		buf := make([]byte, size)
+		if n := runtime.Stack(buf, true); n < size || size >= maxStacks {
+			return buf[:n]
+		}
+	}
+}

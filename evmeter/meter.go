@@ -1,0 +1,136 @@
+// Package evmeter measures live loops: how busy they are, which callbacks take
+// how long, how late timers run and wake-ups arrive. It is what the page of
+// evdebug shows and the collector of evprom exports, and it can be used by itself.
+//
+// Nothing is measured, and nothing paid, until somebody asks for a loop's Meter.
+// It stops by itself when nobody has read it for Linger, and goes on at the next
+// Read.
+package evmeter
+
+import (
+	"sync"
+	"time"
+
+	"github.com/goevlib/ev"
+)
+
+// Linger is for how long a Meter goes on that nobody reads.
+const Linger = 5 * time.Minute
+
+// meters are those of the loops that were looked at. A Meter keeps its loop
+// alive, so On drops those of loops that are gone.
+var meters struct {
+	sync.Mutex
+	of map[uint64]*Meter // by the loop's number
+}
+
+// On returns the Meter of l, which measures from now on; all callers share it.
+// Any goroutine may call it.
+func On(l *ev.Loop) *Meter {
+	meters.Lock()
+	m := meters.of[l.ID()]
+	if m == nil {
+		forget()
+		m = newMeter(l)
+		if meters.of == nil {
+			meters.of = make(map[uint64]*Meter)
+		}
+		meters.of[l.ID()] = m
+	}
+	meters.Unlock()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.resume(time.Now())
+	return m
+}
+
+// forget drops the Meters of closed loops. It requires that meters is locked.
+func forget() {
+	live := make(map[uint64]bool)
+	for _, l := range ev.Loops() {
+		live[l.ID()] = true
+	}
+	for id := range meters.of {
+		if !live[id] {
+			delete(meters.of, id)
+		}
+	}
+}
+
+// Meter measures one loop. Any goroutine may call its methods.
+type Meter struct {
+	loop *ev.Loop
+
+	// Guarded by mu. The loop holds it for some nanoseconds per event, Read while
+	// it copies.
+	mu       sync.Mutex
+	stop     func()        // nil while nothing is measured
+	asked    time.Time     // when somebody read it last
+	since    time.Time     // when it began, or went on, to measure
+	observed time.Duration // what it measured before since
+	busy     time.Duration // until mark
+	mark     time.Time
+	idle     bool // the loop sleeps, or nobody runs it
+	turns    uint64
+	sources  sources
+	running  []Call // callbacks in progress, the outermost first
+	due      map[ev.Watcher]time.Time
+	slowest  []Call
+	wakeup   Histogram
+	lag      Histogram
+	callback Histogram
+	pending  [Levels]Depth
+	sampled  time.Time // when pending was looked at last
+	history  history
+}
+
+func newMeter(l *ev.Loop) *Meter {
+	m := &Meter{loop: l, wakeup: newHistogram(), lag: newHistogram(), callback: newHistogram()}
+	m.history.epoch = time.Now()
+	return m
+}
+
+// Loop returns the loop that is measured.
+func (m *Meter) Loop() *ev.Loop { return m.loop }
+
+// resume notes that somebody asked, and has the Meter measure. It requires that
+// mu is held, as what follows does.
+func (m *Meter) resume(now time.Time) {
+	m.asked = now
+	if m.stop != nil {
+		return
+	}
+	m.since, m.mark = now, now
+	m.idle = !m.loop.Running() || m.loop.Parked()
+	m.turns = m.loop.Stats().Iterations
+	m.running, m.due = nil, make(map[ev.Watcher]time.Time)
+	m.stop = m.loop.Observe(&ev.Observer{
+		Enter: m.wake, Leave: m.leave,
+		Begin: m.begin, End: m.end,
+		Pass: m.pass, Due: m.expired,
+		Park: m.park, Unpark: m.unpark,
+	})
+}
+
+// pause ends measuring that nobody has asked about for long.
+func (m *Meter) pause(now time.Time) {
+	if m.stop == nil || now.Sub(m.asked) < Linger {
+		return
+	}
+	m.account(now)
+	m.observed += now.Sub(m.since)
+	m.stop()
+	m.stop = nil
+}
+
+// account counts the time since mark as busy, if it was.
+func (m *Meter) account(now time.Time) {
+	if now.Before(m.mark) { // two goroutines read the clock, and the later one came first
+		return
+	}
+	if !m.idle {
+		m.busy += now.Sub(m.mark)
+		m.history.busy(m.mark, now)
+	}
+	m.mark = now
+}
