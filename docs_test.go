@@ -1,0 +1,192 @@
+package ev_test
+
+import (
+	"context"
+	"fmt"
+	"go/format"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// Every Go program in the documentation is complete, so that it can be copied,
+// and works as printed. One that ends with a comment "// Output:" is run and
+// compared with that; one of a package whose name ends with _test is a test file,
+// and passes; any other is compiled.
+//
+// The go command is slow to start: so all of them are packages of one module,
+// which lives for one test.
+func TestTheProgramsInTheDocumentationWork(t *testing.T) {
+	if _, err := exec.LookPath("go"); err != nil || testing.Short() {
+		t.Skip("needs the go command")
+	}
+	if runtime.GOOS == "windows" {
+		t.Skip("some of the programs watch descriptors")
+	}
+	blocks := programs(t)
+	dir := newModule(t)
+	for i, b := range blocks {
+		b.write(t, filepath.Join(dir, packageName(i)))
+	}
+	instrument := fmt.Sprint("-race=", raceEnabled)
+	goCommand(t, dir, "vet", "./...")
+	goCommand(t, dir, "build", instrument, "-o", "bin/", "./...")
+	goCommand(t, dir, "test", instrument, "./...")
+	for i, b := range blocks {
+		if want, ok := b.output(); ok {
+			t.Run(b.String(), func(t *testing.T) {
+				assert.Equal(t, want, runProgram(t, filepath.Join(dir, "bin", packageName(i))))
+			})
+		}
+	}
+}
+
+// block is a fenced block of code in a page.
+type block struct {
+	page     string
+	line     int // of its first line of code
+	language string
+	code     string
+}
+
+func (b block) String() string { return fmt.Sprintf("%s:%d", b.page, b.line) }
+
+// programs returns all blocks of Go.
+func programs(t *testing.T) (found []block) {
+	for _, page := range pages(t) {
+		_, blocks := split(t, page)
+		for _, b := range blocks {
+			if b.language == "go" {
+				found = append(found, b)
+			}
+		}
+	}
+	require.NotEmpty(t, found)
+	return found
+}
+
+// pages are the files of the documentation, by their paths from the root.
+func pages(t *testing.T) []string {
+	found := []string{"README.md", "CONTRIBUTING.md"}
+	require.NoError(t, filepath.WalkDir("docs", func(path string, _ fs.DirEntry, err error) error {
+		if filepath.Ext(path) == ".md" {
+			found = append(found, filepath.ToSlash(path))
+		}
+		return err
+	}))
+	return found
+}
+
+var fence = regexp.MustCompile("^( *)(```+) *([^` ]*)[^`]*$")
+
+// split separates a page's prose, with the lines of code empty, from its code.
+func split(t *testing.T, page string) (prose []string, blocks []block) {
+	text, err := os.ReadFile(page)
+	require.NoError(t, err)
+	end := "" // of the block that this is in
+	for number, line := range strings.Split(string(text), "\n") {
+		mark := fence.FindStringSubmatch(line)
+		switch {
+		case end == "" && mark == nil:
+			prose = append(prose, line)
+			continue
+		case end == "":
+			require.Empty(t, mark[1], "%s:%d: a block that is indented cannot be copied", page, number+1)
+			blocks = append(blocks, block{page: page, line: number + 2, language: mark[3]})
+			end = mark[2]
+		case line == end:
+			end = ""
+		default:
+			blocks[len(blocks)-1].code += line + "\n"
+		}
+		prose = append(prose, "")
+	}
+	require.Empty(t, end, "%s: a block does not end", page)
+	return prose, blocks
+}
+
+var clause = regexp.MustCompile(`(?m)^package (\w+)$`)
+
+// write makes the block a package. Its errors are reported by the page's lines.
+func (b block) write(t *testing.T, dir string) {
+	name := clause.FindStringSubmatch(b.code)
+	require.NotNil(t, name, "%s: not a complete program: it has no package clause", b)
+	file := "main.go"
+	if strings.HasSuffix(name[1], "_test") {
+		file = "page_test.go"
+	} else {
+		require.Equal(t, "main", name[1], "%s: neither a program nor a test file", b)
+	}
+	formatted, err := format.Source([]byte(b.code))
+	require.NoError(t, err, b)
+	assert.Equal(t, string(formatted), b.code, "%s: not gofmt'ed", b)
+
+	page, err := filepath.Abs(b.page)
+	require.NoError(t, err)
+	require.NoError(t, os.Mkdir(dir, 0o700))
+	source := fmt.Sprintf("//line %s:%d\n%s", page, b.line, b.code)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, file), []byte(source), 0o600))
+}
+
+var outputComment = regexp.MustCompile(`(?m)^\s*// Output:(.*\n(?:\s*//.*\n)*)`)
+
+// output returns what the program says that it prints, if it does.
+func (b block) output() (want string, ok bool) {
+	comment := outputComment.FindStringSubmatch(b.code)
+	if comment == nil {
+		return "", false
+	}
+	for line := range strings.Lines(comment[1]) {
+		line = strings.TrimPrefix(strings.TrimSpace(line), "//")
+		want += strings.TrimPrefix(line, " ") + "\n"
+	}
+	return strings.TrimSpace(want), true
+}
+
+func packageName(i int) string { return fmt.Sprint("program", i) }
+
+// newModule makes a module that uses this one, and has what this one's tests have.
+func newModule(t *testing.T) string {
+	const path = "github.com/goevlib/ev"
+	root, err := os.Getwd()
+	require.NoError(t, err)
+	mod, err := os.ReadFile("go.mod")
+	require.NoError(t, err)
+	sum, err := os.ReadFile("go.sum")
+	require.NoError(t, err)
+
+	dir := t.TempDir()
+	text := strings.Replace(string(mod), "module "+path+"\n", "module docs\n", 1)
+	text += fmt.Sprintf("\nrequire %s v0.0.0\n\nreplace %s => %q\n", path, path, root)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "go.mod"), []byte(text), 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "go.sum"), sum, 0o600))
+	return dir
+}
+
+func goCommand(t *testing.T, dir string, args ...string) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "go", args...)
+	cmd.Dir, cmd.Env = dir, append(os.Environ(), "GOWORK=off")
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, "go %s\n%s", strings.Join(args, " "), out)
+}
+
+// runProgram has the loop check that the program touches it from one goroutine
+// only: a page must not teach otherwise.
+func runProgram(t *testing.T, path string) string {
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, path)
+	cmd.Dir, cmd.Env = t.TempDir(), append(os.Environ(), "EV_DEBUG=1")
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	return strings.TrimSpace(string(out))
+}
