@@ -1,0 +1,123 @@
+package evflight
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+)
+
+// Write writes what the recorders have kept as one trace in Chrome's JSON format,
+// with a line for each loop: its callbacks by name, what is inside nested ones below
+// them, and its sleeps. A callback still in progress goes until now, and says so; of
+// one that is stuck that is all there is to see. Recording goes on meanwhile. The
+// error is w's.
+func Write(w io.Writer, recorders ...*Recorder) error {
+	now := time.Now()
+	var all []record
+	for _, r := range recorders {
+		all = append(all, r.records(now)...)
+	}
+	slices.SortStableFunc(all, func(a, b record) int {
+		return cmp.Or(a.began.Compare(b.began), cmp.Compare(a.depth, b.depth)) // the outer one first
+	})
+	base := now
+	if len(all) > 0 {
+		base = all[0].began
+	}
+	t := trace{Unit: "ns", Other: map[string]string{"began": base.Format(time.RFC3339Nano)}}
+	process := os.Getpid()
+	t.meta("process_name", process, 0, filepath.Base(os.Args[0]))
+	for _, r := range recorders {
+		t.meta("thread_name", process, r.loop.ID(), r.title())
+	}
+	for _, e := range all {
+		t.Events = append(t.Events, e.slice(process, base))
+	}
+	if err := json.NewEncoder(w).Encode(t); err != nil {
+		return fmt.Errorf("evflight: %w", err)
+	}
+	return nil
+}
+
+// Write writes what this recorder has kept.
+func (r *Recorder) Write(w io.Writer) error { return Write(w, r) }
+
+func (r *Recorder) title() string {
+	if r.loop.Name() != "" {
+		return r.loop.Name()
+	}
+	return fmt.Sprintf("loop %d", r.loop.ID())
+}
+
+// record is an event of one of several loops.
+type record struct {
+	event
+	loop       uint64
+	unfinished bool
+}
+
+func (r *Recorder) records(now time.Time) []record {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var all []record
+	for _, e := range r.ring {
+		all = append(all, record{e, r.loop.ID(), false})
+	}
+	for _, e := range r.open {
+		e.took = now.Sub(e.began)
+		all = append(all, record{e, r.loop.ID(), true})
+	}
+	return all
+}
+
+// trace is the JSON object format of Chrome's trace events.
+type trace struct {
+	Events []traceEvent      `json:"traceEvents"`
+	Unit   string            `json:"displayTimeUnit"`
+	Other  map[string]string `json:"otherData"`
+}
+
+// traceEvent has times in microseconds. "X" is a slice of time, "M" a name.
+type traceEvent struct {
+	Name     string         `json:"name"`
+	Category string         `json:"cat,omitempty"`
+	Phase    string         `json:"ph"`
+	Start    float64        `json:"ts"`
+	Duration float64        `json:"dur"`
+	Process  int            `json:"pid"`
+	Thread   uint64         `json:"tid"`
+	Args     map[string]any `json:"args,omitempty"`
+}
+
+func (t *trace) meta(what string, process int, thread uint64, name string) {
+	t.Events = append(t.Events, traceEvent{Name: what, Phase: "M", Process: process, Thread: thread, Args: map[string]any{"name": name}})
+}
+
+func (e record) slice(process int, base time.Time) traceEvent {
+	s := traceEvent{
+		Name: e.name, Category: "callback", Phase: "X", Process: process, Thread: e.loop,
+		Start: micros(e.began.Sub(base)), Duration: micros(e.took),
+	}
+	if e.name == "" {
+		s.Name, s.Category = "sleep", "sleep"
+		if e.woken >= 0 {
+			s.Args = map[string]any{"woken_by": "a send", "wakeup_us": micros(e.woken)}
+		} else {
+			s.Args = map[string]any{"woken_by": "a timer, a descriptor, or nothing"}
+		}
+	}
+	if e.late >= 0 {
+		s.Args = map[string]any{"late_us": micros(e.late)}
+	}
+	if e.unfinished {
+		s.Args = map[string]any{"unfinished": true}
+	}
+	return s
+}
+
+func micros(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }
