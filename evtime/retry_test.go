@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -227,6 +228,66 @@ func TestStopEndsARetryInAWaitAndDuringAnAttemptWithoutDone(t *testing.T) {
 		s.called(0)
 		assert.Zero(t, end.times)
 		assert.Equal(t, sec, s.elapsed())
+	})
+}
+
+func TestAnOutcomeIsNotChangedByWhatComesBeforeItsDelivery(t *testing.T) {
+	inBubble(t, func(t *testing.T, s *script) {
+		for _, c := range []struct {
+			try  func(a *evtime.Attempt, cancel func())
+			want error
+		}{
+			{func(a *evtime.Attempt, cancel func()) { a.Report(nil); cancel(); synctest.Wait() }, nil},
+			{func(a *evtime.Attempt, cancel func()) { a.Fail(errDown); cancel() }, errDown},
+			{func(a *evtime.Attempt, cancel func()) { a.Fail(errDown); a.Report(nil) }, errDown},
+		} {
+			ctx, cancel := context.WithCancel(t.Context())
+			var end result
+			try := func(a *evtime.Attempt) { c.try(a, cancel) }
+			evtime.NewRetry(s.Loop, evtime.Backoff{First: sec}, try, s.record(&end)).Start(ctx)
+			s.play()
+			assert.Equal(t, result{1, 0, c.want}, end)
+			cancel()
+		}
+	})
+}
+
+func TestAContextHasNoEffectOnARetryThatHasEnded(t *testing.T) {
+	inBubble(t, func(t *testing.T, s *script) {
+		ctx, cancel := context.WithCancel(t.Context())
+		var end result
+		r := evtime.NewRetry(s.Loop, evtime.Backoff{First: sec}, s.failing(1), s.record(&end))
+		r.Start(ctx)
+		s.play()
+		cancel()
+		synctest.Wait()
+		assert.False(t, s.Alive(), "it is not watched any more, and nothing was posted")
+
+		ctx, cancel = context.WithCancel(t.Context())
+		r.Start(ctx)
+		s.at(0, func() {
+			cancel() // what is posted comes after the Stop
+			r.Stop()
+			synctest.Wait()
+			assert.True(t, s.Alive())
+		})
+		s.play()
+		assert.Equal(t, result{1, sec, nil}, end)
+	})
+}
+
+func TestTheErrorsOfAnEarlierStartAreForgotten(t *testing.T) {
+	inBubble(t, func(t *testing.T, s *script) {
+		var end result
+		r := evtime.NewRetry(s.Loop, evtime.Backoff{First: sec, Attempts: 1}, s.failing(1), s.record(&end))
+		r.Start(t.Context())
+		s.play()
+		require.ErrorIs(t, end.err, errDown)
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		r.Start(ctx)
+		s.play()
+		assert.EqualError(t, end.err, "evtime: Retry: context canceled")
 	})
 }
 

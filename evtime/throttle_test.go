@@ -89,6 +89,17 @@ func TestNoTwoCallsAreWithinAPeriodThoughThePassIsLong(t *testing.T) {
 	})
 }
 
+func TestATriggerOnACallThatIsOverdueDoesNotMakeItTwo(t *testing.T) {
+	inBubble(t, func(t *testing.T, s *script) {
+		r := throttle(s, 10*ms)
+		s.at(0, r.Trigger)
+		s.at(5*ms, r.Trigger)
+		s.at(6*ms, func() { time.Sleep(9 * ms); r.Trigger() })
+		s.play()
+		s.called(0, 15*ms)
+	})
+}
+
 func TestFlushMakesTheThrottledCallBeforeItsPeriodIsOver(t *testing.T) {
 	inBubble(t, func(t *testing.T, s *script) {
 		r := throttle(s, 10*ms)
