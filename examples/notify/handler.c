@@ -1,0 +1,73 @@
+#include "notify.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdatomic.h>
+
+// What Go requires of a handler that C installs (os/signal, "Go programs that use
+// cgo"):
+//
+//   SA_ONSTACK  Goroutines have small stacks, on which a handler would overflow.
+//               The runtime has given each thread another one for handlers.
+//   SA_RESTART  Package os and others do not expect EINTR where Go's own handlers
+//               do not cause it.
+//   all masked  The runtime's own handler, which is called from this one, is not
+//               made to be interrupted on that stack.
+//   chaining    The runtime had a handler before, by which os/signal hears. On a
+//               thread that C has made it does as if there was none, and so may
+//               end the process, unless os/signal wants the signal: see handler.go.
+//
+// And what C requires: only what is async-signal-safe. No Go is called but that
+// handler.
+
+static struct sigaction before[NSIG]; // by signal: a late handler may look while another is installed
+static int installed; // the signal, or 0; changed by install and remove only
+static atomic_int target = -1;
+static atomic_uint inside, calls;
+
+static void handle(int sig, siginfo_t *info, void *context) {
+	atomic_fetch_add(&inside, 1);
+	int fd = atomic_load(&target);
+	if (fd >= 0) {
+		atomic_fetch_add(&calls, 1);
+		notify_send(fd);
+	}
+	atomic_fetch_sub(&inside, 1);
+	const struct sigaction *next = &before[sig];
+	if (next->sa_flags & SA_SIGINFO)
+		next->sa_sigaction(sig, info, context);
+	else if (next->sa_handler != SIG_DFL && next->sa_handler != SIG_IGN)
+		next->sa_handler(sig);
+}
+
+int handler_install(int signal, int fd) {
+	if (installed != 0) {
+		errno = EBUSY;
+		return -1;
+	}
+	struct sigaction old;
+	if (sigaction(signal, NULL, &old) < 0)
+		return -1;
+	before[signal] = old; // before the handler can be called, which looks at it
+	struct sigaction act = {.sa_sigaction = handle, .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART};
+	sigfillset(&act.sa_mask);
+	atomic_store(&target, fd);
+	if (sigaction(signal, &act, NULL) < 0) {
+		atomic_store(&target, -1);
+		return -1;
+	}
+	installed = signal;
+	return 0;
+}
+
+// A handler that is counted inside after the wait has ended finds no target.
+void handler_remove(void) {
+	sigaction(installed, &before[installed], NULL);
+	installed = 0;
+	atomic_store(&target, -1);
+	while (atomic_load(&inside) != 0)
+		sched_yield();
+}
+
+unsigned handler_calls(void) { return atomic_load(&calls); }

@@ -1,0 +1,14 @@
+//go:build !cgo || !unix
+
+// Command notify has a loop called from C code, on Unix.
+package main
+
+import (
+	"fmt"
+	"os"
+)
+
+func main() {
+	fmt.Fprintln(os.Stderr, "notify: this example needs cgo, and a Unix")
+	os.Exit(1)
+}
