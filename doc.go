@@ -24,7 +24,12 @@
 // or, before Run, whoever sets it up. The doors open to every goroutine are
 // [Async.Send], [Async.Sent], [Queue.Send], [FeedSignal], [Loop.Post], [Call],
 // [Loop.Stop], [Loop.StopAll], [Loop.Stats] and [Loop.Close]. None of them waits
-// for a busy loop; Call waits for its answer.
+// for a busy loop; Call waits for its answer. What is not Go (a thread of C code,
+// another process) sends through [Async.Notifier].
+//
+// Tools that look at loops from outside have some more: [Loops], [Loop.Observe],
+// [Loop.ID], [Loop.Name], [Loop.Backend], [Loop.Running], [Loop.Parked] and
+// [Loop.Goroutine].
 //
 // With EV_DEBUG=1 in the environment, every other call checks that it is made on
 // the goroutine that is in Run, and panics with its name if not. The race
@@ -74,6 +79,16 @@
 //   - The order of callbacks of different kinds, inside one priority, beyond the
 //     steps above.
 //   - That no iteration is in vain: a wake-up can come late and find nothing.
+//
+// # Looking inside
+//
+// [WithSlowCallback] logs the callbacks that hold the others up. With
+// [WithProfileLabels] a CPU profile can be split by watcher, and in an execution
+// trace (runtime/trace) callbacks are regions with their watchers' names. An
+// [Observer] is told what a loop does; on it stand the packages evmeter (how busy,
+// how late, which callbacks), evflight (a flight recorder), evexpvar, and in modules
+// of their own evdebug (a page that shows live loops) and evprom (for Prometheus).
+// None of them costs anything until it is asked for.
 //
 // # Platforms
 //
