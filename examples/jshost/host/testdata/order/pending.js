@@ -1,0 +1,6 @@
+// A promise that nobody will settle keeps nothing going.
+(async () => {
+	console.log('waits');
+	await new Promise(() => {});
+	console.log('should not run');
+})();
