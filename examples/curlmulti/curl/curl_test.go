@@ -274,3 +274,43 @@ func TestAnotherGoroutineStartsATransferByPost(t *testing.T) {
 	run(t, loop)
 	assert.Equal(t, "posted", o.body.String())
 }
+
+func TestAPartStaysWhatItIsWhileTheNextComes(t *testing.T) {
+	first := make(chan struct{})
+	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.WriteString(w, "first")
+		_ = http.NewResponseController(w).Flush()
+		select {
+		case <-first:
+			_, _ = io.WriteString(w, "other")
+		case <-r.Context().Done():
+		}
+	})
+	loop, m := newMulti(t)
+	o := &outcome{}
+	r := o.request(s.URL)
+	var parts []string
+	r.Body = func(part []byte) {
+		if parts = append(parts, string(part)); len(parts) == 1 {
+			close(first)
+			runUntil(t, loop, func() bool { return o.ends == 1 })
+			assert.Equal(t, "first", string(part))
+		}
+	}
+	_, err := m.Start(r)
+	require.NoError(t, err)
+	run(t, loop)
+	assert.Equal(t, []string{"first", "other"}, parts)
+	assert.NoError(t, o.err)
+}
+
+func TestProxiesOfTheEnvironmentAreNotUsed(t *testing.T) {
+	t.Setenv("http_proxy", fmt.Sprintf("http://127.0.0.1:%d/", deafPort(t)))
+	t.Setenv("no_proxy", "")
+	s := serve(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "direct") })
+	loop, m := newMulti(t)
+	o := get(t, m, s.URL)
+	run(t, loop)
+	assert.NoError(t, o.err)
+	assert.Equal(t, "direct", o.body.String())
+}

@@ -24,6 +24,7 @@ const (
 	PartialFile         Code = C.CURLE_PARTIAL_FILE
 	TimedOut            Code = C.CURLE_OPERATION_TIMEDOUT
 	GotNothing          Code = C.CURLE_GOT_NOTHING
+	UntrustedServer     Code = C.CURLE_PEER_FAILED_VERIFICATION
 )
 
 // Error gives the number and libcurl's own words for it.

@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"net/http"
+	"net/http/httptest"
 	"testing"
 	"time"
 
@@ -86,6 +88,25 @@ func TestOneFailureIsNotTheOthers(t *testing.T) {
 		assert.NoError(t, good[i].err)
 		assert.Equal(t, "fine", good[i].body.String())
 		assert.ErrorIs(t, bad[i].err, curl.CouldNotConnect)
+	}
+}
+
+// Handshakes go on side by side, and so do their failures: what OpenSSL keeps for
+// each thread is not mixed up.
+func TestAServerWithAnUnknownCertificateIsNotTrusted(t *testing.T) {
+	s := httptest.NewUnstartedServer(http.NotFoundHandler())
+	s.Config.ErrorLog = log.New(io.Discard, "", 0) // it complains of clients that leave
+	s.StartTLS()
+	defer s.Close()
+	loop, m := newMulti(t)
+	var outcomes []*outcome
+	for range 5 {
+		outcomes = append(outcomes, get(t, m, s.URL))
+	}
+	run(t, loop)
+	for _, o := range outcomes {
+		assert.ErrorIs(t, o.err, curl.UntrustedServer)
+		assert.Zero(t, o.result.Status)
 	}
 }
 

@@ -109,6 +109,7 @@ func (m *Multi) act(fd C.curl_socket_t, events C.int) {
 		for _, t := range m.transfers {
 			t.end(fmt.Errorf("%s: %w", t.request.URL, m.broken))
 		}
+		m.unwatch() // libcurl has given up its own bookkeeping
 	}
 }
 
@@ -137,11 +138,15 @@ func (m *Multi) Close() {
 	}
 	C.curl_multi_cleanup(m.multi) // calls back: connections are closed
 	m.multi = nil
+	m.unwatch()
+	m.cleanup.Stop()
+	m.handle.Delete()
+}
+
+func (m *Multi) unwatch() {
 	for _, w := range m.sockets {
 		w.Stop()
 	}
 	clear(m.sockets)
 	m.timer.Stop()
-	m.cleanup.Stop()
-	m.handle.Delete()
 }
