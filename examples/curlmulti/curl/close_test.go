@@ -5,8 +5,6 @@ import (
 	"net/http"
 	"os"
 	"runtime"
-	"strconv"
-	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -217,36 +215,4 @@ func TestAMultiThatWasClosedIsNotKept(t *testing.T) {
 		runtime.GC()
 		return collected.Load()
 	}, patience, time.Millisecond)
-}
-
-// resident is the memory of this process, C's included, in bytes.
-func resident(t *testing.T) int {
-	t.Helper()
-	statm, err := os.ReadFile("/proc/self/statm")
-	if err != nil {
-		t.Skipf("memory cannot be measured: %v", err)
-	}
-	fields := strings.Fields(string(statm))
-	require.Greater(t, len(fields), 1)
-	pages, err := strconv.Atoi(fields[1])
-	require.NoError(t, err)
-	return pages * os.Getpagesize()
-}
-
-// libcurl's handles are kilobytes each. Smaller things that are left behind,
-// go test -asan finds.
-func TestWhatCHasOfATransferIsFreed(t *testing.T) {
-	loop, m := newMulti(t)
-	cycle := func(n int) {
-		for range n {
-			transfer, err := m.Start(curl.Request{URL: "http://127.0.0.1/", Done: func(curl.Result, error) {}})
-			require.NoError(t, err)
-			transfer.Cancel()
-		}
-	}
-	cycle(1000)
-	before := resident(t)
-	cycle(30_000)
-	assert.Less(t, resident(t)-before, 64<<20)
-	run(t, loop)
 }
