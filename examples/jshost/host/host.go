@@ -16,6 +16,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"strings"
 
 	"github.com/dop251/goja"
 	"github.com/dop251/goja_nodejs/require"
@@ -46,7 +47,8 @@ type Host struct {
 	program context.Context // done when the program is dropped, or the loop closed
 	cancel  context.CancelFunc
 	running bool
-	err     error // what ended the program
+	err     error        // what ended the program
+	goError *goja.Object // the class of what Go functions reject with
 
 	timeouts   map[int64]*timeout // the active ones, by what they are as a number
 	lastID     int64
@@ -75,6 +77,7 @@ func New(loop *ev.Loop, c Config) *Host {
 	h.program, h.cancel = context.WithCancel(context.Background())
 	h.vm.SetMaxCallStackSize(maxDepth)
 	h.vm.SetPromiseRejectionTracker(h.rejections.track)
+	h.goError = h.vm.Get("GoError").ToObject(h.vm)
 	h.immediates.init(h)
 	// Requests that are under way end with the loop, not at their leisure.
 	ev.NewCleanup(loop, func(*ev.Cleanup) { h.cancel() }, ev.Name("host")).Start()
@@ -125,7 +128,11 @@ func (h *Host) VM() *goja.Runtime { return h.vm }
 // Run's.
 func Script(name, src string) func(*goja.Runtime) error {
 	return func(vm *goja.Runtime) error {
-		_, err := vm.RunScript(name, src)
+		program, err := goja.Compile(name, src, false)
+		if err != nil {
+			return err
+		}
+		_, err = vm.RunProgram(program)
 		return err
 	}
 }
@@ -266,16 +273,36 @@ type Uncaught struct {
 	What   string     // happened
 	Reason goja.Value // what was thrown or the promise rejected with; for the loop's goroutine
 	text   string
+	cause  error
 }
 
 func (e *Uncaught) Error() string { return e.What + ": " + e.text }
 
+// Unwrap returns the error of the Go function that was the reason, if one was.
+func (e *Uncaught) Unwrap() error { return e.cause }
+
 func (h *Host) uncaught(what string, reason goja.Value) *Uncaught {
 	e := &Uncaught{What: what, Reason: reason}
-	if thrown := h.vm.Try(func() { e.text = describe(reason) }); thrown != nil {
+	if thrown := h.vm.Try(func() {
+		e.text = describe(reason)
+		e.cause = h.goCause(reason)
+	}); thrown != nil {
 		e.text = fmt.Sprintf("something that cannot be shown (%v)", thrown)
 	}
 	return e
+}
+
+// goCause returns the error that a GoError was made of, if reason is one.
+func (h *Host) goCause(reason goja.Value) error {
+	if !h.vm.InstanceOf(reason, h.goError) {
+		return nil
+	}
+	value := reason.(*goja.Object).Get("value")
+	if value == nil { // the script made it
+		return nil
+	}
+	err, _ := value.Export().(error)
+	return err
 }
 
 // describe shows an Error with its stack, anything else as String does. It may
@@ -283,7 +310,7 @@ func (h *Host) uncaught(what string, reason goja.Value) *Uncaught {
 func describe(reason goja.Value) string {
 	if o, ok := reason.(*goja.Object); ok && o.ClassName() == "Error" {
 		if stack := o.Get("stack"); stack != nil && !goja.IsUndefined(stack) {
-			return stack.String()
+			return strings.TrimSpace(stack.String())
 		}
 	}
 	return reason.String()

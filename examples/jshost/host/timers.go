@@ -128,10 +128,14 @@ func (t *timeout) start() {
 }
 
 func (t *timeout) fire(w *ev.Timer) {
-	if !w.Active() { // a timeout, not an interval; before the call, which may refresh it
+	if !w.Active() { // before the call, which may refresh it
 		delete(t.host.timeouts, t.id)
 	}
 	t.host.call(t.fn, t.object, t.args)
+	if w.Active() && w.Repeat() > 0 { // Node's rule: an interval waits anew after its callback, behind what that has set
+		t.host.loop.Update()
+		w.Reset()
+	}
 }
 
 func (t *timeout) clear() {
