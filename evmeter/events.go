@@ -24,14 +24,20 @@ func (m *Meter) leave(at time.Time) {
 	if m.loop.Depth() > 1 {
 		return
 	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	m.sleep(at)
 }
 
-func (m *Meter) park(at time.Time) { m.sleep(at) }
-
-func (m *Meter) sleep(at time.Time) {
+func (m *Meter) park(at time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.history.at(at).Parks++
+	m.sleep(at)
+}
+
+// sleep requires that mu is held.
+func (m *Meter) sleep(at time.Time) {
 	m.account(at)
 	m.idle = true
 	m.countTurns(at)

@@ -12,6 +12,7 @@ type Second struct {
 	Began      time.Time     `json:"began"`
 	Busy       time.Duration `json:"busy_ns"`
 	Iterations uint64        `json:"iterations"`
+	Parks      uint64        `json:"parks"` // times the loop went to sleep
 	Callbacks  uint64        `json:"callbacks"`
 	Slowest    time.Duration `json:"slowest_ns"` // the longest callback that ended
 	Lag        time.Duration `json:"lag_ns"`     // the latest timer

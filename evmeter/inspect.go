@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
+	"time"
 
 	"github.com/goevlib/ev"
 )
@@ -17,6 +18,8 @@ type Inspection struct {
 	Refs      int      `json:"refs"`   // references that keep Run going besides watchers: Ref, and each Go in progress
 	Depth     int      `json:"depth"`  // of nested Runs
 	Iteration uint64   `json:"iteration"`
+
+	Took time.Duration `json:"took_ns"` // for how long asking held up the loop
 }
 
 // Active is a group of active watchers of one kind, name, priority and function.
@@ -34,6 +37,7 @@ type Active struct {
 // ctx.Err() if that is too late, and ev.ErrClosed.
 func Inspect(ctx context.Context, l *ev.Loop) (Inspection, error) {
 	return ev.Call(ctx, l, func() (Inspection, error) {
+		began := time.Now()
 		in := Inspection{Refs: l.Refs(), Depth: l.Depth(), Iteration: l.Iteration()}
 		groups := make(map[key]*Active)
 		group := func(w ev.Watcher) *Active {
@@ -57,6 +61,7 @@ func Inspect(ctx context.Context, l *ev.Loop) (Inspection, error) {
 			return cmp.Or(cmp.Compare(b.Count, a.Count), cmp.Compare(a.Kind, b.Kind),
 				cmp.Compare(a.Name, b.Name), cmp.Compare(a.Position, b.Position))
 		})
+		in.Took = time.Since(began)
 		return in, nil
 	})
 }

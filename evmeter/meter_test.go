@@ -159,6 +159,8 @@ func TestHistoryHasASecondForEachSecond(t *testing.T) {
 		assert.EqualValues(t, 1, h[2].Callbacks)
 		assert.Equal(t, time.Second, h[2].Slowest)
 		assert.EqualValues(t, 1, h[0].Iterations, "it began before it slept")
+		assert.EqualValues(t, 1, h[0].Parks)
+		assert.Zero(t, h[2].Parks, "leaving Run is no park")
 
 		time.Sleep(time.Hour)
 		h = m.Read().History
@@ -263,6 +265,7 @@ func TestInspectSaysWhatKeepsTheLoopAlive(t *testing.T) {
 	assert.Equal(t, 1, in.Refs)
 	assert.Equal(t, 1, in.Depth)
 	assert.NotZero(t, in.Iteration)
+	assert.Positive(t, in.Took)
 	for i := range in.Active {
 		assert.Contains(t, in.Active[i].Position, "meter_test.go:")
 		in.Active[i].Position = ""
