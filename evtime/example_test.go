@@ -18,12 +18,10 @@ func ExampleDebounce() {
 	load := evtime.NewDebounce(loop, 20*time.Millisecond, time.Second, func(*evtime.Debounce) {
 		fmt.Println("loaded after", written, "writes")
 	})
-	ev.NewIdle(loop, func(i *ev.Idle) {
-		load.Trigger() // a Stat on the file would do this
-		if written++; written == 3 {
-			i.Stop()
-		}
-	}).Start()
+	for range 3 {
+		written++
+		load.Trigger() // the callback of a Stat on the file would do this
+	}
 	loop.Run(context.Background())
 	// Output: loaded after 3 writes
 }
