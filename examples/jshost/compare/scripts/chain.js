@@ -1,0 +1,4 @@
+var result = 0;
+setTimeout(function next() {
+	if (++result < n) setTimeout(next, 1);
+}, 1);

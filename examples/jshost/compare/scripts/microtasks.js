@@ -1,0 +1,7 @@
+var result = 0;
+(async () => {
+	while (result < n) {
+		await null;
+		result++;
+	}
+})();
