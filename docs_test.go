@@ -113,17 +113,16 @@ func split(t *testing.T, page string) (prose []string, blocks []block) {
 	return prose, blocks
 }
 
-var clause = regexp.MustCompile(`(?m)^package (\w+)$`)
+var clause = regexp.MustCompile(`(?m)^package (main|\w+_test)$`)
+
+func (b block) isTest() bool { return clause.FindStringSubmatch(b.code)[1] != "main" }
 
 // write makes the block a package. Its errors are reported by the page's lines.
 func (b block) write(t *testing.T, dir string) {
-	name := clause.FindStringSubmatch(b.code)
-	require.NotNil(t, name, "%s: not a complete program: it has no package clause", b)
+	require.Regexp(t, clause, b.code, "%s: neither a complete program nor a test file", b)
 	file := "main.go"
-	if strings.HasSuffix(name[1], "_test") {
+	if b.isTest() {
 		file = "page_test.go"
-	} else {
-		require.Equal(t, "main", name[1], "%s: neither a program nor a test file", b)
 	}
 	formatted, err := format.Source([]byte(b.code))
 	require.NoError(t, err, b)
@@ -138,10 +137,11 @@ func (b block) write(t *testing.T, dir string) {
 
 var outputComment = regexp.MustCompile(`(?m)^\s*// Output:(.*\n(?:\s*//.*\n)*)`)
 
-// output returns what the program says that it prints, if it does.
+// output returns what the program says that it prints, if it does. (The examples
+// in a test file are the testing package's to run.)
 func (b block) output() (want string, ok bool) {
 	comment := outputComment.FindStringSubmatch(b.code)
-	if comment == nil {
+	if comment == nil || b.isTest() {
 		return "", false
 	}
 	for line := range strings.Lines(comment[1]) {
