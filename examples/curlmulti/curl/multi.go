@@ -19,7 +19,7 @@
 // environment are not used.
 package curl
 
-// #cgo pkg-config: libcurl
+// #cgo LDFLAGS: -lcurl
 // #include "shim.h"
 import "C"
 
