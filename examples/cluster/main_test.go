@@ -18,6 +18,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/goevlib/ev"
 )
 
 const inMain = "EV_EXAMPLE_CLUSTER"
@@ -114,6 +116,42 @@ func TestAnOwnerWhoseReadFailsReadsAgain(t *testing.T) {
 	require.NotNil(t, out.last.Wakeups)
 	assert.EqualValues(t, 1, out.last.Wakeups.Callbacks)
 	assert.Equal(t, 2, out.last.Reads)
+}
+
+// The first read has its answer before the count, and brings it after the wake-up.
+func TestAWakeUpDuringAReadIsOneMoreRead(t *testing.T) {
+	store := newStore()
+	count := func() {
+		store.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodPost, "/x", nil))
+	}
+	answered, release := make(chan struct{}), make(chan struct{})
+	var once sync.Once
+	serving := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		store.ServeHTTP(w, r)
+		once.Do(func() {
+			close(answered)
+			<-release
+		})
+	}))
+	defer serving.Close()
+	loop, err := ev.New()
+	require.NoError(t, err)
+	defer loop.Close()
+	var out lines
+	o := newOwner(context.Background(), loop, newStoreClient(serving.URL, 1), &out)
+	count()
+	o.read()
+	<-answered
+	count()
+	for range 100 {
+		o.read()
+	}
+	close(release)
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	require.NoError(t, loop.Run(ctx))
+	assert.Equal(t, 2, out.total())
+	assert.Equal(t, 2, o.reads)
 }
 
 func TestTheStoreCountsWhatIsCountedAtOnce(t *testing.T) {

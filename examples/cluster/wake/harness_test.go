@@ -118,7 +118,7 @@ func running(t *testing.T) *ev.Loop {
 	go func() { ended <- l.Run(context.Background()) }()
 	t.Cleanup(func() {
 		require.NoError(t, l.Close())
-		require.ErrorIs(t, <-ended, ev.ErrClosed)
+		require.ErrorIs(t, receive(t, ended), ev.ErrClosed)
 	})
 	return l
 }
@@ -146,4 +146,14 @@ func eventually(t *testing.T, what string, condition func() bool) {
 	for end := time.Now().Add(patience); !condition(); time.Sleep(time.Millisecond) {
 		require.True(t, time.Now().Before(end), "not within %v: %s", patience, what)
 	}
+}
+
+func receive[T any](t *testing.T, from <-chan T) (v T) {
+	t.Helper()
+	select {
+	case v = <-from:
+	case <-time.After(patience):
+		require.Fail(t, "nothing received")
+	}
+	return v
 }

@@ -12,8 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// proxy stands between a client and its server, and loses the wake-ups that it is
-// told to.
+// proxy stands between a client and its server, and loses the messages that it is
+// told to: all that the client publishes, or the wake-ups that it gets.
 type proxy struct {
 	listener             net.Listener
 	server               string
@@ -70,13 +70,13 @@ func (p *proxy) accept() {
 		p.mu.Lock()
 		p.conns = append(p.conns, client, server)
 		p.mu.Unlock()
-		p.ended.Go(func() { relay(server, client, "PUB ev.wake.", &p.toServer) })
+		p.ended.Go(func() { relay(server, client, "PUB ", &p.toServer) })
 		p.ended.Go(func() { relay(client, server, "MSG ev.wake.", &p.fromServer) })
 	}
 }
 
-// relay goes by lines: wake-ups carry nothing, and so are two, one of them empty.
-func relay(to, from net.Conn, wakeup string, l *loss) {
+// relay goes by lines: messages carry nothing, and so are two, one of them empty.
+func relay(to, from net.Conn, message string, l *loss) {
 	defer to.Close()
 	lines := bufio.NewReader(from)
 	for {
@@ -84,7 +84,7 @@ func relay(to, from net.Conn, wakeup string, l *loss) {
 		if err != nil {
 			return
 		}
-		if l.on.Load() && strings.HasPrefix(line, wakeup) {
+		if l.on.Load() && strings.HasPrefix(line, message) {
 			_, _ = lines.ReadString('\n')
 			l.count.Add(1)
 			continue

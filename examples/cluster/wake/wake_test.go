@@ -86,16 +86,16 @@ func TestSendsDuringARoundTripAreOneMoreMessage(t *testing.T) {
 	require.NoError(t, nc.Flush())
 	s := newSender(t, connect(t, url, never), "x")
 	s.Send()
-	first := <-messages
+	first := receive(t, messages)
 	assert.Empty(t, first.Data)
 	for range 1000 {
 		s.Send()
 	}
 	require.NoError(t, first.Respond(nil))
-	second := <-messages
+	second := receive(t, messages)
 	require.NoError(t, second.Respond(nil))
 	s.Send()
-	require.NoError(t, (<-messages).Respond(nil))
+	require.NoError(t, receive(t, messages).Respond(nil))
 	assert.EqualValues(t, 3, s.Messages())
 	assert.Empty(t, messages)
 }
@@ -141,6 +141,15 @@ func TestOwnersAndSendersOfOneConnectionReachEachOther(t *testing.T) {
 	s.written.Add(1)
 	newSender(t, c, "x").Send()
 	o.sees(t, &s)
+}
+
+func TestANewAsyncWakesNoOtherOfItsConnection(t *testing.T) {
+	c := connect(t, serve(t).ClientURL(), never)
+	var s state
+	one := own(t, c, "x", never, &s)
+	own(t, c, "y", never, &s)
+	own(t, c, "x", never, &s)
+	assert.Equal(t, wake.Stats{Confirmed: 1, Callbacks: 1}, one.Stats())
 }
 
 func TestABadNameIsRefused(t *testing.T) {
