@@ -161,9 +161,7 @@ func TestANotifierThatCannotBeWatchedIsAnError(t *testing.T) {
 		assert.NoError(t, l.RunNoWait())
 		assert.Equal(t, []Events{AsyncEvent | Error}, got, when)
 		assert.NoError(t, l.Verify())
-		null, err := unix.Open("/dev/null", unix.O_RDONLY|unix.O_CLOEXEC, 0)
-		require.NoError(t, err)
-		require.Equal(t, a.notifier.fd, null, "the number is taken again, for Close to close")
+		require.NoError(t, unix.Dup3(0, a.notifier.fd, unix.O_CLOEXEC)) // for Close to close
 		a.Send()
 		assert.NoError(t, l.RunNoWait())
 		assert.Equal(t, AsyncEvent, got[1], "Send goes on")

@@ -15,6 +15,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 
 	"github.com/goevlib/ev"
 )
@@ -235,18 +236,25 @@ func TestAnEmbeddedLoopsNotifierWakesItsHost(t *testing.T) {
 }
 
 func TestANotifierOutlivesItsLoop(t *testing.T) {
-	onEveryFDLoop(t, func(t *testing.T, l *ev.Loop) {
+	for _, mode := range []ev.Wakeup{ev.WakeWrite, ev.WakeDirect} {
 		before := openDescriptors()
+		l := newLoop(t, ev.WithWakeup(mode))
+		if !watchesDescriptors(t, l) {
+			t.Skip("this system has no backend with descriptors")
+		}
+		before += 2 // watchesDescriptors' own, until the test ends
 		active, f, calls := counted(t, l)
-		_, idle, _ := counted(t, l)
+		stopped, other, _ := counted(t, l)
+		stopped.Start()
+		stopped.Stop()
 		active.Start()
 		notify(t, f)
 		require.NoError(t, l.Close())
-		if before > 0 {
+		if before > 2 {
 			assert.LessOrEqual(t, openDescriptors(), before+2, "the loop has closed all but these two")
 		}
 		quiet := recycledDescriptors(t)
-		for _, f := range []*os.File{f, idle} {
+		for _, f := range []*os.File{f, other} {
 			if _, err := f.Write(oneRequest); runtime.GOOS != "linux" {
 				assert.ErrorIs(t, err, syscall.EPIPE)
 			} else {
@@ -257,6 +265,19 @@ func TestANotifierOutlivesItsLoop(t *testing.T) {
 		active.Stop()
 		active.Start()
 		assert.Zero(t, *calls)
+	}
+}
+
+func TestNotifiersAreCloseOnExecAndNonBlocking(t *testing.T) {
+	onEveryFDLoop(t, func(t *testing.T, l *ev.Loop) {
+		_, f, _ := counted(t, l)
+		fd := f.Fd()
+		flags, err := unix.FcntlInt(fd, unix.F_GETFD, 0)
+		require.NoError(t, err)
+		assert.NotZero(t, flags&unix.FD_CLOEXEC)
+		flags, err = unix.FcntlInt(fd, unix.F_GETFL, 0)
+		require.NoError(t, err)
+		assert.NotZero(t, flags&unix.O_NONBLOCK)
 	})
 }
 
