@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/goevlib/ev"
+	"github.com/goevlib/ev/evdebug"
 )
 
 // record is what the loop gets to know of a request. It is sent by value: once
@@ -48,6 +49,7 @@ func newHandlers(loop *ev.Loop, records *ev.Queue[record], l *ledger) *handlers 
 	h.handle("GET /hello", "/hello", hello)
 	h.handle("GET /work", "/work", work)
 	h.handle("GET /stats", "/stats", h.stats)
+	h.handle("/debug/ev/", "/debug/ev/", evdebug.Handler().ServeHTTP) // tells much: the server listens to this machine only
 	return h
 }
 
@@ -93,6 +95,7 @@ func index(w http.ResponseWriter, _ *http.Request) {
   /hello?name=you  a greeting
   /work?ms=5       an answer that takes its time
   /stats           what was asked so far, and how fast the answers were
+  /debug/ev/       what the loop does
 `)
 }
 

@@ -15,6 +15,8 @@ type ledger struct {
 	records uint64
 	batches uint64
 	failing bool // the log could not be written the last time
+	slow    time.Duration
+	ticks   int
 }
 
 // tally is what is counted of one route.
@@ -54,8 +56,16 @@ func (l *ledger) count(r *record) {
 	t.latency.add(r.took)
 }
 
-// tick is the timer's: no line waits longer than a second.
-func (l *ledger) tick(*ev.Timer) { l.flush() }
+// tick is the timer's: no line waits longer than a second. Now and then it stands
+// for a disk that is slow, if that is wanted: the loop waits, as it would for a
+// real one.
+func (l *ledger) tick(*ev.Timer) {
+	l.ticks++
+	if l.ticks%3 == 0 {
+		time.Sleep(l.slow)
+	}
+	l.flush()
+}
 
 // flush complains about the first of a row of failures. The log has kept what it
 // could not write, and the next flush tries again.

@@ -14,8 +14,12 @@
 //
 // Start it and point a browser at it, or have it load itself:
 //
-//	go run ./examples/server
-//	go run ./examples/server -load 5s
+//	go run -C examples/server .
+//	go run -C examples/server . -load 5s
+//
+// At /debug/ev/ is the page of the loop. Something to find there makes -slow:
+//
+//	go run -C examples/server . -load 5m -slow 50ms
 //
 // SIGHUP reopens the log, for logrotate. SIGINT and SIGTERM let the requests
 // under way be answered, write the log to its last line, and end the program.
@@ -38,6 +42,7 @@ type options struct {
 	addr string
 	log  string
 	load time.Duration
+	slow time.Duration
 }
 
 func main() {
@@ -59,12 +64,15 @@ func parse() (options, error) {
 	flag.StringVar(&o.addr, "addr", "", "listen on `host:port` (default 127.0.0.1:8080, with -load any free port)")
 	flag.StringVar(&o.log, "log", "", "append the access log to `file` (default access.log, with -load a temporary file)")
 	flag.DurationVar(&o.load, "load", 0, "make requests to itself for this `time`, then print a table and exit")
+	flag.DurationVar(&o.slow, "slow", 0, "have every third write of the access log take this `time` longer, as on a slow disk")
 	flag.Parse()
 	switch {
 	case flag.NArg() > 0:
 		return o, fmt.Errorf("unexpected arguments: %q", flag.Args())
 	case o.load < 0:
 		return o, fmt.Errorf("-load must not be negative: %v", o.load)
+	case o.slow < 0:
+		return o, fmt.Errorf("-slow must not be negative: %v", o.slow)
 	case o.addr == "" && o.load > 0:
 		o.addr = "127.0.0.1:0"
 	case o.addr == "":
@@ -95,7 +103,8 @@ func run(o options) error {
 	if err != nil {
 		return err
 	}
-	fmt.Printf("listening on %s/ ; try: curl %s/stats\n", s.url(), s.url())
+	s.ledger.slow = o.slow
+	fmt.Printf("listening on %s/ ; try: curl %s/stats ; look at %s/debug/ev/\n", s.url(), s.url(), s.url())
 	if o.load > 0 {
 		return runLoad(s, o.load)
 	}

@@ -45,7 +45,7 @@ func newServer(loop *ev.Loop, addr, logPath string) (*server, error) {
 	s.quit = s.drain
 	// No limit: when the disk stalls, records take memory rather than get lost.
 	// With a limit, Send would answer ErrFull, for the handler to decide.
-	s.records = ev.NewQueue(loop, 0, s.ledger.take, ev.Name("records"))
+	s.records = ev.NewQueue(loop, 0, s.ledger.take, ev.Name("request records"))
 	s.handlers = newHandlers(loop, s.records, s.ledger)
 	s.http = &http.Server{
 		Handler: s.handlers,
@@ -64,13 +64,13 @@ const hangup = syscall.Signal(1)
 
 func (s *server) start() error {
 	s.records.Start()
-	ev.NewTimer(s.loop, time.Second, time.Second, s.ledger.tick, ev.Name("flush")).Start()
+	ev.NewTimer(s.loop, time.Second, time.Second, s.ledger.tick, ev.Name("access log flush")).Start()
 	for sig, fn := range map[os.Signal]func(*ev.Signal){
 		hangup:          s.ledger.rotate,
 		syscall.SIGINT:  s.interrupt,
 		syscall.SIGTERM: s.interrupt,
 	} {
-		if err := ev.NewSignal(s.loop, sig, fn).Start(); err != nil {
+		if err := ev.NewSignal(s.loop, sig, fn, ev.Name(sig.String())).Start(); err != nil {
 			return err
 		}
 	}

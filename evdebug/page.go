@@ -1,0 +1,190 @@
+package evdebug
+
+import (
+	"bytes"
+	"cmp"
+	"embed"
+	"html/template"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/goevlib/ev"
+	"github.com/goevlib/ev/evmeter"
+)
+
+//go:embed *.html
+var files embed.FS
+
+var pages = template.Must(template.New("").Funcs(template.FuncMap{
+	"duration": duration,
+	"count":    count[uint64],
+	"number":   count[int],
+	"rate":     rate,
+	"percent":  percent,
+	"place":    place,
+	"clock":    func(t time.Time) string { return t.Format(time.TimeOnly) },
+	"full":     func(t time.Time) string { return t.Format(time.RFC3339Nano) },
+	"mul":      func(a, b float64) float64 { return a * b },
+}).ParseFS(files, "*.html"))
+
+func respond(w http.ResponseWriter, r *http.Request, status int, name string, data any) {
+	var body bytes.Buffer
+	if err := pages.ExecuteTemplate(&body, name, data); err != nil {
+		http.Error(w, "evdebug: "+err.Error(), http.StatusInternalServerError)
+		return
+	}
+	write(w, r, status, "text/html; charset=utf-8", body.Bytes())
+}
+
+// A table shows so many rows; JSON has all. Those whose number changes while one
+// looks have empty rows, so that nothing below them moves.
+const (
+	most     = 100
+	reserved = 10
+)
+
+// page is what loop.html shows.
+type page struct {
+	report
+	Now     string // what the loop does, in a sentence
+	Calls   []call
+	Empty   []struct{} // rows that Calls lacks
+	Sources []source
+	More    int // sources that are not shown
+	Active  []evmeter.Active
+	Others  int // groups of watchers that are not shown
+	Keeping []evmeter.Active
+	Pending []pending
+	Plots   []plot
+}
+
+// call is one of the slowest, with its share of the slowest of all.
+type call struct {
+	evmeter.Call
+	Share float64
+}
+
+type source struct {
+	evmeter.Source
+	Mean  time.Duration
+	Share float64 // of the time that all took
+}
+
+type pending struct {
+	Priority int
+	evmeter.Depth
+}
+
+func (h *handler) show(r report) (page, error) {
+	p := page{report: r, Now: now(r), Calls: calls(r.Slowest), Pending: byPriority(r.Reading)}
+	p.Empty = make([]struct{}, max(0, evmeter.Slowest-len(p.Calls)))
+	p.Sources, p.More = sources(r.Sources)
+	if r.Answer != nil {
+		p.Active, p.Others = r.Answer.Active, max(0, len(r.Answer.Active)-most)
+		p.Active = p.Active[:len(p.Active)-p.Others]
+		p.Keeping = keeping(r.Answer.Active)
+	}
+	var err error
+	p.Plots, err = h.draw.of(r)
+	return p, err
+}
+
+// now says what the loop does. It is one line, whatever that is.
+func now(r report) string {
+	if n := len(r.InProgress); n > 0 {
+		return "In a callback for " + duration(r.InProgress[n-1].Took) + ":"
+	}
+	switch r.State {
+	case parked:
+		return "Asleep, until something happens or the next timer is due."
+	case stuck:
+		return "In a callback that began before anybody looked, and has not answered. Its stack is below."
+	case between:
+		return "Not in Run at this moment: another loop runs it, or Run is called now and then."
+	case stopped:
+		return "Nobody is in its Run."
+	}
+	return "Awake, between two callbacks."
+}
+
+func calls(slowest []evmeter.Call) []call {
+	all := make([]call, len(slowest))
+	for i, c := range slowest {
+		all[i] = call{c, share(c.Took, slowest[0].Took)}
+	}
+	return all
+}
+
+func sources(measured []evmeter.Source) (all []source, more int) {
+	var total time.Duration
+	for _, s := range measured {
+		total += s.Total
+	}
+	for _, s := range measured[:min(len(measured), most)] {
+		mean := s.Total / time.Duration(max(1, s.Calls))
+		all = append(all, source{s, mean, share(s.Total, total)})
+	}
+	return all, len(measured) - len(all)
+}
+
+func share(part, whole time.Duration) float64 {
+	if whole <= 0 {
+		return 0
+	}
+	return float64(part) / float64(whole)
+}
+
+// keeping are those that keep Run going.
+func keeping(active []evmeter.Active) []evmeter.Active {
+	all := slices.DeleteFunc(slices.Clone(active), func(a evmeter.Active) bool { return a.Keeping == 0 })
+	slices.SortStableFunc(all, func(a, b evmeter.Active) int { return cmp.Compare(b.Keeping, a.Keeping) })
+	return all
+}
+
+// byPriority has the highest first, as the loop does.
+func byPriority(r evmeter.Reading) []pending {
+	var all []pending
+	for i, d := range slices.Backward(r.Pending[:]) {
+		all = append(all, pending{i + ev.MinPriority, d})
+	}
+	return all
+}
+
+// Blank has the rows that a table of n rows lacks.
+func (page) Blank(n int) []struct{} { return make([]struct{}, max(0, reserved-n)) }
+
+// Title is how the loop is called.
+func (s summary) Title() string { return title(s.Name, s.ID) }
+
+// Title is how the loop is called.
+func (p page) Title() string { return title(p.Name, p.ID) }
+
+func title(name string, id uint64) string {
+	if name != "" {
+		return name
+	}
+	return "loop " + count(id)
+}
+
+// Innermost is the callback in progress that was called last.
+func (p page) Innermost() *evmeter.Call { return innermost(p.InProgress) }
+
+// Innermost is the callback in progress that was called last.
+func (s summary) Innermost() *evmeter.Call { return innermost(s.InProgress) }
+
+func innermost(calls []evmeter.Call) *evmeter.Call {
+	if len(calls) == 0 {
+		return nil
+	}
+	return &calls[len(calls)-1]
+}
+
+// Keepers is how many watchers keep Run going.
+func (p page) Keepers() int {
+	n := 0
+	for _, a := range p.Keeping {
+		n += a.Keeping
+	}
+	return n
+}

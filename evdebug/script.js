@@ -1,0 +1,66 @@
+// Once per second the page is fetched again, and what differs is put in its
+// place: focus, selection and scroll position stay, since the elements do.
+"use strict";
+(() => {
+  const still = matchMedia("(prefers-reduced-motion: reduce)");
+  const main = document.getElementById("main");
+  const pause = document.getElementById("pause");
+  const status = document.getElementById("status");
+  let paused = false;
+
+  // say speaks to screen readers too: only when something changes.
+  const say = (text) => {
+    if (status.textContent !== text) status.textContent = text;
+  };
+
+  function patch(to, from) {
+    if (to.isEqualNode(from)) return;
+    if (to.nodeName !== from.nodeName) return to.replaceWith(from);
+    if (to.nodeType !== Node.ELEMENT_NODE) {
+      to.nodeValue = from.nodeValue;
+      return;
+    }
+    for (const { name } of [...to.attributes]) if (!from.hasAttribute(name)) to.removeAttribute(name);
+    for (const { name, value } of from.attributes) if (to.getAttribute(name) !== value) to.setAttribute(name, value);
+    const wanted = [...from.childNodes];
+    while (to.childNodes.length > wanted.length) to.lastChild.remove();
+    wanted.forEach((child, i) => {
+      if (i < to.childNodes.length) patch(to.childNodes[i], child);
+      else to.append(child);
+    });
+  }
+
+  async function refresh() {
+    const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    if (paused) return;
+    patch(main, document.adoptNode(page.getElementById("main")));
+    say(answer.ok ? "" : "This loop is gone.");
+    if (answer.status === 404) finish();
+  }
+
+  function finish() {
+    paused = true;
+    pause.hidden = true;
+  }
+
+  async function turn() {
+    if (!paused && !document.hidden) {
+      try {
+        await refresh();
+      } catch {
+        say("No answer from the process.");
+      }
+    }
+    setTimeout(turn, still.matches ? 5000 : 1000);
+  }
+
+  pause.addEventListener("click", () => {
+    paused = !paused;
+    pause.textContent = paused ? "Go on" : "Pause";
+    say(paused ? "Paused." : "");
+  });
+  if (main.hasAttribute("data-gone")) return;
+  pause.hidden = false;
+  setTimeout(turn, 1000);
+})();
