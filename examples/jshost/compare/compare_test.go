@@ -29,4 +29,5 @@ func TestAResultThatIsWrongIsAnError(t *testing.T) {
 
 func TestTheMedianIsTheMiddleOne(t *testing.T) {
 	assert.Equal(t, time.Duration(2), median([]time.Duration{9, 1, 2}))
+	assert.Equal(t, 1.5, median([]float64{1.5}))
 }
