@@ -9,6 +9,7 @@ import (
 	"embed"
 	"fmt"
 	"io"
+	"runtime"
 	"slices"
 	"text/tabwriter"
 	"time"
@@ -124,7 +125,8 @@ func (s script) duel(ctx context.Context, rounds int) (d duel, err error) {
 			func() (err error) { ours, err = s.time(ctx, onHost, s.n); return err },
 			func() (err error) { theirs, err = s.time(ctx, onGojaNodejs, s.n); return err },
 		}
-		for i := range turns { // who goes first changes, as the second finds the heap of the other
+		for i := range turns { // who goes first changes
+			runtime.GC() // not of what the other has left
 			if err := turns[(i+round)%len(turns)](); err != nil {
 				return d, err
 			}

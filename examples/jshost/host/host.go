@@ -59,7 +59,9 @@ type Host struct {
 }
 
 // New makes a host with a runtime of its own. Any number of them, and other
-// watchers, may share a loop. It panics when loop is nil.
+// watchers, may share a loop: whoever runs it runs them all. A program that fails
+// in another's Run stops that, and its error waits for the Run of its own host.
+// New panics when loop is nil.
 func New(loop *ev.Loop, c Config) *Host {
 	if loop == nil {
 		panic("host: New: nil loop")
@@ -142,7 +144,7 @@ func Script(name, src string) func(*goja.Runtime) error {
 // on with what is there. Run returns
 //
 //   - nil when nothing keeps the loop, or after [ev.Loop.Stop]: another Run goes
-//     on where this one stopped, and [ev.Loop.Alive] tells if there is anything;
+//     on where this one stopped, with begin if need be;
 //   - what begin returned or a callback threw (a *[goja.Exception]), or an
 //     *[Uncaught]. As in Node that is the end of the program: its timers,
 //     immediates and promises are dropped;
@@ -162,11 +164,10 @@ func (h *Host) Run(ctx context.Context, begin func(vm *goja.Runtime) error) erro
 	defer func() { h.running = false }()
 	defer h.interruptWhenDone(ctx)()
 
+	over := false
 	if begin != nil {
-		over := false // a Run that ends early must not leave begin to the next
-		defer func() { over = true }()
 		if err := h.loop.Post(func() {
-			if !over {
+			if !over && h.err == nil {
 				h.enter(func() error { return begin(h.vm) })
 			}
 		}); err != nil {
@@ -175,6 +176,7 @@ func (h *Host) Run(ctx context.Context, begin func(vm *goja.Runtime) error) erro
 	}
 	err := h.loop.Run(ctx)
 	if err != nil {
+		over = true // a begin that was not called would be called by the next Run
 		h.drop()
 	}
 	if h.err != nil {

@@ -227,6 +227,40 @@ func TestARunInsideARunIsRefused(t *testing.T) {
 	})
 }
 
+func TestAScriptThatWasStoppedBeforeItBeganIsForTheNextRun(t *testing.T) {
+	onEveryBackend(t, func(t *testing.T, w *world) {
+		ev.NewPrepare(w.loop, func(p *ev.Prepare) {
+			p.Stop()
+			w.loop.Stop()
+		}).Start()
+		require.NoError(t, w.run(`console.log('script')`))
+		assert.Empty(t, w.out.String())
+		require.NoError(t, w.Run(context.Background(), nil))
+		assert.Equal(t, "script\n", w.out.String())
+	})
+}
+
+func TestAScriptDoesNotBeginInAProgramThatHasJustFailed(t *testing.T) {
+	onEveryBackend(t, func(t *testing.T, w *world) {
+		require.NoError(t, w.Post(func(*goja.Runtime) error { return errors.New("the end") }))
+		require.EqualError(t, w.run(`console.log('should not run')`), "the end")
+		require.NoError(t, w.Run(context.Background(), nil))
+		assert.Empty(t, w.out.String())
+	})
+}
+
+func TestAnErrorWaitsForTheRunOfItsOwnHost(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		other := host.New(w.loop, host.Config{})
+		_, err := other.VM().RunString(`setTimeout(() => { throw 'the end of the other' }, 10)`)
+		require.NoError(t, err)
+		require.NoError(t, w.run(`setTimeout(() => console.log('goes on'), 20)`))
+		assert.True(t, w.loop.Alive())
+		require.ErrorContains(t, other.Run(context.Background(), nil), "the end of the other")
+		assert.Equal(t, "goes on\n", w.out.String())
+	})
+}
+
 func TestHostsOnOneLoopDoNotTouchEachOther(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
 		other := host.New(w.loop, host.Config{Stdout: &w.out, Stderr: &w.errors})

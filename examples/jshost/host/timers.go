@@ -169,8 +169,11 @@ func (h *Host) clearTimeout(call goja.FunctionCall) goja.Value {
 }
 
 func (h *Host) timeoutOf(v goja.Value) *timeout {
-	if t, ok := exported[*timeout](v, timeoutType); ok && t.host == h {
-		return t
+	if _, isObject := v.(*goja.Object); isObject {
+		if t, ok := exported[*timeout](v, timeoutType); ok && t.host == h {
+			return t
+		}
+		return nil
 	}
 	switch id := v.Export().(type) {
 	case int64:
