@@ -1,0 +1,166 @@
+// netpoll_fd.go, and what it needs of the runtime: edges, deadlines, and files that
+// are closed when nobody holds them any more. What the runtime does is one step.
+
+#define NEVER   0 // deadlines
+#define SOON    1
+#define PAST    2
+#define UNKNOWN 3
+
+// A file: bed 0 is the eventfd, which is written to too, bed 1 the set.
+typedef File {
+	byte refs;
+	bool closing;
+	bool gone;     // the descriptor is closed, its number perhaps another's
+	bool edge;     // in the kernel, for the runtime to fetch
+	bool ready;    // an edge came, for the reader
+	byte deadline;
+	byte armed;    // bed.armed
+	bool insured   // bed.insured
+}
+
+File file[BEDS];
+byte on; // fdPoller.on
+
+// A file that nobody closes needs no references.
+#if CLOSES > 0
+inline incref(f) { d_step { ok = !file[f].closing; if :: ok -> file[f].refs++ :: else fi } }
+inline decref(f) { d_step { file[f].refs--; file[f].gone = file[f].closing && file[f].refs == 0 } }
+#else
+inline incref(f) { ok = true }
+inline decref(f) { ok = false }
+#endif
+
+inline setDeadline(f, d) {
+	incref(f);
+	if
+	:: ok -> d_step { assert(!file[f].gone); file[f].deadline = d }; decref(f)
+	:: else
+	fi
+}
+
+// RawConn.Read, of which the function is bed.tries. An edge that came before is
+// discarded. The result is in expired: whether the deadline ended it.
+inline read(b) {
+	incref(b);
+	atomic {
+	assert(ok && !file[b].gone);
+	file[b].ready = false;
+	expired = file[b].deadline == PAST;
+	done = expired };
+	if
+	:: !done -> tries(b)
+	:: else
+	fi;
+	if
+	:: done
+	:: else ->
+end_asleep:
+	   if
+	   :: d_step { file[b].deadline == PAST -> expired = true }
+	   :: d_step { file[b].ready -> file[b].ready = false }
+	   fi
+	fi;
+	decref(b)
+}
+
+// What the package does.
+
+inline tries(b) {                                       //= netpoll_fd.go: func (b *bed) tries(fd uintptr) bool {
+	                                                    //- commit := b.commit
+	                                                    //- if commit == nil {
+	                                                    //- return b.try(fd, true)
+	                                                    //- b.commit = nil
+#ifndef COMMIT_BEFORE_READ
+	commit();                                           //| return !commit() || b.try(fd, false)
+#endif
+#ifdef ARM_AFTER_COMMIT
+	arm(b);
+#endif
+	done = !quiet
+}                                                       //.
+
+// The result is in expired.
+inline sleepOn(b) {                                     //= netpoll_fd.go: func (p *fdPoller) sleep(b *bed, until time.Duration, commit func() bool) (expired bool) {
+	                                                    //- if p.on.Load() != b {
+#ifndef ON_AFTER_COMMIT
+	on = b;                                             //| p.on.Store(b)
+#endif
+	                                                    //- if until >= farAway {
+	                                                    //- until = never
+	if
+	:: file[b].insured ->                               //| if b.insured.Load() != 0 {
+	   file[b].insured = false;                         //| b.insured.Store(0)
+	   file[b].armed = UNKNOWN                          //| b.armed = unknown
+	:: else
+	fi;
+#ifndef ARM_AFTER_COMMIT
+	if
+	:: until != file[b].armed ->                        //| if until != b.armed {
+	   arm(b)                                           //| b.arm(p.base, until)
+	:: else
+	fi;
+#endif
+	                                                    //- b.commit = commit
+#ifdef COMMIT_BEFORE_READ
+	commit();
+#endif
+	read(b);                                            //| err := b.read.Read(b.tryFunc)
+#ifdef ON_AFTER_COMMIT
+	on = b;
+#endif
+	                                                    //- b.commit = nil
+	if
+	:: expired ->                                       //| if err != nil {
+	   file[b].armed = UNKNOWN                          //| b.armed = unknown
+	:: else
+	fi
+	                                                    //| return err != nil
+}                                                       //.
+
+inline arm(b) {                                         //= netpoll_fd.go: func (b *bed) arm(base time.Time, until time.Duration) {
+	                                                    //- var deadline time.Time
+	                                                    //- if until != never {
+	                                                    //- deadline = base.Add(until)
+	setDeadline(b, until);                              //| if b.file.SetReadDeadline(deadline) == nil {
+	file[b].armed = until                               //| b.armed = until
+}                                                       //.
+
+inline write() {                                        //= netpoll_fd.go: func (p *fdPoller) write() { _ = p.ring.Control(p.signalFunc) }
+#ifdef NO_PIN
+	ok = !file[0].closing;
+	if
+	:: ok -> signal()
+	:: else
+	fi
+#else
+	incref(0);
+	if
+	:: ok -> signal(); decref(0)
+	:: else
+	fi
+#endif
+}                                                       //.
+
+// signalWake: an edge on whatever watches the eventfd.
+inline signal() {
+	d_step {
+		assert(!file[0].gone);
+		file[0].edge = true
+#if BEDS > 1
+		; file[1].edge = true
+#endif
+	}
+}
+
+inline expire() {                                       //= netpoll_fd.go: func (p *fdPoller) expire() { _ = p.on.Load().file.SetReadDeadline(longPast) }
+	bed = on;
+	setDeadline(bed, PAST);
+	bed = 0
+}                                                       //.
+
+inline expireAfter() {                                  //= netpoll_fd.go: func (p *fdPoller) expireAfter(d time.Duration) {
+	bed = on;                                           //| b := p.on.Load()
+	file[bed].insured = true;                           //| b.insured.Store(1)
+	setDeadline(bed, SOON);                             //| _ = b.file.SetReadDeadline(time.Now().Add(d))
+	bed = 0
+}                                                       //.

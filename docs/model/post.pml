@@ -1,0 +1,55 @@
+// post.go: the mailbox.
+
+bool mailbox; // mailbox.mu
+byte in;
+local byte jobs; // pending, the loop's
+
+// The result is in refused.
+inline put() {                                          //= post.go: func (m *mailbox) put(l *Loop, j job) error {
+	lock(mailbox);                                      //| m.mu.Lock()
+	                                                    //| defer m.mu.Unlock()
+	refused = false;
+	if
+#ifndef PUT_WHEN_CLOSED
+	:: closed -> refused = true                         //| if l.isClosed() {
+	                                                    //| return ErrClosed
+	:: else ->
+#else
+	:: true ->
+#endif
+	   in++                                             //| m.in = append(m.in, j)
+	                                                    //| return nil
+	fi;
+	unlock(mailbox)
+}                                                       //.
+
+inline post() {                                         //= post.go: func (l *Loop) post(j job) error {
+	put();                                              //| if err := l.mail.put(l, j); err != nil {
+	if
+	:: refused                                          //| return err
+	:: else -> send(MAIL)                               //| l.mail.send(l)
+	fi
+	                                                    //| return nil
+}                                                       //.
+
+inline takePosts() {                                    //= post.go: func (l *Loop) takePosts() {
+	takeMail()                                          //| jobs := l.mail.take()
+	                                                    //- for _, j := range jobs {
+	                                                    //- l.pending.post(j)
+	                                                    //- l.mail.spare = recycle(jobs)
+}                                                       //.
+
+inline takeMail() {                                     //= post.go: func (m *mailbox) take() []job {
+	lock(mailbox);                                      //| m.mu.Lock()
+	                                                    //| defer m.mu.Unlock()
+	d_step { jobs = jobs + in;                          //| jobs := m.in
+	in = 0 };                                           //| m.in = m.spare
+	unlock(mailbox)                                     //| return jobs
+}                                                       //.
+
+inline dropMail() {                                     //= post.go: func (m *mailbox) drop() {
+	lock(mailbox);                                      //| m.mu.Lock()
+	                                                    //| defer m.mu.Unlock()
+	in = 0;                                             //| m.in = nil
+	unlock(mailbox)
+}                                                       //.
