@@ -213,6 +213,7 @@ func TestTheCallersHandlerOfReconnectionsIsCalledToo(t *testing.T) {
 	server := serve(t)
 	called := make(chan struct{}, 10)
 	c, err := wake.Connect(server.ClientURL(), nats.ReconnectWait(time.Millisecond),
+		nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}),
 		nats.ReconnectHandler(func(*nats.Conn) { called <- struct{}{} }))
 	require.NoError(t, err)
 	t.Cleanup(c.Close)
