@@ -37,11 +37,12 @@ func respond(w http.ResponseWriter, r *http.Request, status int, name string, da
 	write(w, r, status, "text/html; charset=utf-8", body.Bytes())
 }
 
-// A table shows so many rows; JSON has all. Those whose number changes while one
-// looks have empty rows, so that nothing below them moves.
+// A table shows so many rows; JSON has all. Where their number changes while one
+// looks, empty ones fill them up to a multiple of reserved, so that what is below
+// hardly ever moves.
 const (
 	most     = 100
-	reserved = 10
+	reserved = 8
 )
 
 // page is what loop.html shows.
@@ -152,7 +153,10 @@ func byPriority(r evmeter.Reading) []pending {
 }
 
 // Blank has the rows that a table of n rows lacks.
-func (page) Blank(n int) []struct{} { return make([]struct{}, max(0, reserved-n)) }
+func (page) Blank(n int) []struct{} {
+	full := max(1, (n+reserved-1)/reserved) * reserved
+	return make([]struct{}, full-n)
+}
 
 // Title is how the loop is called.
 func (s summary) Title() string { return title(s.Name, s.ID) }

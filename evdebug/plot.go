@@ -149,8 +149,8 @@ var (
 )
 
 const (
-	width, height = 440, 150
-	fontSize      = 11
+	width, height = 300, 130
+	fontSize      = 9
 )
 
 func curve(values []float64, top float64, unit func(float64) string) (template.HTML, error) {
@@ -176,11 +176,12 @@ func valueAxis(top float64, unit func(float64) string) charts.YAxisOption {
 	}
 }
 
-// ages names the seconds of the axis of which the name is shown.
+// ages names the seconds of the axis. Of four of them, a minute apart, the name
+// is shown.
 func ages(n int) []string {
 	names := make([]string, n)
-	for i := 0; i < n; i += 60 {
-		names[i] = "−" + strconv.Itoa((n-i)/60) + " min"
+	for i := range names {
+		names[i] = "−" + strconv.Itoa((n-i+30)/60) + " min"
 	}
 	names[n-1] = "now"
 	return names
@@ -192,9 +193,10 @@ func bars(h evmeter.Histogram) (template.HTML, error) {
 		counts[i], names[i] = float64(n), about(i)
 		top = max(top, counts[i])
 	}
+	names[h.Bounds()] = "more"
 	o := charts.NewBarChartOptionWithData([][]float64{counts})
 	o.Theme, o.Padding = theme, charts.NewBox(4, 10, 12, 4)
-	o.CategoryAxis.Labels, o.CategoryAxis.LabelCount = names, 6
+	o.CategoryAxis.Labels, o.CategoryAxis.LabelCount = names, 4
 	o.CategoryAxis.LabelFontStyle.FontSize = fontSize
 	o.ValueAxis = []charts.ValueAxisOption{valueAxis(ceiling(top), rate)}
 	p := charts.NewPainter(charts.PainterOptions{OutputFormat: charts.ChartOutputSVG, Width: width, Height: height, Theme: theme})
