@@ -160,8 +160,8 @@ func (f *fleet) listen() {
 	}
 }
 
-// outage kills the server when so much is counted, and starts another when so
-// much more is, which nothing but time keeps from the owner.
+// outage kills the server when from is counted, and starts another when to is: what
+// is counted between, the owner is not told of.
 func (f *fleet) outage(from, to int) error {
 	counted, err := f.counted(from)
 	if err != nil {
