@@ -60,7 +60,8 @@ func TestTheOwnerKnowsAllThoughItsServerWasKilled(t *testing.T) {
 	assert.Equal(t, []int{900, 3, 4}, []int{sends, processes, goroutines})
 	assert.Less(t, messages, sends, "a server that is away has a message or so of each sender wait for it")
 	assert.LessOrEqual(t, arrived, messages)
-	assert.GreaterOrEqual(t, itself, 2, "at its start, and after the last outage at least")
+	// After the last outage a sender may be earlier than the owner's confirmation.
+	assert.GreaterOrEqual(t, itself, 1, "at its start at least")
 	assert.LessOrEqual(t, callbacks, arrived+itself)
 	assert.LessOrEqual(t, reads, callbacks)
 }
