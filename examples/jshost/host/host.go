@@ -148,9 +148,10 @@ func Script(name, src string) func(*goja.Runtime) error {
 //   - what begin returned or a callback threw (a *[goja.Exception]), or an
 //     *[Uncaught]. As in Node that is the end of the program: its timers,
 //     immediates and promises are dropped;
-//   - ctx.Err(), or an error that wraps it and says where the program was
-//     interrupted: when ctx is done even a script that never returns is stopped, unless it
-//     is inside a Go function. The program is dropped too;
+//   - ctx.Err(), or an error that wraps it and says in which line the program was
+//     interrupted, if it was in one: when ctx is done even a script that never
+//     returns is stopped, unless it is inside a Go function. The program is
+//     dropped too;
 //   - [ev.ErrClosed] when the loop is closed. Close waits for a callback in
 //     progress and does not interrupt it: cancel ctx before.
 //

@@ -119,7 +119,9 @@ func TestAContextThatIsDoneInterruptsAScriptThatNeverEnds(t *testing.T) {
 				require.NoError(t, w.VM().Set("begun", func() { go cancel() }))
 				err := w.Run(ctx, host.Script("main.js", `setTimeout(() => {}, 3600000);`+src))
 				require.ErrorIs(t, err, context.Canceled)
-				assert.ErrorContains(t, err, "main.js:", "where it was")
+				if name != "microtask" { // that one may be hit between two functions
+					assert.ErrorContains(t, err, "main.js:", "where it was")
+				}
 				assert.False(t, w.loop.Alive())
 				require.NoError(t, w.run(`setImmediate(() => console.log('the next one runs'))`))
 				assert.Equal(t, "the next one runs\n", w.out.String())
