@@ -46,14 +46,18 @@ const (
 	stopped state = "stopped" // not in Run
 )
 
+// stateOf takes a loop for stuck that is late with an answer, or would be: what it
+// answered may be some seconds old.
 func stateOf(r evmeter.Reading, lately recent, prompt bool) state {
+	n := len(r.InProgress)
+	late := !prompt || n > 0 && r.InProgress[n-1].Took >= patience
 	switch {
 	case r.Running && r.Parked:
 		return parked
-	case r.Running && prompt:
-		return busy
-	case r.Running:
+	case r.Running && late:
 		return stuck
+	case r.Running:
+		return busy
 	case lately.Iterations > 0:
 		return between
 	}
