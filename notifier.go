@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
+	"weak"
 )
 
 // Notifier returns a descriptor by which what is not Go can send: a thread of C
@@ -50,7 +52,7 @@ func (a *Async) Notifier() (*os.File, error) {
 		err = fmt.Errorf("the backend %v has no descriptors: %w", a.loop.backend, err)
 	}
 	if err == nil && a.notifier == nil {
-		err = a.openNotifier()
+		err = a.makeNotifier()
 	}
 	var file *os.File
 	if err == nil {
@@ -61,3 +63,53 @@ func (a *Async) Notifier() (*os.File, error) {
 	}
 	return file, nil
 }
+
+// makeNotifier makes what all the Async's descriptors are dups of. The platform's
+// file says what that is, and how the loop watches it.
+func (a *Async) makeNotifier() error {
+	n, err := openNotifier()
+	if err != nil {
+		return err
+	}
+	a.notifier = n
+	a.loop.keepNotifier(n)
+	if a.index != 0 {
+		n.watch(a)
+	}
+	return nil
+}
+
+// notifiers closes, with the loop, what its Asyncs have open. It is a hidden
+// watcher, active as long as the loop is open, for the sake of halt.
+type notifiers struct {
+	watcher
+	all []weak.Pointer[notifier]
+}
+
+func (l *Loop) keepNotifier(n *notifier) {
+	t := l.requests.notifiers
+	if t == nil {
+		t = new(notifiers)
+		t.init("Notifier", t, l, false, nil)
+		t.hidden = true
+		l.activate(&t.watcher)
+		l.requests.notifiers = t
+	}
+	if len(t.all) == cap(t.all) {
+		t.all = slices.DeleteFunc(t.all, func(p weak.Pointer[notifier]) bool { return p.Value() == nil })
+		t.all = slices.Grow(t.all, len(t.all)+1) // as much again: to look for dead ones is O(1) on average
+	}
+	t.all = append(t.all, weak.Make(n))
+}
+
+func (t *notifiers) halt() {
+	for _, p := range t.all {
+		if n := p.Value(); n != nil {
+			n.close()
+		}
+	}
+	t.all = nil
+}
+
+func (t *notifiers) call()         {}
+func (t *notifiers) callback() any { return t.call }

@@ -10,9 +10,8 @@ import (
 // notifier does not exist here: no backend has descriptors.
 type notifier struct{}
 
-type notifiers struct{}
-
-func (a *Async) openNotifier() error       { return errors.ErrUnsupported }
+func openNotifier() (*notifier, error)     { return nil, errors.ErrUnsupported }
 func (n *notifier) dup() (*os.File, error) { return nil, errors.ErrUnsupported }
 func (n *notifier) watch(*Async)           {}
 func (n *notifier) unwatch()               {}
+func (n *notifier) close()                 {}

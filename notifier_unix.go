@@ -4,9 +4,7 @@ package ev
 
 import (
 	"os"
-	"slices"
 	"syscall"
-	"weak"
 
 	"golang.org/x/sys/unix"
 )
@@ -20,10 +18,10 @@ type notifier struct {
 	stop  func()   // of watchFD; nil while the loop does not watch
 }
 
-func (a *Async) openNotifier() error {
+func openNotifier() (*notifier, error) {
 	file, wakes, err := openWake()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	n := &notifier{file: file, wakes: wakes}
 	conn, err := file.SyscallConn()
@@ -32,14 +30,9 @@ func (a *Async) openNotifier() error {
 	}
 	if err != nil {
 		n.close()
-		return err
+		return nil, err
 	}
-	a.notifier = n
-	a.loop.keepNotifier(n)
-	if a.index != 0 {
-		n.watch(a)
-	}
-	return nil
+	return n, nil
 }
 
 // dup pins the descriptor: the Async, if it is inactive, may be garbage by now.
@@ -124,38 +117,3 @@ func (n *notifier) close() {
 	_ = n.file.Close()
 	_ = n.wakes.Close() // an eventfd is closed already
 }
-
-// notifiers closes, with the loop, what its Asyncs have open. It is a hidden
-// watcher, active as long as the loop is open, for the sake of halt.
-type notifiers struct {
-	watcher
-	all []weak.Pointer[notifier]
-}
-
-func (l *Loop) keepNotifier(n *notifier) {
-	t := l.requests.notifiers
-	if t == nil {
-		t = new(notifiers)
-		t.init("Notifier", t, l, false, nil)
-		t.hidden = true
-		l.activate(&t.watcher)
-		l.requests.notifiers = t
-	}
-	if len(t.all) == cap(t.all) {
-		t.all = slices.DeleteFunc(t.all, func(p weak.Pointer[notifier]) bool { return p.Value() == nil })
-		t.all = slices.Grow(t.all, len(t.all)+1) // as much again: to look for dead ones is O(1) on average
-	}
-	t.all = append(t.all, weak.Make(n))
-}
-
-func (t *notifiers) halt() {
-	for _, p := range t.all {
-		if n := p.Value(); n != nil {
-			n.close()
-		}
-	}
-	t.all = nil
-}
-
-func (t *notifiers) call()         {}
-func (t *notifiers) callback() any { return t.call }
