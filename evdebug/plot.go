@@ -176,12 +176,14 @@ func valueAxis(top float64, unit func(float64) string) charts.YAxisOption {
 	}
 }
 
-// ages names the seconds of the axis. Of four of them, a minute apart, the name
-// is shown.
+// ages names the seconds of the axis that are about whole minutes ago: of four,
+// a minute apart, the names are shown, and each one costs time to measure.
 func ages(n int) []string {
 	names := make([]string, n)
 	for i := range names {
-		names[i] = "−" + strconv.Itoa((n-i+30)/60) + " min"
+		if minutes := (n - i + 2) / 60; (n-i+2)%60 <= 4 {
+			names[i] = "−" + strconv.Itoa(minutes) + " min"
+		}
 	}
 	names[n-1] = "now"
 	return names

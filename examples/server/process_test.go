@@ -301,6 +301,7 @@ func TestWrongStartsSayWhatIsWrong(t *testing.T) {
 		"log in no directory":  {[]string{"-addr", "127.0.0.1:0", "-log", "no/where.log"}, []string{"access log", "no/where.log"}},
 		"log is a directory":   {[]string{"-addr", "127.0.0.1:0", "-log", directory}, []string{"access log", directory}},
 		"negative load":        {[]string{"-load", "-1s"}, []string{"-load", "-1s"}},
+		"negative slow":        {[]string{"-slow", "-1s"}, []string{"-slow", "-1s"}},
 		"unexpected arguments": {[]string{"-load", "1s", "now", "please"}, []string{"unexpected", "now", "please"}},
 		"log cannot be read":   {[]string{"-load", "1s", "-log", os.DevNull}, []string{os.DevNull, "not a regular file"}},
 	} {

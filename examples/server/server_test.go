@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -17,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/goevlib/ev"
+	"github.com/goevlib/ev/evmeter"
 )
 
 const patience = 20 * time.Second
@@ -96,6 +98,8 @@ func TestEndpoints(t *testing.T) {
 		{"GET", "/nowhere", 404, "not found"},
 		{"POST", "/hello", 405, "Not Allowed"},
 		{"HEAD", "/hello", 200, ""},
+		{"GET", "/debug/ev/", 200, "Event loops"},
+		{"GET", "/debug/ev/0", 404, "it was closed, or never made"},
 	} {
 		status, body := fetch(t, c.method, s.url()+c.path)
 		assert.Equal(t, c.status, status, "%s %s", c.method, c.path)
@@ -208,4 +212,20 @@ func TestFinishTakesWhatIsInTheQueue(t *testing.T) {
 	}))
 	require.NoError(t, receive(t, ended))
 	assert.Equal(t, 3, strings.Count(contents(t, s.ledger.log.path), "just now"))
+}
+
+// What -slow makes is to be found by name, or nobody learns from it.
+func TestTheSlowWriteIsOnThePageOfTheLoop(t *testing.T) {
+	s, _ := serve(t)
+	page := fmt.Sprintf("%s/debug/ev/%d?format=json", s.url(), s.loop.ID())
+	fetch(t, "GET", page) // measures from here on
+	ask(t, s, func() any { s.ledger.slow = 30 * time.Millisecond; return nil })
+	var seen evmeter.Reading
+	require.Eventually(t, func() bool {
+		_, body := fetch(t, "GET", page)
+		require.NoError(t, json.Unmarshal([]byte(body), &seen))
+		return slices.ContainsFunc(seen.Slowest, func(c evmeter.Call) bool {
+			return c.Name == "access log flush" && c.Took >= 30*time.Millisecond
+		})
+	}, patience, 100*time.Millisecond)
 }
