@@ -16,8 +16,10 @@ import (
 // timerfd too, one system call per change of the earliest deadline. A loop opens
 // it, and an epoll descriptor, when it first waits for a timer.
 //
-// A repeating timer does not drift, and does not replay what it missed while
-// the loop was busy: it is called at most once per iteration.
+// A repeating timer does not drift. What it missed while the loop was held up for
+// more than a period is not replayed: it is called at most once per iteration, and
+// goes on from there, as libev's does. Package evtime has a Ticker that keeps its
+// phase.
 type Timer struct {
 	_ noCopy
 	alarm
