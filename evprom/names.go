@@ -1,0 +1,62 @@
+package evprom
+
+import (
+	"fmt"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/goevlib/ev"
+)
+
+// name gives every live loop a label that no other has, and forgets those of the
+// loops that are gone. A loop that has one keeps it.
+func (c *collector) name(live []*ev.Loop) {
+	now := make(map[uint64]*labels, len(live))
+	taken := make(map[string]bool)
+	for _, l := range live {
+		if known := c.loops[l.ID()]; known != nil {
+			now[l.ID()] = known
+			taken[known.loop] = true
+		}
+	}
+	for _, l := range live {
+		if now[l.ID()] == nil {
+			label := free(title(l), taken)
+			taken[label] = true
+			now[l.ID()] = &labels{loop: label, watchers: make(watchers)}
+		}
+	}
+	c.loops = now
+}
+
+func title(l *ev.Loop) string {
+	if l.Name() != "" {
+		return clean(l.Name())
+	}
+	return fmt.Sprintf("loop %d", l.ID())
+}
+
+func free(name string, taken map[string]bool) string {
+	label := name
+	for i := 2; taken[label]; i++ {
+		label = fmt.Sprintf("%s %d", name, i)
+	}
+	return label
+}
+
+// maxLabel is how long a label may be, in bytes: servers refuse very long ones,
+// with all that was scraped.
+const maxLabel = 200
+
+// clean makes a label of a name: UTF-8, which Prometheus requires, and not too long.
+func clean(name string) string {
+	name = strings.ToValidUTF8(name, "\uFFFD")
+	if len(name) <= maxLabel {
+		return name
+	}
+	end := maxLabel
+	for !utf8.RuneStart(name[end]) {
+		end--
+	}
+	return name[:end] + "…"
+}
