@@ -48,7 +48,7 @@ const (
 // page is what loop.html shows.
 type page struct {
 	report
-	Now     string // what the loop does, in a sentence
+	Now     string // what the loop does, if it is in no callback
 	Calls   []call
 	Empty   []struct{} // rows that Calls lacks
 	Sources []source
@@ -91,11 +91,8 @@ func (h *handler) show(r report) (page, error) {
 	return p, err
 }
 
-// now says what the loop does. It is one line, whatever that is.
+// now says what a loop does of which no callback in progress is known.
 func now(r report) string {
-	if n := len(r.InProgress); n > 0 {
-		return "In a callback for " + duration(r.InProgress[n-1].Took) + ":"
-	}
 	switch r.State {
 	case parked:
 		return "Asleep, until something happens or the next timer is due."

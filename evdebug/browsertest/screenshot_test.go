@@ -1,0 +1,33 @@
+package browsertest
+
+import (
+	"os"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/chromedp"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// small is what a picture of the documentation may have.
+const small = 200_000
+
+func TestScreenshots(t *testing.T) {
+	if !*update {
+		t.Skip("makes the pictures of docs/debugging.md, with -update")
+	}
+	ctx, url := tab(t)
+	open(t, ctx, url)
+	do(t, ctx, chromedp.EmulateViewport(1280, 1000))
+	time.Sleep(100 * time.Second) // for plots that show something
+	for _, name := range []string{"light", "dark"} {
+		call(t, ctx, emulation.SetEmulatedMedia, scheme(name))
+		refreshed(t, ctx, 1)
+		picture, err := chromedp.Run(ctx, chromedp.CaptureScreenshot())
+		require.NoError(t, err)
+		assert.Less(t, len(picture), small)
+		require.NoError(t, os.WriteFile("../../docs/img/evdebug-"+name+".png", picture, 0o644))
+	}
+}
