@@ -34,6 +34,9 @@
 #ifndef CLOSES
 #define CLOSES 0  // goroutines that call Loop.Close
 #endif
+#ifndef RECALLS
+#define RECALLS 0 // turns of a sitter; with any, the loop is a guest, and in no Run
+#endif
 #ifndef WAYS
 #define WAYS 7    // of waking, those that a park may have: the sum of them
 #endif
@@ -109,7 +112,8 @@ proctype closer() {
 }
 #endif
 
-// pass calls what is pending, in any order. It ends early, with nest set, when a
+// pass calls what is pending, in any order, and callbacks of other kinds, which
+// start and stop watchers. It ends early, with nest set, when a
 // callback calls Run: what follows then is the pass of that.
 inline pass() {                                         //~ priority.go: func (p *pending) pass(closed *atomic.Uint32, guard func(entry)) {
 	do                                                  //| for closed.Load() == 0 {
@@ -119,7 +123,12 @@ inline pass() {                                         //~ priority.go: func (p
 	   :: atomic { pending[0] -> a = 0; ok = true }
 	   :: atomic { pending[ASYNCS - 1] -> a = ASYNCS - 1; ok = true }
 	   :: atomic { jobs > 0 -> jobs--; assert(!torn); ok = false }
-	   :: atomic { else -> break }                      //| if !ok {
+#if CHANGES > 0
+	   :: atomic { changes > 0 -> changes--; if :: a = 0 :: a = ASYNCS - 1 fi; ok = false }
+	      toggle(a);
+	      ok = false
+#endif
+	   :: atomic { !pending[0] && !pending[ASYNCS - 1] && jobs == 0 -> break } //| if !ok {
 	   fi;
 	   if
 	   :: ok -> call(a)                                 //| e.call()
@@ -163,6 +172,10 @@ inline pollerPark() {
 	b = 0
 }
 
+#if RECALLS > 0
+#include "embed.pml"
+#endif
+
 // The goroutine in Run: the steps of Loop.run and iterate, in a row, so that a
 // Run inside a callback needs no recursion. There is always a reference: a Run
 // ends by Stop or Close only.
@@ -197,11 +210,6 @@ again:
 	         :: else // the callback that called Run goes on
 	         fi
 	      :: else ->                                    //.
-	         do
-	         :: changes > 0 -> changes--; if :: a = 0 :: a = ASYNCS - 1 fi; toggle(a)
-	         :: true -> break
-	         od;
-	         a = 0;
 	         poll();                                    //~ loop.go: func (l *Loop) iterate(mode runMode) {
 	                                                    //| l.poll(mode)
 	         collect()                                  //| l.collect()
@@ -232,6 +240,8 @@ end:
 ltl answered { [] ((owed[0] -> <> !owed[0]) && (unseen[0] -> <> !unseen[0])) }
 #endif
 
+#define RUNNING (depth > 0 || RECALLS > 0)
+
 // When nothing moves any more: is anybody still owed something?
 proctype judge() {
 	byte i;
@@ -239,8 +249,8 @@ proctype judge() {
 	d_step {
 		do
 		:: i < ASYNCS ->
-		   assert(!owed[i] || depth == 0);
-		   assert(!unseen[i] || depth == 0);
+		   assert(!owed[i] || !RUNNING);
+		   assert(!unseen[i] || !RUNNING);
 		   i++
 		:: else -> break
 		od
@@ -264,7 +274,12 @@ init {
 #if POSTS > 0
 		activate(MAIL);
 #endif
-		run netpoller(); run loop();
+		run netpoller();
+#if RECALLS > 0
+		run sitter(); run host();
+#else
+		run loop();
+#endif
 #ifndef FOREVER
 		run judge();
 #endif

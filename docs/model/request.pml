@@ -111,6 +111,8 @@ inline activate(r) {                                    //= async.go: func (q *r
 	fi }
 #ifdef START_KEEPS_REQUEST
 	change(r, 0, ACTIVE)
+#elif defined(START_FORGETS_LINKED)
+	change(r, REQUESTED|LINKED, ACTIVE)
 #else
 	change(r, REQUESTED, ACTIVE)                        //| r.change(requested, active)
 #endif

@@ -1,5 +1,6 @@
 # Tells a counter-example by the statements of the code that the model quotes: who
-# does what, in which order. What the code does not have stands in brackets.
+# does what, in which order. What is not the code's, or not as it is there, stands
+# in brackets, in the model's words.
 
 BEGIN {
 	while (("ls *.pml" | getline file) > 0)
@@ -8,16 +9,18 @@ BEGIN {
 }
 
 $2 == "proc" {
-	who = $4; sub(/\(/, "", who); sub(/:.*/, "", who)
+	who = substr($4, 2); sub(/:.*/, "", who)
 	if (who == "" || who == "judge") next
-	where = $5
 	step = $0; sub(/^[^[]*/, "", step)
-	if (where in quote) what = quote[where]
-	else if (step ~ /owed|unseen|parked|file\[|stopped = |ready/ && step !~ /else/) what = step
+	if ($5 in quote) what = quote[$5]
+	else if (told(step)) what = step
 	else next
-	if (where == last && $3 == lastWho) next
-	last = where; lastWho = $3
-	printf "\t%-9s %s\n", who " " $3, what
+	if ($5 == last && $3 == lastWho) next
+	last = $5; lastWho = $3
+	printf "\t%-11s %.90s\n", who " " $3, what
 }
 
-/assertion violated|spin: .*Error/ { print "\t" $0 }
+# told says whether a step that is not quoted changes what others see.
+function told(step) {
+	return step ~ / = / && step ~ /owed|unseen|parked|gone|edge|ready|deadline|state|stopped|asked/ && step !~ /assert/
+}

@@ -24,7 +24,9 @@ inline commit() {                                       //= wakeup.go: func (l *
 	if :: quiet -> quiet = !stopped :: else fi;
 #endif
 	if :: quiet -> quiet = !closed :: else fi;
+#ifndef NO_RECHECK_OF_RECALLED
 	if :: quiet -> quiet = !recalled :: else fi;
+#endif
 #ifdef CHECK_BEFORE_PARKED
 	atomic { parked = true; claims = 0 }
 #endif

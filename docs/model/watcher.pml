@@ -40,7 +40,9 @@ inline halt(a) {                                        //~ async.go: func (a *A
 }                                                       //.
 
 inline Stop(a) {                                        //~ watcher.go: func (w *watcher) Stop() {
+#ifndef STOP_KEEPS_PENDING
 	pending[a] = false;                                 //| l.pending.clear(w)
+#endif
 	halt(a)                                             //| w.self.halt()
 }                                                       //.
 
