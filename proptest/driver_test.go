@@ -1,0 +1,150 @@
+package proptest
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/goevlib/ev"
+)
+
+// machine runs actions: the real loop or the reference.
+type machine interface {
+	do(a action) string // what came of it
+	events(who int) ev.Events
+	state() string // all that can be seen
+	verify() error
+}
+
+// driver interprets a program on a machine and writes down what happens.
+type driver struct {
+	p      *program
+	m      machine
+	trace  []string
+	called []int // callbacks made, by watcher
+	total  int
+	runs   int      // Runs with a deadline
+	others []string // what came of the actions from outside, by number
+}
+
+// enough callbacks make an interesting program. After them every callback only
+// ends all Runs, so that each program ends.
+const enough = 80
+
+func newDriver(p *program) *driver {
+	return &driver{p: p, called: make([]int, len(p.watchers)), others: make([]string, len(p.outside))}
+}
+
+func (d *driver) note(format string, args ...any) {
+	d.trace = append(d.trace, fmt.Sprintf(format, args...))
+}
+
+// play is the owner of the loop.
+func (d *driver) play() {
+	for _, a := range append(d.p.main[:len(d.p.main):len(d.p.main)], action{op: closeLoop}) {
+		d.try(a)
+		d.look()
+	}
+}
+
+// actOutside is what another goroutine does, through a door that is open to it.
+func (d *driver) actOutside(i int) {
+	a := d.p.outside[i].action
+	if k := d.p.watchers[a.who].kind; a.op == poke && k != async && k != queue {
+		a.op = post
+	}
+	defer func() {
+		if v := recover(); v != nil {
+			d.others[i] = fmt.Sprintf("outside: %v: panic: %s", a, describe(v))
+		}
+	}()
+	d.others[i] = fmt.Sprintf("outside: %v: %s", a, d.m.do(a))
+}
+
+// deadline is when a Run ends at the latest: at a fraction of a millisecond that
+// nothing else has, or before it begins.
+func (d *driver) deadline(now time.Duration, n int) time.Duration {
+	d.runs++
+	if h := horizon(n); h > 0 {
+		return now.Truncate(ms) + h + fraction(1000+d.runs)
+	}
+	return now
+}
+
+// try takes a step, and survives a panic that comes out of it.
+func (d *driver) try(a action) {
+	defer func() {
+		if v := recover(); v != nil {
+			d.note("%v: panic: %s", a, describe(v))
+		}
+	}()
+	d.step(a)
+}
+
+func (d *driver) step(a action) {
+	switch a.op {
+	case throw:
+		panic(errThrown)
+	case tryNoWait:
+		d.try(action{op: runNoWait})
+	default:
+		d.note("%v: %s", a, d.m.do(a))
+	}
+}
+
+// callback is what every watcher calls. label is the number of its SetCallback.
+func (d *driver) callback(who, label int, with string) {
+	events := d.m.events(who)
+	d.note("%s (%d) called: %v%s", d.p.name(who), label, events, with)
+	n := d.called[who]
+	d.called[who]++
+	if calls := d.p.watchers[who].calls; n < len(calls) {
+		d.perform(calls[n])
+	} else {
+		d.perform(nil)
+	}
+	if after := d.m.events(who); after != events {
+		d.note("%s: called with %v, which became %v", d.p.name(who), events, after)
+	}
+	d.look()
+}
+
+func (d *driver) posted(number int) {
+	d.note("posted %d", number)
+	d.perform(d.p.posts[number])
+}
+
+// hook is what SetInvoke sets.
+func (d *driver) hook() {
+	d.note("invoke hook")
+	d.perform(nil)
+}
+
+// handled is what WithPanicHandler sets.
+func (d *driver) handled(who string, v any) { d.note("handled a panic of %s: %s", who, describe(v)) }
+
+// describe leaves the times out of what a Scheduler's failure says.
+func describe(v any) string {
+	text := fmt.Sprint(v)
+	if strings.Contains(text, "which is before now") {
+		return errPast.Error()
+	}
+	return text
+}
+
+func (d *driver) perform(script []action) {
+	if d.total++; d.total > enough {
+		d.m.do(action{op: stopAll})
+		return
+	}
+	for _, a := range script {
+		d.step(a)
+	}
+}
+
+func (d *driver) look() {
+	d.note("%s", d.m.state())
+	if err := d.m.verify(); err != nil {
+		d.note("verify: %v", err)
+	}
+}

@@ -1,0 +1,99 @@
+package proptest
+
+import (
+	"runtime/debug"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/goevlib/ev"
+)
+
+var inCallbacks = append(repeat(10, start, stop, poke, feed),
+	append(repeat(3, runNoWait, runOnce, run, tryNoWait, invoke, clearPending, post, sleep, keep, setPriority, setParams),
+		update, stopRun, stopAll, setRepeat, setCallback, ref, unref, invokeAll, suspend, setInvoke, throw, closeLoop)...)
+
+// virtual programs know the time to the nanosecond: it passes when they sleep, or
+// the loop does.
+var virtual = dialect{
+	kinds: []kind{async, timer, queue, idle, prepare, check, periodic, scheduler, cleanup, timer, async},
+	inner: inCallbacks,
+	outer: append(repeat(8, start, runNoWait, runOnce, run, poke),
+		append(repeat(4, stop, feed, post, sleep, setParams, keep),
+			clearPending, invoke, setPriority, setRepeat, setCallback, update, suspend, ref, unref, invokeAll, setInvoke, stopRun, stopAll, closeLoop)...),
+	outside: append(repeat(14, poke), post, post, post, stopRun, stopAll, closeLoop),
+}
+
+func TestRandomProgramsInVirtualTimeAgreeWithTheReference(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		p := virtual.draw(rt)
+		compare(rt, p, referenceTrace(p, bubbleEpoch, 0), virtualTrace(t, p))
+	})
+}
+
+// compare fails at the first line in which the traces differ.
+func compare(t *rapid.T, p *program, want, got []string) {
+	i := 0
+	for i < len(want) && i < len(got) && want[i] == got[i] {
+		i++
+	}
+	if i < len(want) || i < len(got) {
+		t.Fatalf("after\n%s\nthe reference has\n%s\nand the loop has\n%s\nin the program%v",
+			lines(want[:i]), lines(want[i:min(i+1, len(want))]), lines(got[i:min(i+1, len(got))]), p)
+	}
+}
+
+func lines(trace []string) string { return strings.Join(trace, "\n") }
+
+func referenceTrace(p *program, began, tick time.Duration) []string {
+	d := newDriver(p)
+	r := newReference(d, began)
+	r.tick = tick
+	d.m = r
+	d.play()
+	r.advance(never-1, false) // what others do after the end
+	return append(d.trace, d.others...)
+}
+
+// virtualTrace runs the program in a bubble. What goes wrong there must not end
+// the bubble's test, or rapid could not look for a smaller program.
+func virtualTrace(t *testing.T, p *program) (trace []string) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDriver(p)
+		defer func() {
+			if v := recover(); v != nil {
+				d.note("the loop panicked: %v\n%s", v, debug.Stack())
+			}
+			trace = d.trace
+		}()
+		m, err := newSubject(d, ev.WithBackend(ev.BackendChan))
+		if err != nil {
+			panic(err)
+		}
+		d.m = m
+		ended := m.playOutside()
+		d.play()
+		<-ended
+		d.trace = append(d.trace, d.others...)
+	})
+	return trace
+}
+
+// playOutside is the other goroutines: one is enough, as there is one moment for
+// each action.
+func (m *subject) playOutside() (ended chan struct{}) {
+	ended = make(chan struct{})
+	go func() {
+		defer close(ended)
+		for i, a := range m.d.p.outside {
+			time.Sleep(time.Until(m.began.Add(a.after)))
+			m.turn.Add(1) // what the owner did before it slept, is seen here
+			m.d.actOutside(i)
+			m.turn.Add(1)
+		}
+	}()
+	return ended
+}
