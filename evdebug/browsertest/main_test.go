@@ -88,7 +88,7 @@ func startServer() (url string, err error) {
 	if out, err := exec.Command("go", "build", "-C", "../../examples/server", "-o", exe, ".").CombinedOutput(); err != nil {
 		return "", fmt.Errorf("%w: %s", err, out)
 	}
-	server := exec.Command(exe, "-load", "1h", "-slow", "50ms")
+	server := exec.Command(exe, "-load", "1h", "-slow", "100ms")
 	server.Stderr = os.Stderr
 	out, err := server.StdoutPipe()
 	if err != nil {

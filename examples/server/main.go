@@ -19,7 +19,7 @@
 //
 // At /debug/ev/ is the page of the loop. Something to find there makes -slow:
 //
-//	go run -C examples/server . -load 5m -slow 50ms
+//	go run -C examples/server . -load 5m -slow 100ms
 //
 // SIGHUP reopens the log, for logrotate. SIGINT and SIGTERM let the requests
 // under way be answered, write the log to its last line, and end the program.
