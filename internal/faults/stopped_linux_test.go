@@ -1,0 +1,161 @@
+package faults
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/goevlib/ev"
+)
+
+// A process that is stopped (SIGSTOP, a debugger, a frozen container) and goes on.
+
+const (
+	stop    = 1500 * time.Millisecond
+	tick    = 20 * time.Millisecond
+	letters = 1000 // written to it meanwhile
+	signals = 50   // sent to it meanwhile
+)
+
+func TestAProcessThatWasStoppedGoesOnWithoutReplaysOrLosses(t *testing.T) {
+	for _, mode := range []ev.Wakeup{ev.WakeWrite, ev.WakeDirect} {
+		t.Run(mode.String(), func(t *testing.T) {
+			if os.Getenv(aloneName) == t.Name() {
+				settle(t)
+				beStopped(t, mode)
+				return
+			}
+			stopAndContinue(t)
+		})
+	}
+}
+
+// stopAndContinue does that to the test's process, once that says ready.
+func stopAndContinue(t *testing.T) {
+	cmd := inProcess(t, nil)
+	in, err := cmd.StdinPipe()
+	require.NoError(t, err)
+	out, err := cmd.StdoutPipe()
+	require.NoError(t, err)
+	var errs bytes.Buffer
+	cmd.Stderr = &errs
+	require.NoError(t, cmd.Start())
+	said := bufio.NewReader(out)
+	begin := ""
+	for !strings.HasSuffix(begin, "ready\n") {
+		line, err := said.ReadString('\n')
+		begin += line
+		require.NoError(t, err, begin)
+	}
+	require.NoError(t, cmd.Process.Signal(syscall.SIGSTOP))
+	require.Eventually(t, func() bool { return stateOf(t, cmd.Process.Pid) == 'T' }, patience, time.Millisecond)
+	_, err = io.WriteString(in, strings.Repeat("x", letters)) // a pipe has room for them
+	require.NoError(t, err)
+	for range signals {
+		require.NoError(t, cmd.Process.Signal(syscall.SIGUSR1))
+	}
+	time.Sleep(stop)
+	require.NoError(t, cmd.Process.Signal(syscall.SIGCONT))
+	end, err := io.ReadAll(said)
+	require.NoError(t, err)
+	require.NoError(t, cmd.Wait(), "%s%s%s", begin, end, errs.String())
+	assert.Contains(t, string(end), "--- PASS: "+t.Name()+" (")
+}
+
+// stateOf is a letter: T is stopped.
+func stateOf(t *testing.T, pid int) byte {
+	t.Helper()
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	require.NoError(t, err)
+	return stat[bytes.LastIndexByte(stat, ')')+2]
+}
+
+// beStopped has a loop at work until it was stopped and all has arrived.
+func beStopped(t *testing.T, mode ev.Wakeup) {
+	signal.Ignore(syscall.SIGUSR1) // until the watcher is there, and after
+	l := newLoop(t, ev.WithWakeup(mode))
+	began := time.Now()
+	l.Update()
+
+	var pause time.Duration // the longest between two ticks
+	ticks, last := 0, began
+	ticker := ev.NewTimer(l, tick, tick, func(*ev.Timer) {
+		ticks++
+		pause = max(pause, time.Since(last))
+		last = time.Now()
+	})
+	ticker.Start()
+
+	var order []int
+	shots := []int{400, 100, 300, 200} // milliseconds; most are due while it is stopped
+	for _, ms := range shots {
+		ev.NewTimer(l, time.Duration(ms)*time.Millisecond, 0, func(*ev.Timer) {
+			assert.GreaterOrEqual(t, time.Since(began), time.Duration(ms)*time.Millisecond)
+			order = append(order, ms)
+		}).Start()
+	}
+
+	got := 0
+	stdin := ev.NewIO(l, 0, ev.Read, func(*ev.IO, ev.Events) {
+		n, err := syscall.Read(0, make([]byte, 100))
+		assert.NoError(t, err)
+		got += n
+	})
+	require.NoError(t, stdin.Start())
+
+	caught := 0
+	usr1 := ev.NewSignal(l, syscall.SIGUSR1, func(*ev.Signal) { caught++ })
+	require.NoError(t, usr1.Start())
+
+	var wrote atomic.Int64
+	seen, ends := int64(0), make(chan struct{})
+	sent := ev.NewAsync(l, func(*ev.Async) { seen = wrote.Load() })
+	sent.Start()
+	enough := make(chan struct{})
+	go func() { // sends before, after, and in the middle of one
+		defer close(ends)
+		for {
+			select {
+			case <-enough:
+				return
+			default:
+				wrote.Add(1)
+				sent.Send()
+			}
+		}
+	}()
+
+	require.NoError(t, l.Post(func() { fmt.Println("ready") }))
+	after := 0
+	until(t, l, func() bool {
+		if pause >= stop/2 && after == 0 {
+			after = ticks
+		}
+		return after > 0 && ticks >= after+5 && len(order) == len(shots) && got >= letters && caught > 0
+	})
+	close(enough)
+	<-ends
+	until(t, l, func() bool { return seen == wrote.Load() })
+
+	assert.GreaterOrEqual(t, pause, stop/2, "it was not stopped")
+	awake := time.Since(began) - pause
+	assert.LessOrEqual(t, ticks, int(awake/tick)+2, "ticks that were missed are not replayed")
+	assert.Equal(t, []int{100, 200, 300, 400}, order, "each once, however late, in order")
+	assert.Equal(t, letters, got)
+	assert.LessOrEqual(t, caught, signals)
+	for _, w := range []ev.Watcher{ticker, stdin, usr1, sent} {
+		w.Stop()
+	}
+	lives(t, l)
+}
