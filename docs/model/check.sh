@@ -15,7 +15,7 @@ lists    -DSENDERS=1 -DSENDS=3 -DASYNCS=2 -DWAYS=3 -DCOUNTED
 self     -DASYNCS=2 -DWAYS=3 -DSELF=1
 restart  -DASYNCS=2 -DWAYS=2 -DCHANGES=2 -DCOUNTED
 timed    -DWAYS=2 -DBEDS=2 -DTICKS=1
-stop     -DSENDERS=1 -DWAYS=3 -DSTOPS=2
+stop     -DSENDERS=1 -DWAYS=1 -DSTOPS=2
 nested   -DSENDERS=1 -DWAYS=2 -DSTOPS=2 -DNESTED=1
 close    -DSENDERS=1 -DWAYS=3 -DCLOSES=2 -DRUNS=2
 post     -DSENDS=0 -DPOSTS=1 -DWAYS=1 -DCLOSES=1
@@ -128,7 +128,7 @@ weaken() (
 	fi
 	[ -f model.pml.trail ] || fail "$2 was not found out: $(cat log)"
 	printf '\n%s: %s\n' "$2" "$(sed -n 's/^pan:1: //p' log)"
-	{ spin $(options "$1") -D"$2" -t -p model.pml || true; } | awk -f "$model/trail.awk" | tail -16
+	{ spin $(options "$1") -D"$2" -t -p model.pml || true; } | awk -f "$model/trail.awk" | tail -20
 )
 
 awk -v code=../.. -f quotes.awk ./*.pml

@@ -15,12 +15,14 @@ $2 == "proc" {
 	if ($5 in quote) what = quote[$5]
 	else if (told(step)) what = step
 	else next
+	if (what ~ /^(for \{|return|return s|if !ok \{)$/) next
 	if ($5 == last && $3 == lastWho) next
 	last = $5; lastWho = $3
 	printf "\t%-11s %.90s\n", who " " $3, what
 }
 
-# told says whether a step that is not quoted changes what others see.
+# told says whether a step that is not quoted changes what others see, or is a
+# look at it that matters.
 function told(step) {
-	return step ~ / = / && step ~ /owed|unseen|parked|gone|edge|ready|deadline|state|stopped|asked/ && step !~ /assert/
+	return step ~ /^\[(owed|unseen|parked|stopped|asked|file.*(gone|edge|ready|deadline)|req.*state|ok = \(*(parked|req))/
 }
