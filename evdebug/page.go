@@ -97,7 +97,7 @@ func now(r report) string {
 	case parked:
 		return "Asleep, until something happens or the next timer is due."
 	case stuck:
-		return "In a callback that began before anybody looked, and has not answered. Its stack is below."
+		return "In a callback that began before anybody looked, and has not answered."
 	case between:
 		return "Not in Run at this moment: another loop runs it, or Run is called now and then."
 	case stopped:
