@@ -70,17 +70,21 @@ func replay(t testing.TB, data []byte) {
 	const most = 500 // steps; more show nothing new, and keep the fuzzer busy
 	for data = data[:min(len(data), 3*most)]; len(data) >= 3; data = data[3:] {
 		a, d := &all[int(data[1])%len(all)], time.Duration(data[2]%32) // small: many ties
-		switch data[0] % 6 {
+		switch data[0] % 7 {
 		case 0, 1: // start, or reset
+			due := now + d
+			if data[2] == 255 {
+				due = never
+			}
 			if a.pos == 0 {
-				h.add(a, now+d)
+				h.add(a, due)
 			} else {
 				remove(a)
-				h.move(a, now+d)
+				h.move(a, due)
 			}
-			insert(a, now+d)
-			if h.due(a) != now+d {
-				require.FailNow(t, "another due time", "%v, want %v", h.due(a), now+d)
+			insert(a, due)
+			if h.due(a) != due {
+				require.FailNow(t, "another due time", "%v, want %v", h.due(a), due)
 			}
 		case 2: // stop
 			if a.pos != 0 {
@@ -108,7 +112,26 @@ func replay(t testing.TB, data []byte) {
 		case 5: // suspend and resume
 			h.shift(d)
 			for i := range model {
-				model[i].due += d
+				model[i].due = after(model[i].due, d)
+			}
+		case 6: // expire all that is due at once; some repeat
+			now += d
+			due := 0
+			for due < len(model) && model[due].due <= now {
+				due++
+			}
+			require.Equal(t, due >= len(model)/8, h.manyDue(now))
+			want := model[:due:due]
+			model = model[due:]
+			taken := h.takeDue(now)
+			require.Len(t, taken, due)
+			for i, e := range taken {
+				require.Equal(t, want[i], expected{e.due, e.a})
+				e.a.pos = 0
+				if data[1]>>(i%8)&1 != 0 {
+					h.add(e.a, now+d+1)
+					insert(e.a, now+d+1)
+				}
 			}
 		}
 		check()
@@ -119,15 +142,6 @@ func replay(t testing.TB, data []byte) {
 		model = model[1:]
 	}
 	require.Empty(t, h.heap)
-}
-
-func FuzzTimers(f *testing.F) { // TM-38
-	f.Add([]byte{})
-	f.Add([]byte{0, 1, 5, 0, 2, 5, 0, 3, 4, 3, 0, 31})                            // ties
-	f.Add([]byte{0, 1, 9, 0, 2, 8, 0, 3, 7, 0, 4, 6, 0, 5, 5, 0, 1, 1, 2, 3, 0})  // move up, remove
-	f.Add([]byte{0, 1, 1, 0, 2, 2, 0, 3, 3, 0, 4, 4, 0, 5, 5, 0, 1, 31, 4, 0, 3}) // move down, repeat
-	f.Add([]byte{0, 1, 1, 0, 2, 2, 5, 0, 9, 0, 3, 1, 2, 2, 0, 3, 0, 12})          // shift
-	f.Fuzz(func(t *testing.T, data []byte) { replay(t, data) })
 }
 
 func TestTheHeapAgainstASortedSlice(t *testing.T) { // TM-38

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
-	"slices"
 	"strings"
 	"testing"
 
@@ -325,47 +324,13 @@ func TestAQueueThatIsDrainedAsItFillsDoesNotGrow(t *testing.T) {
 	assert.Len(t, q.ring, 8)
 }
 
-// Random marks, clears and calls, against the obvious: a list per priority.
 func TestThePendingQueueAgainstAList(t *testing.T) {
 	r := rand.New(rand.NewPCG(13, 14))
-	var p pending
-	for level := range p.queues {
-		p.queues[level].head, p.queues[level].tail = nearWrap, nearWrap
-	}
-	var got string
-	var probes []*probe
-	for i := range 30 {
-		probes = append(probes, newProbe(fmt.Sprint(i), i%levels+MinPriority, func(w *probe) { got = w.name }))
-	}
-	model := map[int8][]string{}
-	for range 20_000 {
-		switch w := probes[r.IntN(len(probes))]; r.IntN(4) {
-		case 3:
-			rest := slices.DeleteFunc(model[w.priority], func(name string) bool { return name == w.name })
-			model[w.priority] = append([]string{w.name}, rest...)
-			p.markFirst(&w.watcher, Custom)
-		case 0:
-			if !w.pending {
-				model[w.priority] = append(model[w.priority], w.name)
-			}
-			p.mark(&w.watcher, Custom)
-		case 1:
-			p.clear(&w.watcher)
-			model[w.priority] = slices.DeleteFunc(model[w.priority], func(name string) bool { return name == w.name })
-		case 2:
-			e, ok := p.pop()
-			want := ""
-			for priority := int8(MaxPriority); priority >= MinPriority && want == ""; priority-- {
-				if list := model[priority]; len(list) > 0 {
-					want, model[priority] = list[0], list[1:]
-				}
-			}
-			require.Equal(t, want != "", ok)
-			if ok {
-				e.call()
-				require.Equal(t, want, got)
-			}
+	for range 100 {
+		data := make([]byte, 1000)
+		for i := range data {
+			data[i] = byte(r.Uint32())
 		}
-		require.NoError(t, p.verify())
+		replayPending(t, data)
 	}
 }
