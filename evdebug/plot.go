@@ -65,11 +65,11 @@ func drawAll(r report) ([]plot, error) {
 	}{
 		{"Busy", func(s evmeter.Second) float64 { return 100 * s.Busy.Seconds() }, 100,
 			func(v float64) string { return rate(v) + " %" }},
-		{"Slowest callback", func(s evmeter.Second) float64 { return float64(s.Slowest) }, 1e6, span64},
+		{"Slowest callback", func(s evmeter.Second) float64 { return float64(s.Slowest) }, 1e6, nanoseconds},
 		{"Callbacks per second", func(s evmeter.Second) float64 { return float64(s.Callbacks) }, 10, rate},
 		{"Iterations per second", func(s evmeter.Second) float64 { return float64(s.Iterations) }, 10, rate},
-		{"Latest timer", func(s evmeter.Second) float64 { return float64(s.Lag) }, 1e6, span64},
-		{"Slowest wake-up", func(s evmeter.Second) float64 { return float64(s.Wakeup) }, 1e6, span64},
+		{"Latest timer", func(s evmeter.Second) float64 { return float64(s.Lag) }, 1e6, nanoseconds},
+		{"Slowest wake-up", func(s evmeter.Second) float64 { return float64(s.Wakeup) }, 1e6, nanoseconds},
 	} {
 		values := series(r.History, c.of)
 		top := ceiling(max(c.least, highest(values)))
@@ -95,7 +95,7 @@ func drawAll(r report) ([]plot, error) {
 	return all, nil
 }
 
-func span64(v float64) string { return duration(time.Duration(v)) }
+func nanoseconds(v float64) string { return duration(time.Duration(v)) }
 
 // series are the values of the whole window, oldest first. Where nothing was
 // measured is nothing.
