@@ -5,6 +5,7 @@ package ev_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"syscall"
 	"testing"
 
@@ -13,36 +14,99 @@ import (
 	"github.com/goevlib/ev"
 )
 
-// Random programs of start, stop, set, close and write over 200 descriptors. A
-// slow model says who must be called in each iteration: whoever is active and
-// asks for what holds, and nobody else.
-
-const modelPairs = 100
+// Programs of start, stop, set, feed, close, dup, shutdown and write over up to 200
+// descriptors. A slow model says who must be called in each iteration: whoever is
+// active and asks for what holds, whoever was fed, and nobody else.
 
 type modelWatcher struct {
 	io     *ev.IO
-	end    int // which descriptor, 0 to 2*modelPairs-1
+	end    int // which descriptor
 	events ev.Events
 	active bool
-	got    ev.Events
+	fed    ev.Events // since the last iteration
+	got    []ev.Events
 }
 
 type model struct {
 	t        *testing.T
 	l        *ev.Loop
-	r        *rand.Rand
-	fds      [2 * modelPairs]int // the peer of end e is e^1
-	unread   [2 * modelPairs]int // bytes that wait at an end
-	hungUp   [2 * modelPairs]bool
+	r        chooser
+	ends     []modelEnd // the peer of end e is e^1; the last has none
+	file     *os.File   // of the last: always ready
+	dups     []int      // files live on under these
 	watchers []*modelWatcher
+}
+
+type modelEnd struct {
+	fd     int
+	unread int  // bytes that wait here
+	shut   bool // it sends no more
+}
+
+// chooser is where a program comes from: a random source, or a tape.
+type chooser interface{ IntN(n int) int }
+
+const mostDups = 4
+
+func newModel(t *testing.T, l *ev.Loop, r chooser, pairs int) *model {
+	file, err := os.Open(executable(t))
+	require.NoError(t, err)
+	m := &model{t: t, l: l, r: r, ends: make([]modelEnd, 2*pairs+1), file: file}
+	m.ends[2*pairs].fd = int(file.Fd())
+	for p := range pairs {
+		m.openPair(p)
+	}
+	return m
+}
+
+func executable(t *testing.T) string {
+	path, err := os.Executable()
+	require.NoError(t, err)
+	return path
+}
+
+// close is for when the loop is closed, or has no more to do.
+func (m *model) close() {
+	for _, e := range m.ends[:len(m.ends)-1] {
+		syscall.Close(e.fd)
+	}
+	for _, fd := range m.dups {
+		syscall.Close(fd)
+	}
+	m.file.Close()
+}
+
+func FuzzFDTable(f *testing.F) {
+	f.Add([]byte{})
+	f.Add([]byte{0, 0, 3, 0, 2, 0, 0, 1, 7, 0, 8})                                       // start, data, read
+	f.Add([]byte{0, 0, 1, 0, 2, 0, 0, 2, 0, 5, 0, 2, 0, 11, 3})                          // two watchers, other events, fed
+	f.Add([]byte{0, 0, 1, 0, 2, 0, 0, 1, 7, 0, 12, 0, 0, 9, 0, 1, 0, 2, 0, 0, 0, 0})     // a dup survives the close
+	f.Add([]byte{2, 0, 3, 0, 2, 0, 2, 13, 3, 13, 2, 0, 6, 0, 2, 0, 2, 0, 2, 0, 3, 0, 2}) // hung up
+	f.Add([]byte{8, 0, 3, 8, 2, 0, 0, 10, 3, 0, 0, 0})                                   // a regular file
+	f.Fuzz(func(t *testing.T, data []byte) {
+		before := openDescriptors()
+		l, err := ev.New()
+		require.NoError(t, err)
+		program := &tape{data[:min(len(data), 1000)]}
+		m := newModel(t, l, program, 4)
+		defer m.close()
+		defer l.Close()
+		for !program.ended() {
+			for range 1 + program.IntN(4) {
+				m.step()
+			}
+			m.iterate()
+		}
+		require.NoError(t, l.Close())
+		m.close()
+		require.LessOrEqual(t, openDescriptors(), before, "descriptors leaked")
+	})
 }
 
 func TestRandomProgramsOfIOAgreeWithAModel(t *testing.T) {
 	onEveryFDLoop(t, func(t *testing.T, l *ev.Loop) {
-		m := &model{t: t, l: l, r: rand.New(rand.NewPCG(11, 12))}
-		for p := range modelPairs {
-			m.openPair(p)
-		}
+		m := newModel(t, l, rand.New(rand.NewPCG(11, 12)), 100)
+		defer m.close()
 		steps := 3000
 		if raceEnabled || testing.Short() {
 			steps = 600
@@ -53,10 +117,6 @@ func TestRandomProgramsOfIOAgreeWithAModel(t *testing.T) {
 			}
 			m.iterate()
 		}
-		for p := range modelPairs {
-			syscall.Close(m.fds[2*p])
-			syscall.Close(m.fds[2*p+1])
-		}
 	})
 }
 
@@ -66,94 +126,153 @@ func (m *model) openPair(p int) {
 	for i, fd := range fds {
 		syscall.CloseOnExec(fd)
 		require.NoError(m.t, syscall.SetNonblock(fd, true))
-		e := 2*p + i
-		m.fds[e], m.unread[e], m.hungUp[e] = fd, 0, false
+		m.ends[2*p+i] = modelEnd{fd: fd}
 	}
 }
 
 func (m *model) step() {
-	end := m.r.IntN(len(m.fds))
-	switch m.r.IntN(10) {
-	case 0, 1: // a new watcher
-		w := &modelWatcher{end: end, events: ev.Events(m.r.IntN(4))}
-		w.io = ev.NewIO(m.l, m.fds[end], w.events, func(_ *ev.IO, got ev.Events) {
-			require.Zero(m.t, w.got, "called twice")
-			w.got = got
-		})
-		m.watchers = append(m.watchers, w)
-	case 2, 3, 4: // start or stop one
-		if w := m.any(); w != nil {
-			if w.active = !w.active; w.active {
-				require.NoError(m.t, w.io.Start())
-			} else {
-				w.io.Stop()
-			}
+	end := m.r.IntN(len(m.ends))
+	switch op := m.r.IntN(14); op {
+	case 7, 8, 9, 12, 13:
+		if end < len(m.ends)-1 {
+			m.stepSocket(op, end)
 		}
-	case 5: // other events
-		if w := m.any(); w != nil {
-			w.events = ev.Events(m.r.IntN(4))
-			require.NoError(m.t, w.io.SetEvents(w.events))
-		}
-	case 6: // another descriptor
-		if w := m.any(); w != nil && !w.active {
-			w.end, w.events = end, ev.Events(m.r.IntN(4))
-			require.NoError(m.t, w.io.Set(m.fds[end], w.events))
-		}
+	case 10:
+		m.feedFD(m.ends[end].fd, ev.Events(m.r.IntN(4)))
+	default:
+		m.stepWatcher(op, end)
+	}
+}
+
+func (m *model) stepSocket(op, end int) {
+	e, peer := &m.ends[end], &m.ends[end^1]
+	switch op {
 	case 7: // data
-		if !m.hungUp[end] {
-			_, err := syscall.Write(m.fds[end], []byte("x"))
+		if !e.shut && peer.unread < 64 { // a socket has room for few, however small
+			_, err := syscall.Write(e.fd, []byte("x"))
 			require.NoError(m.t, err)
-			m.unread[end^1]++
+			peer.unread++
 		}
 	case 8: // read it
-		if m.unread[end] > 0 {
-			m.unread[end] -= len(drain(m.t, m.fds[end]))
+		if e.unread > 0 {
+			e.unread -= len(drain(m.t, e.fd))
 		}
-	case 9: // close a pair, whose watchers are stopped or lost, and open another
+	case 9: // close a pair and open another
 		if m.r.IntN(8) == 0 {
 			m.replacePair(end / 2)
+		}
+	case 12: // a file that lives on when its descriptor is closed
+		if len(m.dups) == mostDups {
+			require.NoError(m.t, syscall.Close(m.dups[0]))
+			m.dups = m.dups[1:]
+		}
+		fd, err := syscall.Dup(e.fd)
+		require.NoError(m.t, err)
+		m.dups = append(m.dups, fd)
+	case 13: // the end of the data
+		require.NoError(m.t, syscall.Shutdown(e.fd, syscall.SHUT_WR))
+		e.shut = true
+	}
+}
+
+func (m *model) stepWatcher(op, end int) {
+	if op < 2 { // a new one
+		w := &modelWatcher{end: end, events: ev.Events(m.r.IntN(4))}
+		w.io = ev.NewIO(m.l, m.ends[end].fd, w.events, func(_ *ev.IO, got ev.Events) { w.got = append(w.got, got) })
+		m.watchers = append(m.watchers, w)
+		return
+	}
+	if len(m.watchers) == 0 {
+		return
+	}
+	w := m.watchers[m.r.IntN(len(m.watchers))]
+	switch op {
+	case 2, 3, 4: // start or stop
+		if w.active {
+			m.stop(w)
+		} else {
+			require.NoError(m.t, w.io.Start())
+			w.active = true
+		}
+	case 5: // other events
+		w.events = ev.Events(m.r.IntN(4))
+		require.NoError(m.t, w.io.SetEvents(w.events))
+		w.fed &= ev.Custom | w.events
+	case 6: // another descriptor
+		if !w.active {
+			w.end, w.events = end, ev.Events(m.r.IntN(4))
+			require.NoError(m.t, w.io.Set(m.ends[end].fd, w.events))
+		}
+	case 11: // fed, active or not
+		w.io.Feed(ev.Custom)
+		w.fed |= ev.Custom
+	}
+}
+
+func (m *model) stop(w *modelWatcher) {
+	w.io.Stop()
+	w.active, w.fed = false, ev.None
+}
+
+func (m *model) feedFD(fd int, events ev.Events) {
+	m.l.FeedFD(fd, events)
+	for _, w := range m.watchers {
+		if w.active && m.ends[w.end].fd == fd {
+			w.fed |= events & w.events
 		}
 	}
 }
 
 // replacePair closes both ends and opens two new files, which get the same
-// numbers, the lowest that are free.
+// numbers, the lowest that are free. The watchers are stopped before that, or after
+// it, when the numbers denote the new files.
 func (m *model) replacePair(p int) {
-	for _, w := range m.watchers {
-		if w.end/2 == p && w.active {
-			w.io.Stop()
-			w.active = false
-		}
+	a, b, late := m.ends[2*p].fd, m.ends[2*p+1].fd, m.r.IntN(2) == 1
+	if !late {
+		m.stopPair(p)
 	}
-	require.NoError(m.t, syscall.Close(m.fds[2*p]))
-	require.NoError(m.t, syscall.Close(m.fds[2*p+1]))
+	require.NoError(m.t, syscall.Close(a))
+	require.NoError(m.t, syscall.Close(b))
 	m.openPair(p)
+	if late {
+		m.stopPair(p)
+	}
 	for _, w := range m.watchers {
 		if w.end/2 == p {
-			require.NoError(m.t, w.io.Set(m.fds[w.end], w.events))
+			require.NoError(m.t, w.io.Set(m.ends[w.end].fd, w.events))
 		}
 	}
 }
 
-func (m *model) any() *modelWatcher {
-	if len(m.watchers) == 0 {
-		return nil
+func (m *model) stopPair(p int) {
+	for _, w := range m.watchers {
+		if w.end/2 == p {
+			m.stop(w)
+		}
 	}
-	return m.watchers[m.r.IntN(len(m.watchers))]
 }
 
+// iterate expects what was fed to be called before the poll.
 func (m *model) iterate() {
 	nowait(m.t, m.l)
 	for _, w := range m.watchers {
-		want := ev.None
-		if w.active {
-			want = ev.Write & w.events // a socket with room for a few bytes
-			if m.unread[w.end] > 0 {
-				want |= ev.Read & w.events
-			}
+		var want []ev.Events
+		if w.fed != ev.None {
+			want = append(want, w.fed)
+		}
+		if ready := w.events & m.ready(w.end); w.active && ready != ev.None {
+			want = append(want, ready)
 		}
 		require.Equal(m.t, want, w.got, fmt.Sprintf("%+v", w))
-		w.got = ev.None
+		w.got, w.fed = nil, ev.None
 	}
 	require.NoError(m.t, m.l.Verify())
+}
+
+// ready is what holds of an end: a socket has room for the few bytes of a program.
+func (m *model) ready(end int) ev.Events {
+	if end == len(m.ends)-1 || m.ends[end].unread > 0 || m.ends[end^1].shut {
+		return ev.Read | ev.Write
+	}
+	return ev.Write
 }
