@@ -102,7 +102,7 @@ inline stopRuns(which) {                                //= run.go: func (l *Loo
 #endif
 }                                                       //.
 
-inline close() {                                        //= loop.go: func (l *Loop) Close() error {
+inline close() {                                        //~ loop.go: func (l *Loop) Close() error {
 	lock(mu);                                           //| l.mu.Lock()
 	if
 	:: closed ->                                        //| if l.isClosed() {
