@@ -1,0 +1,5 @@
+//go:build unix
+
+package main
+
+var systemMakers = []func(*room) (*kind, error){newStreams, newSignals, newChildren}
