@@ -3,6 +3,7 @@ module github.com/goevlib/ev/proptest
 go 1.25.0
 
 require (
+	github.com/anishathalye/porcupine v1.3.1
 	github.com/goevlib/ev v0.0.0
 	github.com/stretchr/testify v1.12.1
 	pgregory.net/rapid v1.3.0
