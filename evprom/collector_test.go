@@ -311,7 +311,7 @@ func TestOfManyWatchersThoseThatTakeLongestAreKeptApartForGood(t *testing.T) {
 func TestHostileNamesAreExportedAndDoNotSpoilTheScrape(t *testing.T) {
 	hostile := []string{
 		"\xff\xfe", "\xff\xfe\xfd", "a\nb{c=\"d\"} 1\n# TYPE x counter", `back\slash "quote"`,
-		"nul\x00", strings.Repeat("x", 1<<20), strings.Repeat("x", 1<<20) + "y", strings.Repeat("é", 1<<10) + "\xff", " ", "日本",
+		"nul\x00", strings.Repeat("x", 1<<20), strings.Repeat("x", 1<<20) + "y", strings.Repeat("é", 1<<10) + "\xff", "x" + strings.Repeat("é", 1<<10), " ", "日本",
 	}
 	for _, name := range hostile {
 		l := newLoop(t, ev.WithName(name))
