@@ -27,7 +27,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-var update = flag.Bool("update", false, "make the screenshots of the documentation anew, which takes three minutes")
+var update = flag.Bool("update", false, "make the screenshots of the documentation anew, which takes two minutes")
 
 // patience is for machines that are busy with something else.
 const patience = 2 * time.Minute
