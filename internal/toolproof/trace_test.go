@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"iter"
 	"runtime"
 	"runtime/trace"
 	"sync"
@@ -68,14 +69,7 @@ func TestInAnExecutionTraceCallbacksAreTasksAndRegions(t *testing.T) {
 		t: t, tasks: make(map[exptrace.TaskID]exptrace.Task), loops: make(map[exptrace.TaskID]string),
 		open: make(map[exptrace.GoID][]exptrace.Region), regions: make(map[string]int), inside: make(map[string]string),
 	}
-	reader, err := exptrace.NewReader(bytes.NewReader(traced(t)))
-	require.NoError(t, err)
-	for {
-		e, err := reader.ReadEvent()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		require.NoError(t, err)
+	for e := range events(t, traced(t)) {
 		a.add(e)
 	}
 	assert.Equal(t, calls, a.regions, "each callback once, also those that panic")
@@ -84,6 +78,45 @@ func TestInAnExecutionTraceCallbacksAreTasksAndRegions(t *testing.T) {
 		assert.Empty(t, open, "regions that did not end")
 	}
 	assert.Equal(t, map[string]string{"Timer inner": "Timer outer"}, a.inside)
+}
+
+func events(t *testing.T, data []byte) iter.Seq[exptrace.Event] {
+	return func(yield func(exptrace.Event) bool) {
+		reader, err := exptrace.NewReader(bytes.NewReader(data))
+		require.NoError(t, err)
+		for {
+			e, err := reader.ReadEvent()
+			if errors.Is(err, io.EOF) {
+				return
+			}
+			require.NoError(t, err)
+			if !yield(e) {
+				return
+			}
+		}
+	}
+}
+
+func TestTheFlightRecorderOfTheRuntimeSeesCallbacksToo(t *testing.T) {
+	if trace.IsEnabled() {
+		t.Skip("somebody traces already")
+	}
+	recorder := trace.NewFlightRecorder(trace.FlightRecorderConfig{MinAge: time.Hour})
+	require.NoError(t, recorder.Start())
+	defer recorder.Stop()
+	l := newLoop(t)
+	ev.NewTimer(l, 0, 0, func(*ev.Timer) {}, ev.Name("flush")).Start()
+	require.NoError(t, l.Run(context.Background()))
+	var buf bytes.Buffer
+	_, err := recorder.WriteTo(&buf)
+	require.NoError(t, err)
+	var regions []string
+	for e := range events(t, buf.Bytes()) {
+		if e.Kind() == exptrace.EventRegionEnd {
+			regions = append(regions, e.Region().Type)
+		}
+	}
+	assert.Equal(t, []string{"Timer flush"}, regions)
 }
 
 // account is of what a trace has said so far.
