@@ -126,7 +126,7 @@ func replay(t testing.TB, data []byte) {
 			taken := h.takeDue(now)
 			require.Len(t, taken, due)
 			for i, e := range taken {
-				require.Equal(t, want[i], expected{e.due, e.a})
+				require.Equal(t, want[i], expected(e))
 				e.a.pos = 0
 				if data[1]>>(i%8)&1 != 0 {
 					h.add(e.a, now+d+1)
