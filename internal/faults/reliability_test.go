@@ -1,0 +1,99 @@
+package faults
+
+import (
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// The page that says what stands behind each promise. A test that was renamed
+// would make it lie.
+const (
+	root = "../.."
+	page = "docs/reliability.md"
+)
+
+var (
+	testName    = regexp.MustCompile(`\b(?:Test|Fuzz)[A-Z]\w*`)
+	declaration = regexp.MustCompile(`(?m)^func ((?:Test|Fuzz)\w+)\(`)
+	code        = regexp.MustCompile("`([^`\n]+)`")
+	file        = regexp.MustCompile(`^[\w./-]*(?:/[\w.-]+|\.(?:go|md|sh|pml))$`)
+)
+
+// declared returns the tests of a package, by its directory.
+func declared(t *testing.T, dir string) (names []string) {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(root, dir, "*_test.go"))
+	require.NoError(t, err)
+	for _, f := range files {
+		source, err := os.ReadFile(f)
+		require.NoError(t, err)
+		for _, d := range declaration.FindAllStringSubmatch(string(source), -1) {
+			names = append(names, d[1])
+		}
+	}
+	return names
+}
+
+func readPage(t *testing.T) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(root, page))
+	require.NoError(t, err)
+	return string(text)
+}
+
+func TestTheTestsOnThePageOfReliabilityAreWhereItSays(t *testing.T) {
+	rows, have := 0, map[string][]string{}
+	for line := range strings.Lines(readPage(t)) {
+		names := testName.FindAllString(line, -1)
+		if !strings.HasPrefix(line, "|") || len(names) == 0 {
+			continue
+		}
+		cells := strings.Split(strings.Trim(strings.TrimSpace(line), "|"), "|")
+		in := strings.Trim(strings.TrimSpace(cells[len(cells)-1]), "`")
+		if strings.HasPrefix(in, "go ") {
+			in = "." // a row of commands
+		}
+		if have[in] == nil {
+			have[in] = declared(t, in)
+		}
+		for _, name := range names {
+			assert.True(t, slices.Contains(have[in], name), "%s has no %s: %s", in, name, line)
+		}
+		rows++
+	}
+	assert.Greater(t, rows, 40)
+}
+
+func TestThePageOfReliabilityNamesEveryTestOfFaults(t *testing.T) {
+	text := readPage(t)
+	for _, name := range declared(t, "internal/faults") {
+		if !strings.Contains(name, "PageOfReliability") {
+			assert.True(t, slices.Contains(testName.FindAllString(text, -1), name), "%s does not name %s", page, name)
+		}
+	}
+}
+
+func TestTheFilesOnThePageOfReliabilityExist(t *testing.T) {
+	seen := 0
+	text := strings.ReplaceAll(readPage(t), "```", "") // no pair of single ones
+	for _, c := range code.FindAllStringSubmatch(text, -1) {
+		for word := range strings.FieldsSeq(c[1]) {
+			if !file.MatchString(word) || strings.HasSuffix(word, "...") {
+				continue
+			}
+			_, err := fs.Stat(os.DirFS(root), path.Clean(word))
+			assert.NoError(t, err)
+			seen++
+		}
+	}
+	assert.Greater(t, seen, 10)
+}
