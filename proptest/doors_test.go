@@ -55,7 +55,7 @@ func (d *doors) note(client int, call int64, op door) {
 
 func TestTheDoorsAreLinearizable(t *testing.T) {
 	for _, backend := range ev.SupportedBackends() {
-		for _, wakeup := range []ev.Wakeup{ev.WakeAuto, ev.WakeWrite, ev.WakeDirect} {
+		for _, wakeup := range wakeups(backend) {
 			t.Run(fmt.Sprintf("%v-%v", backend, wakeup), func(t *testing.T) {
 				for round := range rounds {
 					h := recordDoors(t, uint64(round), ev.WithBackend(backend), ev.WithWakeup(wakeup))

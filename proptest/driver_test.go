@@ -65,6 +65,9 @@ func (d *driver) actOutside(i int) {
 // nothing else has, or before it begins.
 func (d *driver) deadline(now time.Duration, n int) time.Duration {
 	d.runs++
+	if d.p.real {
+		return never
+	}
 	if h := horizon(n); h > 0 {
 		return now.Truncate(ms) + h + fraction(1000+d.runs)
 	}
@@ -82,6 +85,10 @@ func (d *driver) try(a action) {
 }
 
 func (d *driver) step(a action) {
+	if d.p.real && a.op == start {
+		// A Timer that goes on with what it had left, depends on the time.
+		d.m.do(action{setParams, a.who, d.p.watchers[a.who].n})
+	}
 	switch a.op {
 	case throw:
 		panic(errThrown)

@@ -58,12 +58,3 @@ func TestEventsSurviveAPanicOfANestedCallback(t *testing.T) {
 	require.NoError(t, l.RunNoWait())
 	assert.Equal(t, 2, calls)
 }
-
-// newLoop makes a loop that is closed when the test ends.
-func newLoop(t testing.TB, opts ...ev.LoopOption) *ev.Loop {
-	t.Helper()
-	l, err := ev.New(opts...)
-	require.NoError(t, err)
-	t.Cleanup(func() { assert.NoError(t, l.Close()) })
-	return l
-}

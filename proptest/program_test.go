@@ -23,6 +23,7 @@ type program struct {
 	main     []action
 	outside  []outsideAction
 	tolerant bool // WithPanicHandler
+	real     bool // in real time: nothing depends on how much of it passes
 }
 
 type kind int
@@ -117,6 +118,7 @@ type dialect struct {
 	inner   []op // in callbacks
 	outer   []op // by the owner of the loop
 	outside []op // from other goroutines
+	real    bool
 }
 
 func repeat(n int, ops ...op) []op {
@@ -142,7 +144,9 @@ func (d dialect) draw(t *rapid.T) *program {
 		watchers: rapid.SliceOfN(watchers, n, n).Draw(t, "specs"),
 		posts:    rapid.SliceOfN(rapid.SliceOfN(inner, 0, 4), 2, 2).Draw(t, "posts"),
 		tolerant: rapid.Bool().Draw(t, "tolerant"),
+		real:     d.real,
 	}
+	p.keepOnePipe()
 	if len(d.outside) > 0 {
 		p.outside = drawOutside(t, actions(d.outside, n))
 	}
@@ -156,6 +160,21 @@ func (d dialect) draw(t *rapid.T) *program {
 		p.main = append(p.main, action{op: run, n: i})
 	}
 	return p
+}
+
+// keepOnePipe makes other IOs Idles: in which order descriptors are found ready
+// is not promised.
+func (p *program) keepOnePipe() {
+	found := false
+	for i := range p.watchers {
+		switch w := &p.watchers[i]; {
+		case w.kind != pipe:
+		case found:
+			w.kind = idle
+		default:
+			found = true
+		}
+	}
 }
 
 // pick and uniform choose without the preference for what is small that rapid's
@@ -225,11 +244,31 @@ const bubbleEpoch = 946684800 * time.Second
 
 var spans = [8]time.Duration{0, 1 * ms, 2 * ms, 3 * ms, 5 * ms, 10 * ms, -1 * ms, 70 * time.Second}
 
-// timerSpans are a Timer's after and repeat; SetRepeat and Set refuse those below 0.
-func timerSpans(n int) (after, repeat time.Duration) { return spans[n%8], spans[n/8] }
+// In real time, something is due at once or not while the test lasts.
+var (
+	realSpans   = [8]time.Duration{0, 0, -time.Hour, time.Hour, 0, -time.Hour, 2 * time.Hour, time.Hour}
+	realOffsets = [4]time.Duration{0, time.Second, 2 * time.Second, 200 * 365 * 24 * time.Hour}
+)
+
+// timerSpans are a Timer's after and repeat. Set refuses a repeat below 0.
+func (p *program) timerSpans(n int) (after, repeat time.Duration) {
+	if p.real {
+		return realSpans[n%8], [...]time.Duration{0, 0, 3 * time.Hour, -1}[n/8%4]
+	}
+	return spans[n%8], spans[n/8]
+}
+
+// newRepeat is for SetRepeat, which refuses some, too.
+func (p *program) newRepeat(n int) time.Duration {
+	_, repeat := p.timerSpans(n)
+	return repeat
+}
 
 // slots are a Periodic's offset and interval; Set refuses some.
-func slots(n int) (offset, interval time.Duration) {
+func (p *program) slots(n int) (offset, interval time.Duration) {
+	if p.real {
+		return realOffsets[n%4], 0
+	}
 	offset, interval = spans[n%8], spans[n/8]
 	if interval == 0 {
 		offset += bubbleEpoch
@@ -240,6 +279,13 @@ func slots(n int) (offset, interval time.Duration) {
 // checkSlots tells what Set takes.
 func checkSlots(offset, interval time.Duration) bool {
 	return interval == 0 || interval > 0 && offset >= 0 && offset <= interval
+}
+
+func eventOf(k kind) ev.Events {
+	if k == signal {
+		return ev.SignalEvent
+	}
+	return ev.AsyncEvent
 }
 
 // nap is how long to sleep.

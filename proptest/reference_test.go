@@ -30,8 +30,11 @@ type reference struct {
 	refs       int // Ref less Unref
 	override   int // what SetInvoke set
 	counter    int // of starts
-	tick       time.Duration
 }
+
+// lookAtWall is how long a loop parks that waits for the wall clock, without a
+// look at it. The documentation says a minute; this is libev's figure.
+const lookAtWall = 59743 * ms
 
 type refWatcher struct {
 	kind                 kind
@@ -120,7 +123,9 @@ func (r *reference) iterate(mode op) {
 	}
 	r.iteration++
 	r.poll(mode)
-	r.clock += r.tick
+	if r.d.p.real {
+		r.clock += ms // as if: some time passes
+	}
 	r.now = r.clock
 	r.collect()
 	r.expire(func(w *refWatcher) bool { return w.kind == pipe && w.unread > 0 }, r.readable)
@@ -148,9 +153,18 @@ func (r *reference) poll(mode op) {
 			return
 		case w.kind == timer:
 			until = min(until, w.due)
-		case w.kind == periodic || w.kind == scheduler: // the wall clock may be set
-			until = min(until, w.due, r.clock+59743*ms)
+		case w.kind == periodic || w.kind == scheduler:
+			until = min(until, w.due)
+			if !r.d.p.real {
+				until = min(until, r.clock+lookAtWall) // the wall clock may be set
+			}
 		}
+	}
+	if r.d.p.real {
+		if until > r.clock+time.Minute { // nobody wakes it
+			r.do(action{op: stopAll})
+		}
+		return
 	}
 	r.woken = false
 	r.advance(until, true)
@@ -224,7 +238,7 @@ func (r *reference) collect() {
 			r.posts = nil
 		case w.active && w.sent:
 			w.sent = false
-			r.mark(w, ev.AsyncEvent)
+			r.mark(w, eventOf(w.kind))
 		}
 	}
 }
@@ -503,7 +517,7 @@ func (r *reference) do(a action) string {
 		}
 		return r.configure(w, a.n)
 	case setRepeat:
-		return setTimerRepeat(w, a.n)
+		return r.setRepeat(w, a.n)
 	default:
 		return r.doLoop(a)
 	}
@@ -548,8 +562,8 @@ func (r *reference) doLoop(a action) string {
 
 func (r *reference) start(w *refWatcher) string {
 	switch {
-	case r.closed && (w.kind == signal || w.kind == pipe):
-		return "closed"
+	case r.closed && (w.kind == signal || w.kind == pipe && !w.active):
+		return "closed" // of one that is active, in a Cleanup, either is a good answer
 	case r.closed:
 		return "ok"
 	case w.active:
@@ -596,6 +610,19 @@ func (r *reference) poke(w *refWatcher, n int) string {
 		}
 		w.items = append(w.items, n)
 		r.send(w)
+	case signal:
+		for _, s := range r.activeOf(signal) {
+			if n%2 == 0 {
+				r.send(s)
+			} else if !r.closed {
+				r.mark(s, ev.SignalEvent)
+			}
+		}
+	case pipe:
+		w.unread++
+		if n%2 != 0 {
+			w.unread = 0
+		}
 	case timer:
 		r.resetTimer(w)
 	case periodic, scheduler:
@@ -652,13 +679,13 @@ func (r *reference) resetTimer(w *refWatcher) {
 func (r *reference) configure(w *refWatcher, n int) string {
 	switch w.kind {
 	case timer:
-		after, repeat := timerSpans(n)
+		after, repeat := r.d.p.timerSpans(n)
 		if repeat < 0 {
 			return "error"
 		}
 		w.after, w.repeat = after, repeat
 	case periodic:
-		offset, interval := slots(n)
+		offset, interval := r.d.p.slots(n)
 		if !checkSlots(offset, interval) {
 			return "error"
 		}
@@ -669,14 +696,15 @@ func (r *reference) configure(w *refWatcher, n int) string {
 	return "ok"
 }
 
-func setTimerRepeat(w *refWatcher, n int) string {
-	if w.kind != timer {
-		return "ok"
-	}
-	if spans[n%8] < 0 {
+func (r *reference) setRepeat(w *refWatcher, n int) string {
+	repeat := r.d.p.newRepeat(n)
+	switch {
+	case w.kind != timer:
+	case repeat < 0:
 		return "error"
+	default:
+		w.repeat = repeat
 	}
-	w.repeat = spans[n%8]
 	return "ok"
 }
 
@@ -718,20 +746,27 @@ func (r *reference) state() string {
 			active++
 		}
 	}
-	fmt.Fprintf(&b, "  iteration %d depth %d pending %d active %d alive %v now %v", r.iteration, len(r.runs), len(r.pending), active, r.alive(), r.now-bubbleEpoch)
+	fmt.Fprintf(&b, "  iteration %d depth %d pending %d active %d alive %v", r.iteration, len(r.runs), len(r.pending), active, r.alive())
 	for _, w := range r.watchers {
 		fmt.Fprintf(&b, "; %s active %v pending %v priority %d", r.d.p.name(w.who), w.active, w.isPending, w.priority)
-		switch w.kind {
-		case async:
+		if w.kind == async {
 			fmt.Fprintf(&b, " sent %v", w.sent)
+		}
+	}
+	if r.d.p.real {
+		return b.String()
+	}
+	fmt.Fprintf(&b, "; now %v", r.now-bubbleEpoch)
+	for _, w := range r.watchers {
+		switch w.kind {
 		case timer:
 			left := w.after
 			if w.active {
 				left = w.due - r.now
 			}
-			fmt.Fprintf(&b, " remaining %v repeat %v", left, w.repeat)
+			fmt.Fprintf(&b, "; %s remaining %v repeat %v", r.d.p.name(w.who), left, w.repeat)
 		case periodic, scheduler:
-			fmt.Fprintf(&b, " at %d", w.at)
+			fmt.Fprintf(&b, "; %s at %d", r.d.p.name(w.who), w.at)
 		}
 	}
 	return b.String()

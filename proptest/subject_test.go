@@ -17,6 +17,7 @@ type subject struct {
 	l        *ev.Loop
 	watchers []watcher
 	began    time.Time
+	pipe     *pipeline    // nil without descriptors
 	turn     atomic.Int64 // touched around each sleep of the owner of the loop
 }
 
@@ -31,7 +32,7 @@ type watcher struct {
 	scheduler *ev.Scheduler
 }
 
-func newSubject(d *driver, opts ...ev.LoopOption) (*subject, error) {
+func newSubject(d *driver, pipe *pipeline, opts ...ev.LoopOption) (*subject, error) {
 	if d.p.tolerant {
 		opts = append(opts, ev.WithPanicHandler(func(w ev.Watcher, v any, _ []byte) {
 			name := "a post"
@@ -45,7 +46,7 @@ func newSubject(d *driver, opts ...ev.LoopOption) (*subject, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &subject{d: d, l: l, began: time.Now()}
+	m := &subject{d: d, l: l, pipe: pipe, began: time.Now()}
 	m.watchers = make([]watcher, len(d.p.watchers))
 	for i, s := range d.p.watchers {
 		m.make(i, s)
@@ -82,6 +83,10 @@ func (m *subject) make(i int, s spec) {
 		w.Watcher = ev.NewCheck(m.l, calls[*ev.Check](m, i, 0), opts...)
 	case cleanup:
 		w.Watcher = ev.NewCleanup(m.l, calls[*ev.Cleanup](m, i, 0), opts...)
+	case signal:
+		w.Watcher = ev.NewSignal(m.l, theSignal, calls[*ev.Signal](m, i, 0), opts...)
+	case pipe:
+		w.Watcher = ev.NewIO(m.l, m.pipe.fd(), ev.Read, m.readable(i, 0), opts...)
 	}
 }
 
@@ -92,6 +97,16 @@ func calls[W any](m *subject, i, label int) func(W) {
 
 func (m *subject) batches(i, label int) func(*ev.Queue[int], []int) {
 	return func(_ *ev.Queue[int], batch []int) { m.d.callback(i, label, fmt.Sprintf(" with %v", batch)) }
+}
+
+func (m *subject) readable(i, label int) func(*ev.IO, ev.Events) {
+	return func(w *ev.IO, got ev.Events) {
+		with := ""
+		if got != w.Events() {
+			with = fmt.Sprintf(" with %v", got)
+		}
+		m.d.callback(i, label, with)
+	}
 }
 
 func (m *subject) next(n int) func(*ev.Scheduler, time.Time) time.Time {
@@ -106,7 +121,7 @@ func (m *subject) do(a action) string {
 	case stop:
 		w.Stop()
 	case poke:
-		return outcome(w.poke(a.n))
+		return outcome(m.poke(w, a.n))
 	case feed:
 		w.Feed(fed(a.n))
 	case clearPending:
@@ -123,7 +138,7 @@ func (m *subject) do(a action) string {
 		return m.configure(w, a.n)
 	case setRepeat:
 		if w.timer != nil {
-			return outcome(w.timer.SetRepeat(spans[a.n%8]))
+			return outcome(w.timer.SetRepeat(m.d.p.newRepeat(a.n)))
 		}
 	default:
 		return m.doLoop(a)
@@ -169,6 +184,9 @@ func (m *subject) doLoop(a action) string {
 }
 
 func (m *subject) run(method func(context.Context) error, n int) string {
+	if m.d.p.real {
+		return outcome(method(context.Background()))
+	}
 	at := m.d.deadline(time.Duration(time.Now().UnixNano()), n)
 	ctx, cancel := context.WithDeadline(context.Background(), time.Unix(0, int64(at)))
 	defer cancel()
@@ -221,7 +239,7 @@ func startWatcher(w ev.Watcher) error {
 	return nil
 }
 
-func (w *watcher) poke(n int) error {
+func (m *subject) poke(w *watcher, n int) error {
 	switch w.kind {
 	case async:
 		w.async.Send()
@@ -233,6 +251,17 @@ func (w *watcher) poke(n int) error {
 		w.periodic.Reset()
 	case scheduler:
 		w.scheduler.Reset()
+	case signal:
+		if n%2 == 0 {
+			ev.FeedSignal(theSignal)
+		} else {
+			m.l.FeedSignal(theSignal)
+		}
+	case pipe:
+		if n%2 == 0 {
+			return m.pipe.fill()
+		}
+		return m.pipe.drain()
 	}
 	return nil
 }
@@ -240,9 +269,9 @@ func (w *watcher) poke(n int) error {
 func (m *subject) configure(w *watcher, n int) string {
 	switch w.kind {
 	case timer:
-		return outcome(w.timer.Set(timerSpans(n)))
+		return outcome(w.timer.Set(m.d.p.timerSpans(n)))
 	case periodic:
-		return outcome(w.periodic.Set(slots(n)))
+		return outcome(w.periodic.Set(m.d.p.slots(n)))
 	case scheduler:
 		w.scheduler.SetNext(m.next(n))
 	}
@@ -269,6 +298,10 @@ func (m *subject) setCallback(i, label int) {
 		w.SetCallback(calls[*ev.Check](m, i, label))
 	case *ev.Cleanup:
 		w.SetCallback(calls[*ev.Cleanup](m, i, label))
+	case *ev.Signal:
+		w.SetCallback(calls[*ev.Signal](m, i, label))
+	case *ev.IO:
+		w.SetCallback(m.readable(i, label))
 	}
 }
 
@@ -278,19 +311,25 @@ func (m *subject) verify() error            { return m.l.Verify() }
 func (m *subject) state() string {
 	var b strings.Builder
 	l := m.l
-	fmt.Fprintf(&b, "  iteration %d depth %d pending %d active %d alive %v now %v",
-		l.Iteration(), l.Depth(), l.Pending(), l.Active(), l.Alive(), sinceEpoch(l.Now())-bubbleEpoch)
+	fmt.Fprintf(&b, "  iteration %d depth %d pending %d active %d alive %v", l.Iteration(), l.Depth(), l.Pending(), l.Active(), l.Alive())
 	for _, w := range m.watchers {
 		fmt.Fprintf(&b, "; %s active %v pending %v priority %d", w.Name(), w.Active(), w.Pending(), w.Priority())
-		switch w.kind {
-		case async:
+		if w.kind == async {
 			fmt.Fprintf(&b, " sent %v", w.async.Sent())
+		}
+	}
+	if m.d.p.real {
+		return b.String()
+	}
+	fmt.Fprintf(&b, "; now %v", sinceEpoch(l.Now())-bubbleEpoch)
+	for _, w := range m.watchers {
+		switch w.kind {
 		case timer:
-			fmt.Fprintf(&b, " remaining %v repeat %v", w.timer.Remaining(), w.timer.Repeat())
+			fmt.Fprintf(&b, "; %s remaining %v repeat %v", w.Name(), w.timer.Remaining(), w.timer.Repeat())
 		case periodic:
-			fmt.Fprintf(&b, " at %d", sinceEpoch(w.periodic.At()))
+			fmt.Fprintf(&b, "; %s at %d", w.Name(), sinceEpoch(w.periodic.At()))
 		case scheduler:
-			fmt.Fprintf(&b, " at %d", sinceEpoch(w.scheduler.At()))
+			fmt.Fprintf(&b, "; %s at %d", w.Name(), sinceEpoch(w.scheduler.At()))
 		}
 	}
 	return b.String()

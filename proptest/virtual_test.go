@@ -30,7 +30,7 @@ var virtual = dialect{
 func TestRandomProgramsInVirtualTimeAgreeWithTheReference(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		p := virtual.draw(rt)
-		compare(rt, p, referenceTrace(p, bubbleEpoch, 0), virtualTrace(t, p))
+		compare(rt, p, referenceTrace(p), virtualTrace(t, p))
 	})
 }
 
@@ -48,10 +48,9 @@ func compare(t *rapid.T, p *program, want, got []string) {
 
 func lines(trace []string) string { return strings.Join(trace, "\n") }
 
-func referenceTrace(p *program, began, tick time.Duration) []string {
+func referenceTrace(p *program) []string {
 	d := newDriver(p)
-	r := newReference(d, began)
-	r.tick = tick
+	r := newReference(d, bubbleEpoch)
 	d.m = r
 	d.play()
 	r.advance(never-1, false) // what others do after the end
@@ -69,7 +68,7 @@ func virtualTrace(t *testing.T, p *program) (trace []string) {
 			}
 			trace = d.trace
 		}()
-		m, err := newSubject(d, ev.WithBackend(ev.BackendChan))
+		m, err := newSubject(d, nil, ev.WithBackend(ev.BackendChan))
 		if err != nil {
 			panic(err)
 		}
