@@ -46,7 +46,7 @@ type kind struct {
 
 // makers make the kinds. One returns nil where the backend lacks its kind.
 var makers = append([]func(*room) (*kind, error){
-	newHooks, newAsyncs, newQueues, newPosts, newTimers, newPeriodics, newStats, newEmbeds, newNotifiers,
+	newHooks, newAsyncs, newQueues, newPosts, newTimers, newPeriodics, newStats, newEmbeds, newNotifiers, newBells,
 }, systemMakers...)
 
 func openRoom(f flavour, dir string, seed uint64, t *tally) (*room, error) {

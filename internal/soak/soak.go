@@ -16,23 +16,29 @@ import (
 // visitors is how many rooms come and go beside those that stay.
 const visitors = 2
 
-// soak is the whole run. All that it starts has ended when it returns.
+// soak is the whole run, which the first fault ends. All that it starts has ended
+// when it returns.
 func soak(ctx context.Context, length time.Duration, seed uint64, out io.Writer) error {
 	dir, err := os.MkdirTemp("", "soak")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	s := &house{dir: dir, rng: rand.New(rand.NewPCG(seed, 0)), tally: new(tally)}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	s := &house{dir: dir, rng: rand.New(rand.NewPCG(seed, 0)), tally: &tally{failed: cancel}}
 
 	s.warmUp(ctx)
 	before := look()
-	ctx, cancel := context.WithTimeout(ctx, length)
-	defer cancel()
+	ctx, ended := context.WithTimeout(ctx, length)
+	defer ended()
 	living := s.open(ctx)
 	samples := s.tally.watch(ctx, min(time.Second, length/20), out)
 	living.Wait()
-	err = errors.Join(s.tally.err(), grown(samples), left(before))
+	if err := s.tally.err(); err != nil {
+		return err
+	}
+	err = errors.Join(grown(samples), left(before))
 	if err == nil {
 		fmt.Fprintf(out, "%d rooms, %d sends, %d callbacks: nothing is broken, nothing grew\n",
 			s.tally.rooms.Load(), s.tally.sends.Load(), s.tally.done().callbacks)

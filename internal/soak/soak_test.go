@@ -58,7 +58,7 @@ func testRoom(t *testing.T, makeKind func(*room) (*kind, error)) *room {
 	t.Cleanup(keepFromSignals())
 	l, err := ev.New()
 	require.NoError(t, err)
-	r := &room{loop: l, dir: t.TempDir(), tally: new(tally), rng: rand.New(rand.NewPCG(1, 1))}
+	r := &room{loop: l, dir: t.TempDir(), tally: &tally{failed: func() {}}, rng: rand.New(rand.NewPCG(1, 1))}
 	r.conductor = ev.NewTimer(l, 0, 1, r.conduct)
 	k, err := makeKind(r)
 	require.NoError(t, err)
@@ -176,11 +176,13 @@ func TestAnUnexpectedRefusalIsAFaultAndErrClosedAtTheEndIsNot(t *testing.T) {
 }
 
 func TestOnlySomeFaultsAreTold(t *testing.T) {
-	tl := new(tally)
+	failed := 0
+	tl := &tally{failed: func() { failed++ }}
 	for range mostFaults + 3 {
 		tl.fault("broken")
 	}
 	assert.ErrorContains(t, tl.err(), "and 3 more")
+	assert.Equal(t, mostFaults+3, failed)
 }
 
 func TestRunEndsEarlyWhenItIsInterrupted(t *testing.T) {

@@ -18,6 +18,8 @@ const mostFaults = 20
 // tally counts what the rooms do, and keeps what went wrong. Any goroutine may
 // use it.
 type tally struct {
+	failed func() // called with each fault
+
 	rooms atomic.Int64 // lived and closed
 	sends atomic.Int64 // of all kinds that something is sent to
 
@@ -62,6 +64,7 @@ func (t *tally) done() work {
 }
 
 func (t *tally) fault(format string, args ...any) {
+	defer t.failed()
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if len(t.faults) == mostFaults {
