@@ -33,6 +33,7 @@ func NewAsync(l *Loop, fn func(*Async), opts ...Option) *Async {
 // Start activates the watcher. A Send made before is forgotten. Start has no
 // effect on an active watcher or a closed loop.
 func (a *Async) Start() {
+	a.own("Start")
 	if a.begin() {
 		a.loop.requests.activate(&a.request)
 		if a.notifier != nil {

@@ -56,18 +56,19 @@ func (l *Loop) SetData(v any) {
 // than a timer ends it, so that timers are late by up to d and run together
 // (ev_set_timeout_collect_interval). It fails when d is negative.
 func (l *Loop) SetTimeoutInterval(d time.Duration) error {
-	return l.setInterval(&l.timeoutInterval, "SetTimeoutInterval", d)
+	l.own("SetTimeoutInterval")
+	return setInterval(&l.timeoutInterval, "SetTimeoutInterval", d)
 }
 
 // SetIOInterval makes the loop look for ready descriptors no more often than
 // once per d on average (ev_set_io_collect_interval). Timers and requests from
 // other goroutines are not delayed. It fails when d is negative.
 func (l *Loop) SetIOInterval(d time.Duration) error {
-	return l.setInterval(&l.ioInterval, "SetIOInterval", d)
+	l.own("SetIOInterval")
+	return setInterval(&l.ioInterval, "SetIOInterval", d)
 }
 
-func (l *Loop) setInterval(interval *time.Duration, method string, d time.Duration) error {
-	l.own(method)
+func setInterval(interval *time.Duration, method string, d time.Duration) error {
 	if d < 0 {
 		return fmt.Errorf("ev: Loop.%s: negative duration %v", method, d)
 	}

@@ -60,9 +60,6 @@ func (e *Embed) Other() *Loop { return e.other }
 // fails when the other loop is in a Run, embedded already, the host itself or the
 // host of it, and with ErrClosed when either loop is closed.
 func (e *Embed) Start() error {
-	if e.loop == nil {
-		e.begin() // panics, and says why
-	}
 	e.own("Start")
 	if e.index != 0 {
 		return nil

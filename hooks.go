@@ -25,6 +25,7 @@ func NewIdle(l *Loop, fn func(*Idle), opts ...Option) *Idle {
 // Start activates the watcher. It has no effect on an active one or on a closed
 // loop.
 func (w *Idle) Start() {
+	w.own("Start")
 	if w.begin() {
 		w.loop.idle[int(w.priority)-MinPriority].add(&w.watcher)
 	}
@@ -62,6 +63,7 @@ func NewPrepare(l *Loop, fn func(*Prepare), opts ...Option) *Prepare {
 // Start activates the watcher. It has no effect on an active one or on a closed
 // loop.
 func (w *Prepare) Start() {
+	w.own("Start")
 	if w.begin() {
 		w.loop.prepares.add(&w.watcher)
 	}
@@ -99,6 +101,7 @@ func NewCheck(l *Loop, fn func(*Check), opts ...Option) *Check {
 // Start activates the watcher. It has no effect on an active one or on a closed
 // loop.
 func (w *Check) Start() {
+	w.own("Start")
 	if w.begin() {
 		w.loop.checks.add(&w.watcher)
 	}
@@ -136,6 +139,7 @@ func NewCleanup(l *Loop, fn func(*Cleanup), opts ...Option) *Cleanup {
 // Start activates the watcher. It has no effect on an active one or on a closed
 // loop.
 func (w *Cleanup) Start() {
+	w.own("Start")
 	if w.begin() {
 		w.loop.cleanups.add(&w.watcher)
 	}

@@ -11,6 +11,7 @@ import (
 // order: the answer to why it does not return, together with Refs. It is called
 // on the loop's goroutine.
 func (l *Loop) Keepers() iter.Seq[Watcher] {
+	l.own("Keepers")
 	return func(yield func(Watcher) bool) {
 		for w := range l.Watchers() {
 			if !w.base().weak && !yield(w) {
@@ -42,6 +43,7 @@ func (l *Loop) PendingAt(priority int) int {
 // Running reports whether a Run, RunOnce or RunNoWait is in progress. Any
 // goroutine may call it.
 func (l *Loop) Running() bool {
+	l.made("Running")
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return len(l.runs) > 0
@@ -49,13 +51,17 @@ func (l *Loop) Running() bool {
 
 // Parked reports whether the loop sleeps, and nobody has woken it yet. Any
 // goroutine may call it.
-func (l *Loop) Parked() bool { return l.parked.Load() != 0 }
+func (l *Loop) Parked() bool {
+	l.made("Parked")
+	return l.parked.Load() != 0
+}
 
 // Goroutine returns the number, as stack traces have it, of the goroutine in
 // Run, or 0: with it a loop that is stuck can be found among the stacks of the
 // process. (RunOnce and RunNoWait look for it only with EV_DEBUG=1.) Any goroutine
 // may call it.
 func (l *Loop) Goroutine() uint64 {
+	l.made("Goroutine")
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.owner

@@ -148,6 +148,7 @@ func (l *Loop) RunOnce(ctx context.Context) error { return l.run(ctx, once) }
 func (l *Loop) RunNoWait() error { return l.run(context.Background(), noWait) }
 
 func (l *Loop) run(ctx context.Context, mode runMode) (err error) {
+	l.made(methodOf[mode])
 	if ctx == nil {
 		panic("ev: " + methodOf[mode] + ": nil context")
 	}
@@ -358,6 +359,7 @@ func (l *Loop) isClosed() bool { return l.closed.Load() != 0 }
 // pending callbacks, and what was posted and has not begun, are dropped.
 // Watchers are stopped.
 func (l *Loop) Close() error {
+	l.made("Close")
 	l.mu.Lock()
 	if l.isClosed() {
 		l.mu.Unlock()

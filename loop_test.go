@@ -713,7 +713,7 @@ func TestDebuggingPanicsWithTheMethodCalledOnAForeignGoroutine(t *testing.T) { /
 	start(t, l)
 	for name, method := range ownedMethods(l, a, w) {
 		name = strings.Replace(name, "Go", "Loop.Go", 1)
-		assert.Regexp(t, `^ev: `+name+`: called by goroutine \d+, but goroutine \d+ runs the loop "mine"$`,
+		assert.Regexp(t, `^ev: `+name+`: called by goroutine \d+, but goroutine \d+ runs the loop "mine"\n`,
 			panicOf(method))
 	}
 }

@@ -40,9 +40,6 @@ import (
 // (syscall.EMFILE), with errors.ErrUnsupported on BackendChan, and so on Windows
 // and WebAssembly, and with ErrClosed on a closed loop.
 func (a *Async) Notifier() (*os.File, error) {
-	if a.loop == nil {
-		panic("ev: Notifier of an Async that no constructor made")
-	}
 	a.own("Notifier")
 	if a.loop.isClosed() {
 		return nil, ErrClosed

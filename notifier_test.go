@@ -33,5 +33,5 @@ func TestAClosedLoopHasNoNotifier(t *testing.T) {
 }
 
 func TestAnAsyncThatNoConstructorMadeHasNoNotifier(t *testing.T) {
-	assert.PanicsWithValue(t, "ev: Notifier of an Async that no constructor made", func() { _, _ = new(ev.Async).Notifier() })
+	assert.PanicsWithValue(t, "ev: Async.Notifier: a watcher that no constructor made", func() { _, _ = new(ev.Async).Notifier() })
 }

@@ -42,6 +42,7 @@ type Observer struct {
 // readings of the clock per callback and two per park; without one, the loop makes
 // a load per pass and per park.
 func (l *Loop) Observe(o *Observer) (stop func()) {
+	l.made("Observe")
 	if o == nil {
 		panic("ev: Loop.Observe: nil observer")
 	}

@@ -53,6 +53,7 @@ func NewPeriodic(l *Loop, offset, interval time.Duration, fn func(*Periodic), op
 // moment: if that has passed, it is due at once. It has no effect on an active
 // watcher or on a closed loop.
 func (p *Periodic) Start() {
+	p.own("Start")
 	if p.begin() {
 		p.loop.arm(&p.alarm, p.plan(p.loop.wallNow()))
 	}
@@ -243,6 +244,7 @@ func NewScheduler(l *Loop, next func(s *Scheduler, now time.Time) time.Time, fn 
 // no effect on an active watcher or on a closed loop. When the function fails,
 // Start does not tell: see Scheduler.
 func (s *Scheduler) Start() {
+	s.own("Start")
 	if s.begin() {
 		s.loop.arm(&s.alarm, never)
 		s.plan(s.loop.wallNow())
@@ -273,10 +275,10 @@ func (s *Scheduler) At() time.Time {
 // SetNext replaces the function, from the next expiry or Reset on. It panics
 // when next is nil.
 func (s *Scheduler) SetNext(next func(s *Scheduler, now time.Time) time.Time) {
+	s.own("SetNext")
 	if next == nil {
 		panic("ev: Scheduler.SetNext: nil function")
 	}
-	s.own("SetNext")
 	s.next = next
 }
 

@@ -54,6 +54,7 @@ func (m *mailbox) drop() {
 //
 // Unlike Async.Send it takes a lock and memory for fn.
 func (l *Loop) Post(fn func()) error {
+	l.made("Post")
 	if fn == nil {
 		panic("ev: Loop.Post: nil function")
 	}
@@ -177,6 +178,7 @@ const slowAnswer = 20 * time.Millisecond
 // panic) and the loop's panic policy applies to the loop.
 func Call[T any](ctx context.Context, l *Loop, fn func() (T, error)) (T, error) {
 	var zero T
+	l.made("Call")
 	if fn == nil {
 		panic("ev: Call: nil function")
 	}

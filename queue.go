@@ -42,6 +42,7 @@ func NewQueue[T any](l *Loop, limit int, fn func(q *Queue[T], batch []T), opts .
 // Start activates the queue and asks for a callback if items wait already. It
 // has no effect on an active queue or a closed loop.
 func (q *Queue[T]) Start() {
+	q.own("Start")
 	if !q.begin() {
 		return
 	}
@@ -64,6 +65,9 @@ func (q *Queue[T]) Start() {
 // must come after all that was sent before, such as the last one of a shutdown,
 // calls Invoke(AsyncEvent), which delivers what waits.
 func (q *Queue[T]) Send(v T) error {
+	if q == nil || q.loop == nil {
+		misused(q, "Send")
+	}
 	if err := q.put(v); err != nil {
 		return err
 	}

@@ -1,6 +1,10 @@
 package ev
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/goevlib/ev/internal/goroutine"
+)
 
 // run is an active Run. Requests to stop belong to it: one that is entered
 // later neither sees nor clears them.
@@ -26,7 +30,7 @@ func (l *Loop) interrupted() bool { return l.stopped.Load() != 0 || l.isClosed()
 func (l *Loop) enter(mode runMode) (uint64, error) {
 	var caller uint64
 	if mode == forever || l.debug {
-		caller = goroutineID()
+		caller = goroutine.ID()
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -88,12 +92,14 @@ func (l *Loop) mirrorStop() {
 // (EVBREAK_ONE). Any goroutine may call it; it wakes a parked loop. It is never
 // lost while a Run is active, and has no effect otherwise.
 func (l *Loop) Stop() {
+	l.made("Stop")
 	l.stopRuns(func(i int, _ run) bool { return i == len(l.runs)-1 })
 }
 
 // StopAll makes every Run that is active now return (EVBREAK_ALL). Any
 // goroutine may call it.
 func (l *Loop) StopAll() {
+	l.made("StopAll")
 	l.stopRuns(func(int, run) bool { return true })
 }
 

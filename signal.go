@@ -44,6 +44,7 @@ func (s *Signal) Signal() os.Signal { return s.sig }
 // process and never ends: in a testing/synctest bubble, see that
 // signal.Notify was called once outside of one before.
 func (s *Signal) Start() error {
+	s.own("Start")
 	number, err := signalNumber(s.sig)
 	if err != nil {
 		return fmt.Errorf("ev: Signal.Start: %w", err)

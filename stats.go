@@ -20,6 +20,7 @@ type Stats struct {
 // are exact. The others are exact when the loop is parked or not running, and a
 // few iterations old while it is busy: they cost nothing then.
 func (l *Loop) Stats() Stats {
+	l.made("Stats")
 	c := l.counters
 	return Stats{
 		Iterations: c.iterations.Load(), Parks: c.parks.Load(),

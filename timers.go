@@ -45,6 +45,7 @@ func NewTimer(l *Loop, after, repeat time.Duration, fn func(*Timer), opts ...Opt
 // unless Set comes first. When the loop has been busy since Now, call
 // Loop.Update first to count from the present.
 func (t *Timer) Start() {
+	t.own("Start")
 	if t.startable() {
 		t.loop.timers.add(&t.alarm, after(t.loop.mono, t.after))
 		t.loop.activateTimer(&t.watcher)
@@ -70,8 +71,8 @@ func (t *Timer) Set(after, repeat time.Duration) error {
 // A timer made with (0, d), Reset at the start and at each sign of life, is an
 // inactivity timeout.
 func (t *Timer) Reset() {
-	l := t.loop
 	t.own("Reset")
+	l := t.loop
 	switch {
 	case t.index != 0 && t.repeat == 0:
 		t.Stop()

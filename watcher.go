@@ -126,8 +126,9 @@ func (w *watcher) init(constructor string, self Watcher, l *Loop, noCallback boo
 
 func (w *watcher) base() *watcher { return w }
 
-// begin activates the watcher for its Start. It reports false when there is
-// nothing to do: the watcher is active already, or the loop is closed.
+// begin activates the watcher for its Start, which has called own. It reports
+// false when there is nothing to do: the watcher is active already, or the loop
+// is closed.
 func (w *watcher) begin() bool {
 	if !w.startable() {
 		return false
@@ -136,14 +137,7 @@ func (w *watcher) begin() bool {
 	return true
 }
 
-func (w *watcher) startable() bool {
-	l := w.loop
-	if l == nil {
-		panic("ev: Start of a watcher that no constructor made")
-	}
-	w.own("Start")
-	return w.index == 0 && !l.isClosed()
-}
+func (w *watcher) startable() bool { return w.index == 0 && !w.loop.isClosed() }
 
 // Active reports whether the watcher is started.
 func (w *watcher) Active() bool {
@@ -157,10 +151,19 @@ func (w *watcher) Pending() bool {
 	return w.pending
 }
 
-// own checks the owner of a call, with EV_DEBUG=1.
+// own checks the owner of a call, with EV_DEBUG=1. Each kind has one of its own,
+// in debug.go.
 func (w *watcher) own(method string) {
 	if w.loop != nil && w.loop.debug {
 		w.loop.checkOwner(w.self, method)
+	}
+}
+
+// needsLoop is for what a zero watcher cannot do. Its kind is not known here: the
+// stack tells.
+func (w *watcher) needsLoop(method string) {
+	if w.loop == nil {
+		panic("ev: " + method + " of a watcher that no constructor made")
 	}
 }
 
@@ -228,6 +231,7 @@ func (w *watcher) SetPriority(p int) error {
 // callback begins accumulate.
 func (w *watcher) Feed(events Events) {
 	l := w.loop
+	w.needsLoop("Feed")
 	w.own("Feed")
 	if l.isClosed() {
 		return
@@ -240,6 +244,7 @@ func (w *watcher) Feed(events Events) {
 // or None.
 func (w *watcher) Clear() Events {
 	l := w.loop
+	w.needsLoop("Clear")
 	w.own("Clear")
 	events := l.pending.clear(w)
 	l.settle()
@@ -248,6 +253,7 @@ func (w *watcher) Clear() Events {
 
 // Invoke calls the callback now, on this goroutine, with these events.
 func (w *watcher) Invoke(events Events) {
+	w.needsLoop("Invoke")
 	w.own("Invoke")
 	outer := w.events
 	defer func() { w.events = outer }() // also when the callback panics

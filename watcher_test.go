@@ -142,10 +142,10 @@ func TestAZeroWatcherDoesNothingOrSaysWhatIsWrong(t *testing.T) { // BAD-10, BAD
 	a.Stop()
 	a.Send()
 	assert.False(t, a.Active() || a.Pending())
-	assert.PanicsWithValue(t, "ev: Start of a watcher that no constructor made", a.Start)
+	assert.PanicsWithValue(t, "ev: Async.Start: a watcher that no constructor made", a.Start)
 	var w ev.Timer
 	w.Stop()
-	assert.PanicsWithValue(t, "ev: Start of a watcher that no constructor made", w.Start)
+	assert.PanicsWithValue(t, "ev: Timer.Start: a watcher that no constructor made", w.Start)
 }
 
 // Feed, Clear, Invoke, Events.

@@ -1,15 +1,13 @@
 package evmeter
 
 import (
-	"bytes"
 	"cmp"
 	"context"
-	"fmt"
-	"runtime"
 	"slices"
 	"time"
 
 	"github.com/goevlib/ev"
+	"github.com/goevlib/ev/internal/goroutine"
 )
 
 // Inspection is what only the loop's goroutine can tell.
@@ -66,9 +64,6 @@ func Inspect(ctx context.Context, l *ev.Loop) (Inspection, error) {
 	})
 }
 
-// maxStacks is how much of the stacks of all goroutines is looked through.
-const maxStacks = 64 << 20
-
 // Stack returns the stack of the goroutine that is in the loop's Run, or "" if it
 // was not found: of a loop that does not answer, it shows where it hangs. It stops
 // the whole process for as long as it takes to print the stacks of all goroutines.
@@ -77,20 +72,5 @@ func Stack(l *ev.Loop) string {
 	if id == 0 {
 		return ""
 	}
-	header := fmt.Appendf(nil, "goroutine %d [", id)
-	for _, stack := range bytes.Split(allStacks(), []byte("\n\n")) {
-		if bytes.HasPrefix(stack, header) {
-			return string(stack)
-		}
-	}
-	return ""
-}
-
-func allStacks() []byte {
-	for size := 1 << 20; ; size *= 4 {
-		buf := make([]byte, size)
-		if n := runtime.Stack(buf, true); n < size || size >= maxStacks {
-			return buf[:n]
-		}
-	}
+	return goroutine.Stacks(id)[0]
 }

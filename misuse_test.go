@@ -1,0 +1,238 @@
+package ev_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"reflect"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/goevlib/ev"
+)
+
+// noWatchers is a nil pointer of each kind of watcher.
+var noWatchers = []ev.Watcher{
+	(*ev.Async)(nil), (*ev.Queue[int])(nil), (*ev.Timer)(nil), (*ev.Periodic)(nil), (*ev.Scheduler)(nil),
+	(*ev.IO)(nil), (*ev.Signal)(nil), (*ev.Child)(nil), (*ev.Stat)(nil), (*ev.Idle)(nil), (*ev.Prepare)(nil),
+	(*ev.Check)(nil), (*ev.Cleanup)(nil), (*ev.Embed)(nil),
+}
+
+// shared reports whether a method is the embedded watcher's: for these the
+// language itself checks, before the call, that there is a watcher.
+func shared(method string) bool {
+	_, ok := reflect.TypeFor[ev.Watcher]().MethodByName(method)
+	return ok
+}
+
+// unchecked are the methods that one load does, or that return what the
+// constructor was given.
+var unchecked = []string{
+	"Async.Send", "Async.Sent", "Signal.Signal", "Child.Pid", "Stat.Path", "Embed.Other",
+	"Loop.Name", "Loop.Backend", "Loop.ID",
+}
+
+// eachMethod calls all exported methods of v, with zero arguments, and hands over
+// what each panicked with.
+func eachMethod(v reflect.Value, visit func(name, method string, panicked any)) {
+	kind, _, _ := strings.Cut(v.Type().Elem().Name(), "[")
+	for i := range v.NumMethod() {
+		method := v.Type().Method(i).Name
+		var args []reflect.Value
+		for j := range v.Method(i).Type().NumIn() {
+			args = append(args, reflect.Zero(v.Method(i).Type().In(j)))
+		}
+		visit(kind+"."+method, method, panicOf(func() { v.Method(i).Call(args) }))
+	}
+}
+
+func TestAMethodOfANilWatcherSaysWhatItWas(t *testing.T) { // BAD-14
+	for _, w := range noWatchers {
+		eachMethod(reflect.ValueOf(w), func(name, method string, panicked any) {
+			if shared(method) || slices.Contains(unchecked, name) {
+				assert.Implements(t, (*runtime.Error)(nil), panicked, name)
+				return
+			}
+			kind, _, _ := strings.Cut(name, ".")
+			assert.Equal(t, "ev: "+name+": nil "+kind, panicked)
+		})
+	}
+}
+
+func TestWhatTheLanguageChecksOfANilWatcherPanicsAtTheLineOfTheCaller(t *testing.T) {
+	var timer *ev.Timer
+	var async *ev.Async
+	for name, call := range map[string]func(){
+		"Timer.Stop": func() { timer.Stop() },
+		"Timer.Feed": func() { timer.Feed(ev.Custom) },
+		"Timer.Keep": func() { timer.Keep(true) },
+		"Async.Send": func() { async.Send() },
+	} {
+		assert.Contains(t, panicsIn(call), "misuse_test.go", name)
+	}
+}
+
+// panicsIn returns the file in which fn panics.
+func panicsIn(fn func()) (file string) {
+	defer func() {
+		_ = recover()
+		pcs := make([]uintptr, 64)
+		frames := runtime.CallersFrames(pcs[:runtime.Callers(2, pcs)])
+		for more := true; more; {
+			var frame runtime.Frame
+			frame, more = frames.Next()
+			// Send is a line of the caller's by then: it is inlined.
+			if !strings.HasPrefix(frame.Function, "runtime.") && !strings.Contains(frame.Function, "(*Async).Send") &&
+				!strings.Contains(frame.Function, "atomic.") {
+				file = filepath.Base(frame.File)
+				return
+			}
+		}
+	}()
+	fn()
+	return ""
+}
+
+func TestAMethodOfAZeroWatcherIsHarmlessOrSaysWhatItWas(t *testing.T) { // BAD-13
+	for _, w := range noWatchers {
+		zero := reflect.New(reflect.TypeOf(w).Elem())
+		eachMethod(zero, func(name, method string, panicked any) {
+			switch {
+			case method == "Feed" || method == "Clear" || method == "Invoke":
+				assert.Equal(t, "ev: "+method+" of a watcher that no constructor made", panicked, name)
+			case shared(method) || slices.Contains(unchecked, name):
+				assert.Nil(t, panicked, name)
+			default:
+				assert.Equal(t, "ev: "+name+": a watcher that no constructor made", panicked)
+			}
+		})
+		assert.False(t, zero.Interface().(ev.Watcher).Active())
+	}
+}
+
+func TestAMethodOfANilLoopOrOneThatNewDidNotMakeSaysSo(t *testing.T) { // BAD-13, BAD-14
+	for _, test := range []struct {
+		l    *ev.Loop
+		what string
+	}{{nil, "nil Loop"}, {new(ev.Loop), "a Loop that New did not make"}} {
+		eachMethod(reflect.ValueOf(test.l), func(name, _ string, panicked any) {
+			switch {
+			case !slices.Contains(unchecked, name):
+				assert.Equal(t, "ev: "+name+": "+test.what, panicked)
+			case test.l == nil:
+				assert.Implements(t, (*runtime.Error)(nil), panicked, name)
+			default:
+				assert.Nil(t, panicked, name)
+			}
+		})
+		none := func() (int, error) { return 0, nil }
+		assert.PanicsWithValue(t, "ev: Loop.Call: "+test.what, func() { _, _ = ev.Call(t.Context(), test.l, none) })
+		assert.PanicsWithValue(t, "ev: Loop.Go: "+test.what, func() { ev.Go(test.l, none, func(int, error) {}) })
+	}
+}
+
+// EV_DEBUG=1.
+
+func TestDebuggingShowsWhereBothGoroutinesAre(t *testing.T) { // D10
+	t.Setenv("EV_DEBUG", "1")
+	l := newLoop(t, ev.WithName("mine"))
+	timer := ev.NewTimer(l, time.Hour, 0, func(*ev.Timer) {}, ev.Name("flush"))
+	start(t, l)
+	held, release := make(chan struct{}), make(chan struct{})
+	require.NoError(t, l.Post(func() { holdUp(held, release) }))
+	receive(t, held)
+	defer close(release)
+
+	message := fmt.Sprint(panicOf(func() { trespass(timer) }))
+	first, stacks, _ := strings.Cut(message, "\n")
+	assert.Regexp(t, `^ev: Timer\.Start: called by goroutine \d+, but goroutine \d+ runs the loop "mine" \(watcher "flush"\)$`, first)
+	caller, owner, _ := strings.Cut(stacks, "the loop is run by")
+	assert.Contains(t, caller, "ev_test.trespass(")
+	assert.NotContains(t, caller, "holdUp")
+	assert.Contains(t, owner, "ev_test.holdUp(")
+	assert.Contains(t, owner, "(*Loop).Run(")
+	assert.NotContains(t, owner, "trespass")
+}
+
+func holdUp(held chan<- struct{}, release <-chan struct{}) {
+	close(held)
+	<-release
+}
+
+func trespass(timer *ev.Timer) { timer.Start() }
+
+func TestDebuggingSeesEveryMethodOfEveryKindFromOutside(t *testing.T) { // D10
+	t.Setenv("EV_DEBUG", "1")
+	l, other := newLoop(t), newLoop(t)
+	made := oneOfEach(l, other)
+	start(t, l)
+	open := append([]string{"Queue.Send"}, unchecked...)
+	for _, w := range made {
+		eachMethod(reflect.ValueOf(w), func(name, method string, panicked any) {
+			if slices.Contains(open, name) || method == "Loop" || method == "Name" {
+				assert.Nil(t, panicked, name)
+				return
+			}
+			assert.Contains(t, panicked, "ev: "+name+": called by goroutine ")
+		})
+	}
+}
+
+// oneOfEach makes a watcher of each kind.
+func oneOfEach(l, other *ev.Loop) []ev.Watcher {
+	return []ev.Watcher{
+		ev.NewAsync(l, func(*ev.Async) {}),
+		ev.NewQueue(l, 0, func(*ev.Queue[int], []int) {}),
+		ev.NewTimer(l, 0, 0, func(*ev.Timer) {}),
+		ev.NewPeriodic(l, 0, 0, func(*ev.Periodic) {}),
+		ev.NewScheduler(l, func(*ev.Scheduler, time.Time) time.Time { return time.Time{} }, func(*ev.Scheduler) {}),
+		ev.NewIO(l, 0, ev.Read, func(*ev.IO, ev.Events) {}),
+		ev.NewSignal(l, os.Interrupt, func(*ev.Signal) {}),
+		ev.NewChild(l, 1, func(*ev.Child) {}),
+		ev.NewStat(l, "/", 0, func(*ev.Stat) {}),
+		ev.NewIdle(l, func(*ev.Idle) {}),
+		ev.NewPrepare(l, func(*ev.Prepare) {}),
+		ev.NewCheck(l, func(*ev.Check) {}),
+		ev.NewCleanup(l, func(*ev.Cleanup) {}),
+		ev.NewEmbed(l, other, nil),
+	}
+}
+
+// Copies.
+
+func TestVetReportsACopyOfALoopOrAWatcher(t *testing.T) {
+	if _, err := exec.LookPath("go"); err != nil || testing.Short() {
+		t.Skip("needs the go command")
+	}
+	program := "package copies\n\nimport \"github.com/goevlib/ev\"\n"
+	var types []string
+	for _, v := range append(noWatchers[:len(noWatchers):len(noWatchers)], nil) {
+		name := "ev.Loop"
+		if v != nil {
+			name = reflect.TypeOf(v).Elem().String()
+		}
+		types = append(types, name)
+		program += fmt.Sprintf("\nfunc copy%d(p *%s) { v := *p; _ = &v }\n", len(types), name)
+	}
+	dir := newModule(t)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "copies.go"), []byte(program), 0o600))
+
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "go", "vet", "-copylocks", ".")
+	cmd.Dir, cmd.Env = dir, append(os.Environ(), "GOWORK=off", "GOFLAGS=-mod=mod")
+	out, err := cmd.CombinedOutput()
+	require.Error(t, err, "%s", out)
+	for _, name := range types {
+		assert.Contains(t, string(out), "assignment copies lock value to v: github.com/goevlib/"+name+" contains", name)
+	}
+	assert.Equal(t, len(types), strings.Count(string(out), "copies lock value"), "%s", out)
+}
