@@ -136,16 +136,14 @@ func (r *room) close() {
 func (r *room) settle() {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
+	var owed error
 	for {
-		owed, err := ev.Call(ctx, r.loop, func() (error, error) { return r.owed(), nil })
-		switch {
-		case err != nil:
-			r.fault("Call: %v", err)
+		now, err := ev.Call(ctx, r.loop, func() (error, error) { return r.owed(), nil })
+		if err != nil {
+			r.fault("%v after the load: %w", patience, errors.Join(err, owed))
 			return
-		case owed == nil:
-			return
-		case ctx.Err() != nil:
-			r.fault("%v after the load: %v", patience, owed)
+		}
+		if owed = now; owed == nil {
 			return
 		}
 		time.Sleep(time.Millisecond)
