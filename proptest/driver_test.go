@@ -23,6 +23,7 @@ type driver struct {
 	trace  []string
 	called []int // callbacks made, by watcher
 	total  int
+	closes int      // callbacks of Cleanups in progress
 	runs   int      // Runs with a deadline
 	others []string // what came of the actions from outside, by number
 }
@@ -89,6 +90,9 @@ func (d *driver) step(a action) {
 		// A Timer that goes on with what it had left, depends on the time.
 		d.m.do(action{setParams, a.who, d.p.watchers[a.who].n})
 	}
+	if d.closes > 0 && (a.op == sleep || a.op == suspend) {
+		return // Close by another goroutine calls them there, while the owner sleeps too
+	}
 	switch a.op {
 	case throw:
 		panic(errThrown)
@@ -103,6 +107,10 @@ func (d *driver) step(a action) {
 func (d *driver) callback(who, label int, with string) {
 	events := d.m.events(who)
 	d.note("%s (%d) called: %v%s", d.p.name(who), label, events, with)
+	if d.p.watchers[who].kind == cleanup {
+		d.closes++
+		defer func() { d.closes-- }()
+	}
 	n := d.called[who]
 	d.called[who]++
 	if calls := d.p.watchers[who].calls; n < len(calls) {

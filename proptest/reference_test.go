@@ -457,10 +457,10 @@ func (r *reference) teardown() {
 	defer func() {
 		r.dropPending()
 		for _, w := range r.watchers {
-			if w.active || !closeKeepsItems {
+			r.deactivate(w)
+			if !closeKeepsItems {
 				w.items = nil
 			}
-			r.deactivate(w)
 		}
 		if !closeKeepsPosts {
 			r.posts = nil
@@ -592,6 +592,9 @@ func (r *reference) start(w *refWatcher) string {
 func (r *reference) deactivate(w *refWatcher) {
 	if w.active && w.kind == timer {
 		w.after = w.due - r.now
+	}
+	if w.active && r.closed {
+		w.items = nil
 	}
 	w.active = false
 }
