@@ -1,0 +1,42 @@
+package evvet_test
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/tools/go/analysis"
+	"golang.org/x/tools/go/analysis/analysistest"
+	"golang.org/x/tools/go/analysis/checker"
+	"golang.org/x/tools/go/packages"
+
+	"github.com/goevlib/ev/evvet"
+)
+
+func TestWhatIsWrongIsReportedAndNothingElse(t *testing.T) {
+	analysistest.Run(t, ".", evvet.Analyzer, "./testdata/a")
+}
+
+func TestTheAnalyzerIsWellFormed(t *testing.T) {
+	require.NoError(t, analysis.Validate([]*analysis.Analyzer{evvet.Analyzer}))
+}
+
+// The core, its tests, which take loops through much, and the examples that are
+// part of its module.
+func TestNothingIsReportedOfTheCoreAndItsTests(t *testing.T) {
+	pkgs, err := packages.Load(&packages.Config{Mode: packages.LoadAllSyntax, Dir: "..", Tests: true}, "./...")
+	require.NoError(t, err)
+	require.Greater(t, len(pkgs), 10)
+	for _, p := range pkgs {
+		require.Empty(t, p.Errors)
+	}
+	graph, err := checker.Analyze([]*analysis.Analyzer{evvet.Analyzer}, pkgs, nil)
+	require.NoError(t, err)
+	for _, root := range graph.Roots {
+		require.NoError(t, root.Err)
+		for _, d := range root.Diagnostics {
+			assert.Fail(t, fmt.Sprint(root.Package.Fset.Position(d.Pos), ": ", d.Message))
+		}
+	}
+}

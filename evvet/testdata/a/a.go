@@ -1,0 +1,122 @@
+// Package a is what the analyzer is tried on: a line with a want is reported, and
+// no other is.
+package a
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/goevlib/ev"
+)
+
+type server struct {
+	loop   *ev.Loop
+	timers []*ev.Timer
+	wake   *ev.Async
+}
+
+// ticker has the methods of both.
+type ticker struct {
+	*ev.Timer
+}
+
+type waker struct {
+	*ev.Async
+}
+
+func Wrong(l *ev.Loop, t *ev.Timer, w ev.Watcher, q *ev.Queue[int], s *server) {
+	go t.Stop() // want `Timer.Stop belongs to the loop's goroutine`
+	go func() {
+		t.Start()             // want `Timer.Start belongs to the loop's goroutine`
+		_ = t.Remaining()     // want `Timer.Remaining belongs`
+		w.Feed(ev.Custom)     // want `Watcher.Feed belongs`
+		q.Stop()              // want `Queue.Stop belongs`
+		l.Ref()               // want `Loop.Ref belongs`
+		s.timers[0].Reset()   // want `Timer.Reset belongs`
+		s.wake.SetData(1)     // want `Async.SetData belongs`
+		defer l.Update()      // want `Loop.Update belongs`
+		_ = (s.loop).Active() // want `Loop.Active belongs`
+	}()
+	tick, wake := ticker{t}, waker{s.wake}
+	go func() {
+		time.Sleep(time.Second)
+		tick.Stop() // want `ticker.Stop belongs`
+		wake.Send()
+		wake.Stop() // want `waker.Stop belongs`
+		func() {
+			defer func() { t.Stop() }() // want `Timer.Stop belongs`
+		}()
+	}()
+	var wg sync.WaitGroup
+	wg.Add(1)
+	go func() {
+		defer wg.Done()
+		if err := l.Post(func() { t.Stop() }); err != nil {
+			t.Stop() // want `Timer.Stop belongs`
+		}
+	}()
+	wg.Wait()
+}
+
+func Doors(l *ev.Loop, a *ev.Async, q *ev.Queue[int], w ev.Watcher) {
+	go l.Stop()
+	go a.Send()
+	go func() {
+		a.Send()
+		_ = a.Sent()
+		_ = q.Send(1)
+		ev.FeedSignal(nil)
+		_, _ = ev.Call(context.Background(), l, func() (int, error) { return l.Active(), nil })
+		_ = l.Post(func() { a.Stop() })
+		l.Stop()
+		l.StopAll()
+		_ = l.Stats()
+		_, _, _, _ = l.ID(), l.Name(), l.Backend(), l.Running()
+		_, _ = l.Parked(), l.Goroutine()
+		l.Observe(&ev.Observer{})()
+		_, _ = w.Name(), w.Loop()
+		_ = l.Close()
+	}()
+}
+
+// The goroutine is the loop's own, or may be.
+func Owners(l *ev.Loop, t *ev.Timer, s *server) {
+	go func() {
+		t.Start()
+		_ = l.Run(context.Background())
+		t.Stop()
+	}()
+	go func() {
+		s.run()
+		t.Stop()
+	}()
+	go func() {
+		RunIt(l)
+		t.Stop()
+	}()
+	go func() {
+		own, err := ev.New()
+		if err != nil {
+			return
+		}
+		defer own.Close()
+		ev.NewTimer(own, 0, 0, func(t *ev.Timer) { t.Stop() }).Start()
+		own.Ref()
+	}()
+	go func(l *ev.Loop) { l.Ref() }(l)
+}
+
+// Functions for later run elsewhere.
+func Later(l *ev.Loop, t *ev.Timer) {
+	go func() {
+		stop := func() { t.Stop() }
+		_ = l.Post(stop)
+		_ = ev.NewIdle(l, func(*ev.Idle) { t.Start() })
+	}()
+}
+
+func (s *server) run() { _ = s.loop.Run(context.Background()) }
+
+// RunIt runs the loop.
+func RunIt(l *ev.Loop) { _ = l.Run(context.Background()) }
