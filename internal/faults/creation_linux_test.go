@@ -38,8 +38,10 @@ func TestNewFailsWhenTheRuntimesPollerRefusesTheDescriptor(t *testing.T) {
 	if !alone(t) {
 		return
 	}
+	before := open(t)
 	refuse(t, unix.ENOSPC, unix.SYS_EPOLL_CTL, argument{2, nextFD(t)})
 	_, err := ev.New(ev.WithBackend(ev.BackendEpoll))
+	assert.Equal(t, before, open(t))
 	assert.ErrorIs(t, err, os.ErrNoDeadline)
 	assert.ErrorContains(t, err, "ev: New: register with the runtime's poller: ")
 }

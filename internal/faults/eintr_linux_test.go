@@ -1,6 +1,7 @@
 package faults
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"os"
@@ -11,6 +12,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -30,6 +32,7 @@ var interruptions = map[string]string{
 func TestCallsThatAreInterruptedAreMadeAgain(t *testing.T) {
 	if os.Getenv(aloneName) == t.Name() {
 		settle(t)
+		wakeUps(t)
 		underLoad(t, 300)
 		childStatAndNotifier(t)
 		return
@@ -53,6 +56,32 @@ func TestCallsThatAreInterruptedAreMadeAgain(t *testing.T) {
 		interrupted := regexp.MustCompile(call + `(\(| resumed).* EINTR .*\(INJECTED\)`)
 		assert.True(t, interrupted.Match(seen), "no %s was interrupted", call)
 	}
+}
+
+// wakeUps has nothing but sends to wake the loop.
+func wakeUps(t *testing.T) {
+	const rounds = 100
+	l := newLoop(t, ev.WithWakeup(ev.WakeWrite))
+	n, answers := 0, make(chan struct{}, 1)
+	a := ev.NewAsync(l, func(*ev.Async) {
+		n++
+		answers <- struct{}{}
+	})
+	a.Start()
+	go func() {
+		for range rounds {
+			for !l.Parked() {
+				time.Sleep(time.Microsecond)
+			}
+			a.Send()
+			<-answers
+		}
+		l.Stop()
+	}()
+	require.NoError(t, l.Run(context.Background()))
+	assert.Equal(t, rounds, n)
+	assert.Positive(t, l.Stats().FDWrites)
+	a.Stop()
 }
 
 // childStatAndNotifier uses those kinds that have calls of their own.
