@@ -3,7 +3,7 @@ package main
 import "github.com/goevlib/ev"
 
 // newHooks has the loop verified in each iteration, and bracketed by a Prepare and a
-// Check. Now and then an Idle keeps it busy.
+// Check. Now and then an Idle keeps it busy. At the end a Cleanup has to come, once.
 func newHooks(r *room) (*kind, error) {
 	l := r.loop
 	prepares, checks, left := uint64(0), uint64(0), 0
@@ -22,10 +22,21 @@ func newHooks(r *room) (*kind, error) {
 			w.Stop()
 		}
 	}, ev.Priority(ev.MinPriority))
+	cleanups := 0
+	cleanup := ev.NewCleanup(l, func(*ev.Cleanup) { cleanups++ })
 	prepare.Start()
 	check.Start()
-	return &kind{name: "hooks", turn: func() {
-		left = 1 + r.rng.IntN(32)
-		idle.Start()
-	}}, nil
+	cleanup.Start()
+	return &kind{
+		name: "hooks",
+		turn: func() {
+			left = 1 + r.rng.IntN(32)
+			idle.Start()
+		},
+		free: func() {
+			if cleanups != 1 {
+				r.fault("%d Cleanups", cleanups)
+			}
+		},
+	}, nil
 }
