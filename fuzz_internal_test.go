@@ -22,9 +22,9 @@ func FuzzPending(f *testing.F) {
 	f.Add([]byte{})
 	f.Add([]byte{0, 0, 3, 0, 8, 0, 5, 4, 0, 6, 0})                   // three priorities and a post
 	f.Add([]byte{1, 0, 3, 2, 8, 2, 3, 3, 8, 5, 8, 6, 0})             // first, and cleared
-	f.Add([]byte{0, 0, 1, 0, 2, 6, 0, 2, 0, 3, 3, 2, 0, 0, 7, 0})    // callbacks that mark, clear and panic
-	f.Add([]byte{2, 0, 1, 0, 6, 4, 0, 6, 0, 1, 6, 0, 0, 1, 8, 0, 6}) // a pass in a pass
-	f.Add([]byte{0, 0, 1, 0, 2, 6, 0, 1, 8, 0, 0, 0, 3, 7, 0})       // closed, dropped
+	f.Add([]byte{0, 0, 1, 0, 2, 6, 0, 2, 0, 3, 2, 0, 0, 9, 1, 31})   // callbacks that clear, mark and panic
+	f.Add([]byte{2, 0, 1, 0, 6, 4, 0, 6, 0, 1, 0, 6, 0, 1, 0, 0, 6}) // a pass in a pass
+	f.Add([]byte{0, 0, 1, 0, 2, 6, 0, 1, 0, 8, 0, 9, 0, 0, 1})       // closed, dropped
 	f.Fuzz(func(t *testing.T, data []byte) { replayPending(t, data) })
 }
 

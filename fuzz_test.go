@@ -102,6 +102,7 @@ type machine struct {
 	tape     tape
 	loops    [2]*rig
 	watchers []*subject
+	depth    int // of callbacks
 }
 
 // rig is a loop, and what is known of it.
@@ -147,8 +148,16 @@ func (m *machine) called(s *subject) {
 	m.act()
 }
 
+// mostNested bounds the stack: to enter a Run takes longer on a deep one.
+const mostNested = 8
+
 // act is what callbacks and posted functions do.
 func (m *machine) act() {
+	if m.depth == mostNested {
+		return
+	}
+	m.depth++
+	defer func() { m.depth-- }()
 	for range m.tape.IntN(4) {
 		m.step()
 	}
@@ -209,9 +218,10 @@ func (m *machine) check() {
 	m.checkClosed()
 }
 
-// checkClosed looks at closed loops when no Run has them any more.
+// checkClosed looks at closed loops when they are taken down: inside a callback
+// they may not be.
 func (m *machine) checkClosed() {
-	if m.loops[0].Depth()+m.loops[1].Depth() > 0 {
+	if m.depth > 0 {
 		return
 	}
 	for _, l := range m.loops {

@@ -77,12 +77,16 @@ func (m *model) close() {
 }
 
 func FuzzFDTable(f *testing.F) {
+	// A round is how many steps less one, then the end, the operation and what that
+	// chooses, for each.
 	f.Add([]byte{})
-	f.Add([]byte{0, 0, 3, 0, 2, 0, 0, 1, 7, 0, 8})                                       // start, data, read
-	f.Add([]byte{0, 0, 1, 0, 2, 0, 0, 2, 0, 5, 0, 2, 0, 11, 3})                          // two watchers, other events, fed
-	f.Add([]byte{0, 0, 1, 0, 2, 0, 0, 1, 7, 0, 12, 0, 0, 9, 0, 1, 0, 2, 0, 0, 0, 0})     // a dup survives the close
-	f.Add([]byte{2, 0, 3, 0, 2, 0, 2, 13, 3, 13, 2, 0, 6, 0, 2, 0, 2, 0, 2, 0, 3, 0, 2}) // hung up
-	f.Add([]byte{8, 0, 3, 8, 2, 0, 0, 10, 3, 0, 0, 0})                                   // a regular file
+	f.Add([]byte{0, 0, 0, 1, 0, 0, 2, 0, 0, 1, 7, 0, 0, 8})                          // start, data, read
+	f.Add([]byte{0, 0, 0, 1, 0, 0, 0, 2, 1, 0, 2, 0, 0, 2, 1, 0, 0, 11, 0})          // two watchers, one fed
+	f.Add([]byte{0, 0, 0, 3, 0, 0, 2, 0, 1, 0, 10, 1, 0, 5, 0, 2})                   // fed what it then does not want
+	f.Add([]byte{0, 0, 0, 1, 0, 0, 2, 0, 0, 0, 12, 1, 0, 9, 0, 1, 0, 2, 0, 0, 1, 7}) // a dup survives the close
+	f.Add([]byte{0, 0, 0, 1, 0, 0, 2, 0, 0, 0, 12, 1, 0, 9, 0, 0, 0, 2, 0, 0, 1, 7}) // the same, stopped before
+	f.Add([]byte{0, 2, 0, 3, 0, 0, 2, 0, 0, 3, 13, 0, 2, 13, 0, 0, 2, 0})            // hung up
+	f.Add([]byte{0, 8, 0, 3, 0, 0, 2, 0, 0, 8, 10, 3, 0, 0, 2, 0})                   // a regular file
 	f.Fuzz(func(t *testing.T, data []byte) {
 		before := openDescriptors()
 		l, err := ev.New()
