@@ -3,253 +3,150 @@
 package ev
 
 import (
-	"errors"
 	"os"
-	"syscall"
-	"time"
+	"runtime"
 
-	"go.uber.org/atomic"
 	"golang.org/x/sys/unix"
 )
 
-// A kqueue cannot be parked on: the runtime asks for READ and WRITE together,
-// and a kqueue descriptor accepts READ only. A pipe does what an eventfd does
-// elsewhere.
+// The calls of kqueue: netpoll_kqueue.go, child_bsd.go and stat_bsd.go are built on
+// these, and internal/kqueueproof plays them on Linux. What follows was checked with
+// kqueue(2) of macOS, FreeBSD, NetBSD, OpenBSD and DragonFly, whose sections are in
+// brackets, and where these are silent, with the kernels' sources. It was not tried
+// out on any of the five.
+//
+//	a. A kevent is known by its number and filter; to add it again changes it
+//	   [DESCRIPTION, EV_ADD: all]. So reading and writing are two, and nobody
+//	   asks whether a filter is there before it is added.
+//	b. close(2) takes the kevents of a descriptor out [DESCRIPTION: all]. What is
+//	   said of the last close [EV_DELETE: all] is not what the kernels do: they go
+//	   by the number (knote_fdclose), also when the file lives on under another.
+//	   So there is nothing like epoll's events of a file that was closed, and to
+//	   delete a filter and hear ENOENT or EBADF [ERRORS: all] is no news.
+//	c. Without EV_CLEAR an event that was taken comes again while the condition
+//	   holds: the filter is run when it is taken [DESCRIPTION: all]. Any number of
+//	   threads may take, and what was taken goes to the end of the line (kernels:
+//	   kqueue_scan). So the helper takes nothing from the loop, and thousands that
+//	   are ready take turns. A thread that waits notices what others add.
+//	d. With no room for events kevent does not wait, whatever the time limit
+//	   [DESCRIPTION: FreeBSD, NetBSD, OpenBSD; the kernels of the others], and a
+//	   change that fails is an errno [RETURN VALUES: all]. So changes are made one
+//	   by one, and with a time limit of zero to be sure. EINTR is of the wait, and
+//	   the changes have been made [ERRORS: FreeBSD says so; elsewhere it is
+//	   "before the timeout expired"].
+//	e. The fields differ: filter is 16 bits and negative, but on NetBSD it is 32
+//	   bits, unsigned, and reading is 0; ident and data are as wide as a pointer
+//	   or as 64 bits [DESCRIPTION]. So all go through unix.SetKevent and int. udata
+//	   is a pointer, which Go's collector would follow; no generation fits in it.
+//	f. Ends and errors make the filter report, with EV_EOF and the error in fflags,
+//	   while there may be data yet [EVFILT_READ, EVFILT_WRITE: all]. The flags are
+//	   not looked at: the read or write tells. Unlike epoll, the filter of the
+//	   wrong end of a pipe never reports on FreeBSD, and on macOS not before the
+//	   pipe dies (kernels: pipe_kqfilter).
+//	g. Writing is not supported for vnodes [EVFILT_WRITE: all] and reading ends at
+//	   the end of the file [EVFILT_READ, Vnodes: all]; so plain files are not given
+//	   to a kqueue. A device that cannot wait is refused: ENODEV on FreeBSD,
+//	   EOPNOTSUPP on OpenBSD and DragonFly, EINVAL on macOS unless NOTE_LOWAT comes
+//	   with a 1 [EVFILT_READ, Device nodes]; some kernels have EPERM, a bare 1. So
+//	   after EINVAL it is tried in that way, and who is refused then is always
+//	   ready, as under epoll.
+//	h. Writing to a pipe whose reader is gone: EPIPE on FreeBSD and DragonFly, EBADF
+//	   on NetBSD though the descriptor is open, EPERM on older OpenBSD, no error on
+//	   macOS (kernels: pipe_kqfilter). It is ready, so that the write says EPIPE.
+//	i. A kqueue can be watched for reading [EVFILT_READ, Kqueues: FreeBSD; kernels:
+//	   kqueue_kqfilter], which is how Stat watches its own, and for nothing else.
+//	   The Go runtime asks for both at once, so one cannot park on a kqueue.
+//	j. A kqueue is not inherited by fork [DESCRIPTION: all]. So close-on-exec can be
+//	   set after, without the fork lock; it is for an exec without a fork.
+//	k. What becomes of a kevent in progress when its kqueue is closed is not said.
+//	   EVFILT_USER came late to NetBSD (10) and OpenBSD. So a pipe ends the
+//	   helper's: by a byte, since its end of file would have to wait for everybody
+//	   who was forked and has it open.
+//	l. No time limit is for ever, and zero is a look [DESCRIPTION: all]. Others are
+//	   given in nanoseconds, but NetBSD, DragonFly and at least older OpenBSD wait
+//	   in whole ticks, usually of 10 ms (kernels: tstohz, tvtohz): so do Go's
+//	   timers there, and the loop's.
+//	m. On macOS who waits for a named FIFO is not told that its last writer is gone
+//	   (golang/go issue 24164). Pipes are not concerned. Nothing is done about it.
 
-var backends = []Backend{BackendKqueue, BackendChan}
+// kevent is what kqueue tells and is told. Its fields differ (note e).
+type kevent = unix.Kevent_t
 
-// openWake makes a pipe, both ends close-on-exec and non-blocking. macOS has no
-// pipe2, hence the fork lock: no child may be started between the calls.
-func openWake() (file, wakes *os.File, err error) {
-	var p [2]int
-	syscall.ForkLock.RLock()
-	if err = unix.Pipe(p[:]); err == nil {
-		unix.CloseOnExec(p[0])
-		unix.CloseOnExec(p[1])
-	}
-	syscall.ForkLock.RUnlock()
-	if err != nil {
-		return nil, nil, os.NewSyscallError("pipe", err)
-	}
-	for _, fd := range p {
-		if err = unix.SetNonblock(fd, true); err != nil {
-			_ = unix.Close(p[0])
-			_ = unix.Close(p[1])
-			return nil, nil, os.NewSyscallError("fcntl", err)
-		}
-	}
-	return os.NewFile(uintptr(p[0]), "ev-wake"), os.NewFile(uintptr(p[1]), "ev-wake"), nil
-}
+// onDarwin tells the systems apart where one has a flag that has no name on the
+// others.
+const onDarwin = runtime.GOOS == "darwin" || runtime.GOOS == "ios"
 
-var one = []byte{1}
-
-// signalWake writes a byte. A full pipe (EAGAIN) means that a wake is on its
-// way already.
-func signalWake(fd uintptr) {
-	for {
-		if _, err := unix.Write(int(fd), one); err != unix.EINTR {
-			return
-		}
-	}
-}
-
-// drainWake empties the pipe, so that it never fills up.
-func drainWake(fd uintptr) {
-	var buf [64]byte
-	for {
-		n, err := unix.Read(int(fd), buf[:])
-		if err != unix.EINTR && n < len(buf) {
-			return
-		}
-	}
-}
-
-// fdSet is a kqueue of the loop's own. The loop looks at it without waiting.
-// While the loop is parked, a helper waits there in its place: one goroutine, in
-// a blocking kevent and so on a thread of its own, started with the first watch.
-// Its kevent takes nothing away, since all filters are level-triggered. When it
-// returns, the helper wakes the loop by the pipe and waits to be armed again.
-type fdSet struct {
-	kq          int
-	watching    bool           // the park in progress is for descriptors too
-	generations map[int]uint32 // by descriptor: a kevent has no room for them
-	events      []unix.Kevent_t
-	ready       []readyFD
-
-	arm    chan struct{} // holds one: the helper shall wait, or waits already
-	quit   *os.File      // closing it ends the helper's kevent …
-	quits  *os.File      // … which has this end in the kqueue
-	closed atomic.Uint32
-	ended  chan struct{} // closed when the helper has returned
-}
-
-func (s *fdSet) isOpen() bool { return s.arm != nil }
-
-// tryWake looks at the set before the park, and arms the helper for it.
-func (p *fdPoller) tryWake(fd uintptr, woken bool) bool {
-	s := &p.set
-	if woken {
-		drainWake(fd)
-	}
-	if !s.watching || s.look() || woken {
-		return woken || s.watching && len(s.ready) > 0
-	}
-	select {
-	case s.arm <- struct{}{}:
-	default: // it waits since an earlier park
-	}
-	return false
-}
-
-// park is on the pipe in any case.
-func (p *fdPoller) park(_, until time.Duration, files bool, commit func() bool) {
-	p.set.watching = files && p.set.isOpen()
-	p.sleep(&p.wake, until, commit)
-}
-
-// fineTimer is not needed here: the runtime hands its deadlines to kevent in
-// nanoseconds.
-type fineTimer struct{}
-
-func (fineTimer) close() error { return nil }
-
-func (p *fdPoller) settimes() uint64 { return 0 }
-
-func (p *fdPoller) openSet() error {
-	s := &p.set
-	if s.isOpen() {
-		return nil
-	}
+func newKqueue() (int, error) {
 	kq, err := unix.Kqueue()
 	if err != nil {
-		return os.NewSyscallError("kqueue", err)
+		return -1, os.NewSyscallError("kqueue", err)
 	}
-	unix.CloseOnExec(kq)
-	s.kq = kq
-	if s.quits, s.quit, err = openWake(); err == nil {
-		err = s.addQuits()
-	}
-	if err != nil {
-		if s.quit != nil {
-			_, _ = s.quits.Close(), s.quit.Close()
-		}
-		_ = unix.Close(kq)
-		return err
-	}
-	s.generations = make(map[int]uint32)
-	s.events = make([]unix.Kevent_t, 64)
-	s.arm, s.ended = make(chan struct{}, 1), make(chan struct{})
-	go s.help(p.write)
-	return nil
-}
-
-func (s *fdSet) addQuits() error {
-	conn, err := s.quits.SyscallConn()
-	if err != nil {
-		return err
-	}
-	gone := conn.Control(func(fd uintptr) { err = s.change(int(fd), unix.EVFILT_READ, unix.EV_ADD) })
-	return errors.Join(gone, err)
-}
-
-// reopenSet is never needed: a kqueue forgets a descriptor when it is closed,
-// whatever becomes of the file.
-func (p *fdPoller) reopenSet() error { return nil }
-
-// help is the helper. It asks for one event, which shows that there is some.
-func (s *fdSet) help(wake func()) {
-	defer close(s.ended)
-	var event [1]unix.Kevent_t
-	for range s.arm {
-		_, err := unix.Kevent(s.kq, nil, event[:], nil)
-		for err == unix.EINTR {
-			_, err = unix.Kevent(s.kq, nil, event[:], nil)
-		}
-		if s.closed.Load() != 0 {
-			return
-		}
-		wake()
-	}
-}
-
-// close ends the helper: its kevent by the end of file of quits, or its wait for
-// arm. Only then is the kqueue closed.
-func (s *fdSet) close() error {
-	if !s.isOpen() {
-		return nil
-	}
-	s.closed.Store(1)
-	err := s.quit.Close()
-	close(s.arm)
-	<-s.ended
-	return errors.Join(err, s.quits.Close(), os.NewSyscallError("close", unix.Close(s.kq)))
-}
-
-func (p *fdPoller) poll() { p.set.look() }
-
-func (p *fdPoller) take() []readyFD {
-	ready := p.set.ready
-	p.set.ready = ready[:0]
-	return ready
+	unix.CloseOnExec(kq) // without the fork lock: note j
+	return kq, nil
 }
 
 var noTime unix.Timespec
 
-// maxEvents is how many events are collected in one iteration at most.
-const maxEvents = 4096
-
-// look collects what is ready. It reports whether there was anything.
-func (s *fdSet) look() bool {
-	n, _ := unix.Kevent(s.kq, nil, s.events, &noTime)
-	for n == len(s.events) && n < maxEvents {
-		s.events = make([]unix.Kevent_t, 4*n) // there may be more; this comes again
-		n, _ = unix.Kevent(s.kq, nil, s.events, &noTime)
+// register makes one change (note d).
+func register(kq int, change kevent) error {
+	_, err := unix.Kevent(kq, []kevent{change}, nil, &noTime)
+	if err == unix.EINTR {
+		return nil
 	}
-	s.ready = s.ready[:0]
-	for _, e := range s.events[:max(n, 0)] {
-		fd, got := int(e.Ident), Read
-		if int(e.Filter) == unix.EVFILT_WRITE {
-			got = Write
-		}
-		s.ready = append(s.ready, readyFD{fd, s.generations[fd], got})
-	}
-	return len(s.ready) > 0
-}
-
-// watch adds and deletes the two filters. A regular file would report its end
-// here; to libev's users it is always ready.
-func (p *fdPoller) watch(fd int, generation uint32, _ bool, events Events) error {
-	s := &p.set
-	var st unix.Stat_t
-	if events != None && unix.Fstat(fd, &st) == nil && st.Mode&unix.S_IFMT == unix.S_IFREG {
-		return errAlwaysReady
-	}
-	s.generations[fd] = generation
-	if events == None {
-		delete(s.generations, fd)
-	}
-	for _, f := range []struct {
-		event  Events
-		filter int
-	}{{Read, unix.EVFILT_READ}, {Write, unix.EVFILT_WRITE}} {
-		if events&f.event == 0 {
-			_ = s.change(fd, f.filter, unix.EV_DELETE) // ENOENT, mostly
-			continue
-		}
-		switch err := s.change(fd, f.filter, unix.EV_ADD); err {
-		case nil:
-		case unix.ENODEV, unix.EPERM: // a device that cannot wait
-			return errAlwaysReady
-		default:
-			return os.NewSyscallError("kevent", err)
-		}
-	}
-	return nil
-}
-
-func (s *fdSet) change(fd, filter, flags int) error {
-	var e [1]unix.Kevent_t
-	unix.SetKevent(&e[0], fd, filter, flags)
-	_, err := unix.Kevent(s.kq, e[:], nil, nil)
 	return err
+}
+
+// addFilter has kq report Read or Write of fd. macOS asks to be told that the
+// number of bytes does not matter, for some devices (note g).
+func addFilter(kq, fd int, event Events) error {
+	var e kevent
+	unix.SetKevent(&e, fd, filterOf(event), unix.EV_ADD)
+	err := register(kq, e)
+	if err == unix.EINVAL {
+		e.Fflags, e.Data = unix.NOTE_LOWAT, 1
+		err = register(kq, e)
+	}
+	return err
+}
+
+func deleteFilter(kq, fd int, event Events) error {
+	var e kevent
+	unix.SetKevent(&e, fd, filterOf(event), unix.EV_DELETE)
+	return register(kq, e)
+}
+
+func filterOf(event Events) int {
+	if event == Write {
+		return unix.EVFILT_WRITE
+	}
+	return unix.EVFILT_READ
+}
+
+// readEvent takes a kevent for a descriptor apart. Errors and ends of files need
+// no look (note f).
+func readEvent(e *kevent) (fd int, got Events) {
+	if int(e.Filter) == unix.EVFILT_WRITE {
+		return int(e.Ident), Write
+	}
+	return int(e.Ident), Read
+}
+
+// pollEvents takes what is there, and does not wait.
+func pollEvents(kq int, events []kevent) int {
+	for {
+		n, err := unix.Kevent(kq, nil, events, &noTime)
+		if err != unix.EINTR {
+			return max(n, 0)
+		}
+	}
+}
+
+// awaitEvents waits until there is something to take.
+func awaitEvents(kq int, events []kevent) error {
+	for {
+		_, err := unix.Kevent(kq, nil, events, nil)
+		if err != unix.EINTR {
+			return err
+		}
+	}
 }

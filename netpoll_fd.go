@@ -153,11 +153,12 @@ func (p *fdPoller) expireAfter(d time.Duration) {
 }
 
 func (p *fdPoller) close() error {
-	err := errors.Join(p.set.close(), p.timer.close(), p.wake.file.Close())
-	if p.wakes != p.wake.file {
-		err = errors.Join(err, p.wakes.Close())
+	var first error
+	if p.wakes != p.wake.file { // before the reading end, or a late write would raise SIGPIPE
+		first = p.wakes.Close()
 	}
-	if err != nil {
+	err := errors.Join(p.set.close(), p.timer.close(), p.wake.file.Close())
+	if err = errors.Join(first, err); err != nil {
 		return fmt.Errorf("ev: Close: %w", err)
 	}
 	return nil

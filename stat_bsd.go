@@ -15,7 +15,21 @@ import (
 // watched for reading, by the loop's.
 //
 // Directories further up are not watched, and neither is what cannot be opened
-// for reading. So a Stat polls all the same; the notices only make it prompt.
+// for reading. So a Stat polls all the same; the notices only make it prompt, and
+// nothing depends on them.
+//
+// What one must know about EVFILT_VNODE, from kqueue(2), as in netpoll_bsd.go; it
+// was not tried out either:
+//
+//	a. The seven notes below are on all five [EVFILT_VNODE]. OpenBSD has
+//	   NOTE_TRUNCATE too; a truncation changes attributes as well.
+//	b. In a directory an entry that comes or goes is a NOTE_WRITE, and on FreeBSD
+//	   NOTE_EXTEND if by a rename.
+//	c. EV_CLEAR resets the notes when they are taken, so all are taken.
+//	d. Not every file system tells [BUGS: macOS; DragonFly names HAMMER, tmpfs and
+//	   UFS, OpenBSD UFS, NFS and MS-DOS]: the filter is refused, or is silent.
+//	e. On macOS a descriptor keeps its volume from being unmounted, but for one
+//	   opened with O_EVTONLY [open(2)].
 type statNotice struct {
 	kq   int
 	stop func() // of watchFD; nil when there are no notices
@@ -26,11 +40,10 @@ const statNotes = unix.NOTE_DELETE | unix.NOTE_WRITE | unix.NOTE_EXTEND | unix.N
 	unix.NOTE_LINK | unix.NOTE_RENAME | unix.NOTE_REVOKE
 
 func (sn *statNotice) open(s *Stat) {
-	kq, err := unix.Kqueue()
+	kq, err := newKqueue()
 	if err != nil {
 		return
 	}
-	unix.CloseOnExec(kq)
 	stop, err := s.loop.watchFD(kq, Read, func(Events) { sn.noticed(s) })
 	if err != nil {
 		_ = unix.Close(kq)
@@ -55,14 +68,18 @@ func (sn *statNotice) watch(s *Stat) bool {
 }
 
 func (sn *statNotice) add(path string) {
-	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+	mode := unix.O_RDONLY | unix.O_NONBLOCK | unix.O_CLOEXEC
+	if onDarwin {
+		mode |= 0x8000 // O_EVTONLY (note e)
+	}
+	fd, err := unix.Open(path, mode, 0)
 	if err != nil {
 		return
 	}
-	var e [1]unix.Kevent_t
-	unix.SetKevent(&e[0], fd, unix.EVFILT_VNODE, unix.EV_ADD|unix.EV_CLEAR)
-	e[0].Fflags = statNotes
-	if _, err := unix.Kevent(sn.kq, e[:], nil, nil); err != nil {
+	var e kevent
+	unix.SetKevent(&e, fd, unix.EVFILT_VNODE, unix.EV_ADD|unix.EV_CLEAR)
+	e.Fflags = statNotes
+	if register(sn.kq, e) != nil {
 		_ = unix.Close(fd)
 		return
 	}
@@ -72,9 +89,8 @@ func (sn *statNotice) add(path string) {
 // noticed looks before and after it watches anew: what changes between the two is
 // seen by one of them.
 func (sn *statNotice) noticed(s *Stat) {
-	var events [8]unix.Kevent_t
-	for n := len(events); n == len(events); {
-		n, _ = unix.Kevent(sn.kq, nil, events[:], &noTime)
+	var events [8]kevent
+	for pollEvents(sn.kq, events[:]) == len(events) {
 	}
 	if s.look() {
 		s.watch()

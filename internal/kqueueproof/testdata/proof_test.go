@@ -1,0 +1,191 @@
+package ev
+
+import (
+	"os"
+	"os/signal"
+	"strconv"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+)
+
+func newKqueueLoop(t *testing.T) *Loop {
+	l, err := New()
+	require.NoError(t, err)
+	require.Equal(t, BackendKqueue, l.Backend())
+	t.Cleanup(func() { assert.NoError(t, l.Close()) })
+	return l
+}
+
+// filters returns how many filters the loop's kqueue has, its own not counted.
+func filters(l *Loop) int {
+	q := queueOf(l.poller.(*fdPoller).set.kq)
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return len(q.filters) - 1
+}
+
+func pipe(t *testing.T) (r, w int) {
+	p, err := openPipe()
+	require.NoError(t, err)
+	t.Cleanup(func() { closePipe(p) })
+	return p[0], p[1]
+}
+
+// events runs one iteration, without waiting, and returns what w was called with.
+func events(t *testing.T, l *Loop, fd int, interest Events) (got []Events) {
+	w := NewIO(l, fd, interest, func(_ *IO, e Events) { got = append(got, e) })
+	require.NoError(t, w.Start())
+	defer w.Stop()
+	require.NoError(t, l.RunNoWait())
+	return got
+}
+
+func TestAFilterThatIsRefusedTakesTheOtherOneOut(t *testing.T) {
+	l := newKqueueLoop(t)
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM, 0)
+	require.NoError(t, err)
+	defer closePipe(fds)
+	no := kevent{fds[0], Write}
+	refused.Store(no, unix.ENOMEM)
+	defer refused.Delete(no)
+	assert.Equal(t, []Events{Error | Read | Write}, events(t, l, fds[0], Read|Write))
+	assert.Zero(t, filters(l))
+
+	// So there is nobody to keep the loop from parking.
+	_, err = unix.Write(fds[1], one)
+	require.NoError(t, err)
+	assert.False(t, l.poller.(*fdPoller).set.look())
+}
+
+func TestADeviceThatAKqueueRefusesIsAlwaysReady(t *testing.T) {
+	for _, why := range []error{unix.ENODEV, unix.EOPNOTSUPP, unix.EINVAL, unix.EPERM} {
+		t.Run(why.Error(), func(t *testing.T) {
+			l := newKqueueLoop(t)
+			r, _ := pipe(t)
+			no := kevent{r, Read}
+			refused.Store(no, why)
+			defer refused.Delete(no)
+			assert.Equal(t, []Events{Read}, events(t, l, r, Read))
+			assert.Zero(t, filters(l))
+		})
+	}
+}
+
+func TestAPlainFileIsAlwaysReady(t *testing.T) {
+	l := newKqueueLoop(t)
+	dir, err := os.Open(t.TempDir())
+	require.NoError(t, err)
+	defer dir.Close()
+	file, err := os.Create(dir.Name() + "/file")
+	require.NoError(t, err)
+	defer file.Close()
+	for _, f := range []*os.File{dir, file} {
+		assert.Equal(t, []Events{Read | Write}, events(t, l, int(f.Fd()), Read|Write))
+	}
+	assert.Zero(t, filters(l))
+}
+
+// The systems disagree on what adding a filter to such a pipe answers (note h).
+func TestAPipeWithoutAReaderIsReadyForWriting(t *testing.T) {
+	was := brokenPipe
+	defer func() { brokenPipe = was }()
+	for _, brokenPipe = range []unix.Errno{unix.EPIPE, unix.EBADF, unix.EPERM, 0} {
+		t.Run(strconv.Itoa(int(brokenPipe)), func(t *testing.T) {
+			l := newKqueueLoop(t)
+			p, err := openPipe()
+			require.NoError(t, err)
+			defer unix.Close(p[1])
+			require.NoError(t, unix.Close(p[0]))
+			assert.Equal(t, []Events{Write}, events(t, l, p[1], Write))
+		})
+	}
+}
+
+func TestADescriptorThatIsNotOpenIsAnError(t *testing.T) {
+	l := newKqueueLoop(t)
+	r, _ := pipe(t)
+	no := kevent{r, Read}
+	refused.Store(no, unix.ENOENT)
+	defer refused.Delete(no)
+	assert.Equal(t, []Events{Error | Read | Write}, events(t, l, r, Read), "an answer that nobody foresaw")
+	require.NoError(t, l.poller.openSet())
+	p := l.poller.(*fdPoller)
+	closed := 1 << 20
+	assert.ErrorIs(t, p.watch(closed, 1, false, Read), unix.EBADF)
+	assert.NoError(t, p.watch(closed, 1, true, None))
+	assert.Empty(t, p.set.watched)
+}
+
+func TestBothFiltersOfADescriptorAreOneEvent(t *testing.T) {
+	s := fdSet{watched: map[int]*watchedFD{3: {generation: 7}, 4: {generation: 8}}}
+	for range 2 {
+		s.ready = s.ready[:0]
+		s.found(3, Write)
+		s.found(4, Read)
+		s.found(5, Read) // nobody's
+		s.found(3, Read)
+		assert.Equal(t, []readyFD{{3, 7, Read | Write}, {4, 8, Read}}, s.ready)
+	}
+	s.ready = s.ready[:0]
+	s.found(4, Read)
+	s.found(3, Read)
+	assert.Equal(t, []readyFD{{4, 8, Read}, {3, 7, Read}}, s.ready)
+}
+
+func TestCloseEndsAHelperWhateverItDoes(t *testing.T) {
+	for range 200 {
+		l, err := New()
+		require.NoError(t, err)
+		r, w := pipe(t)
+		calls := 0
+		io := NewIO(l, r, Read, func(w *IO, _ Events) { calls++; w.Stop() })
+		require.NoError(t, io.Start())
+		go func() { _, _ = unix.Write(w, one) }()
+		require.NoError(t, l.Run(t.Context()))
+		assert.Equal(t, 1, calls)
+		set := &l.poller.(*fdPoller).set
+		require.NoError(t, l.Close())
+		<-set.ended
+	}
+}
+
+// Nor whether a process that was forked in the meantime has the pipe's other end.
+func TestCloseEndsAHelperThatWaitsWhileSomebodyElseHasThePipe(t *testing.T) {
+	l, err := New()
+	require.NoError(t, err)
+	require.NoError(t, l.poller.openSet())
+	set := &l.poller.(*fdPoller).set
+	held, err := unix.Dup(set.quit[1])
+	require.NoError(t, err)
+	defer unix.Close(held)
+	set.arm <- struct{}{}
+	set.arm <- struct{}{} // there is room: it waits
+	require.NoError(t, l.Close())
+	<-set.ended
+}
+
+func TestALateWakeRaisesNoSIGPIPE(t *testing.T) {
+	got := make(chan os.Signal, 1)
+	signal.Notify(got, unix.SIGPIPE)
+	defer signal.Stop(got)
+	for range 500 {
+		l, err := New()
+		require.NoError(t, err)
+		p := l.poller.(*fdPoller)
+		var senders sync.WaitGroup
+		for range 2 {
+			senders.Go(func() {
+				for range 200 {
+					p.write()
+				}
+			})
+		}
+		require.NoError(t, l.Close())
+		senders.Wait()
+	}
+	assert.Empty(t, got)
+}
