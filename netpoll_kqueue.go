@@ -55,21 +55,21 @@ func closePipe(p [2]int) { _, _ = unix.Close(p[0]), unix.Close(p[1]) }
 
 var one = []byte{1}
 
-// signalWake writes a byte. A full pipe (EAGAIN) means that a wake is on its
-// way already.
-func signalWake(fd uintptr) {
+// signalWake writes a byte, and reports whether it could. A full pipe (EAGAIN)
+// means that a wake is on its way already.
+func signalWake(fd uintptr) bool {
 	for {
 		if _, err := unix.Write(int(fd), one); err != unix.EINTR {
-			return
+			return err == nil || err == unix.EAGAIN
 		}
 	}
 }
 
-// drainWake empties the pipe, so that it never fills up.
-func drainWake(fd uintptr) {
-	var buf [64]byte
+// drainWake empties the pipe, so that it never fills up. The buffer is the
+// caller's: under the race detector one of its own would be allocated.
+func drainWake(fd uintptr, buf []byte) {
 	for {
-		n, err := unix.Read(int(fd), buf[:])
+		n, err := unix.Read(int(fd), buf)
 		if err != unix.EINTR && n < len(buf) {
 			return
 		}
@@ -85,6 +85,7 @@ func drainWake(fd uintptr) {
 type fdSet struct {
 	kq       int
 	watching bool               // the park in progress is for descriptors too
+	wakes    [64]byte           // what the loop's pipe held, of no interest
 	watched  map[int]*watchedFD // by descriptor: a kevent has no room for it (note e)
 	events   []kevent
 	ready    []readyFD
@@ -107,7 +108,7 @@ func (s *fdSet) isOpen() bool { return s.arm != nil }
 func (p *fdPoller) tryWake(fd uintptr, woken bool) bool {
 	s := &p.set
 	if woken {
-		drainWake(fd)
+		drainWake(fd, s.wakes[:])
 	}
 	if !s.watching {
 		return woken

@@ -1,0 +1,84 @@
+package kqueueproof
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// away are the files of the core that are Linux's backend, or tests of that.
+var away = []string{
+	"netpoll_linux.go", "timerfd_linux.go",
+	"timerfd_linux_test.go", "embed_linux_test.go", "stat_linux_test.go", "strace_linux_test.go", "periodic_linux_test.go",
+}
+
+// skip are tests that are of no concern, or expect of Linux what is an eventfd's.
+var skip = []string{
+	"TestTheProgramsInTheDocumentationWork", // it builds them without the overlay
+	// How many descriptors there are, of which kind, or in which call there were
+	// no more.
+	"TestALoopWithoutIONeverMakesASet",
+	"TestAWriterOfAFullEventfdWaitsForTheLoopOnly",
+	"TestNewFailsWithEMFILEWhenDescriptorsAreExhausted",
+	"TestNotifierReportsThatThereAreNoMoreDescriptors",
+	"TestOneDescriptorPerLoopHoweverManyWatchers",
+	"TestTheClockIsWatchedFromTheFirstPeriodicToTheLast",
+	"TestANotifierOutlivesItsLoop", // a pipe breaks when its loop is gone, an eventfd does not
+}
+
+func TestTheCoreWorksOnAKqueue(t *testing.T) {
+	overlay := overlayOf(t)
+	cmd := exec.CommandContext(t.Context(), "go", "test", "-race", "-count=1", "-timeout=20m",
+		"-overlay="+overlay, "-skip=^("+strings.Join(skip, "|")+")$", ".")
+	cmd.Dir = core(t)
+	cmd.Env = append(os.Environ(), "GOWORK=off")
+	out, err := cmd.CombinedOutput()
+	assert.NoError(t, err, "%s", out)
+}
+
+func core(t *testing.T) string {
+	dir, err := filepath.Abs("../..")
+	require.NoError(t, err)
+	return dir
+}
+
+// overlayOf writes what the go command calls an overlay: which files stand for
+// which, and which are not there.
+func overlayOf(t *testing.T) string {
+	root, tmp := core(t), t.TempDir()
+	here, err := filepath.Abs("testdata")
+	require.NoError(t, err)
+	replace := map[string]string{
+		filepath.Join(root, "netpoll_kqueue.go"):    withoutConstraint(t, root, tmp),
+		filepath.Join(root, "kqueue_calls.go"):      filepath.Join(here, "calls.go"),
+		filepath.Join(root, "kqueue_proof_test.go"): filepath.Join(here, "proof_test.go"),
+	}
+	for _, name := range away {
+		path := filepath.Join(root, name)
+		require.FileExists(t, path)
+		replace[path] = ""
+	}
+	text, err := json.Marshal(map[string]any{"Replace": replace})
+	require.NoError(t, err)
+	overlay := filepath.Join(tmp, "overlay.json")
+	require.NoError(t, os.WriteFile(overlay, text, 0o600))
+	return overlay
+}
+
+// withoutConstraint makes a netpoll_kqueue.go that Linux builds.
+func withoutConstraint(t *testing.T, root, tmp string) string {
+	text, err := os.ReadFile(filepath.Join(root, "netpoll_kqueue.go"))
+	require.NoError(t, err)
+	constraint, rest, ok := bytes.Cut(text, []byte("\n"))
+	require.True(t, ok && bytes.HasPrefix(constraint, []byte("//go:build darwin")))
+	path := filepath.Join(tmp, "netpoll_kqueue.go")
+	require.NoError(t, os.WriteFile(path, rest, 0o600))
+	return path
+}
