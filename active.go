@@ -69,7 +69,7 @@ func push[T any](s []T, v T) []T {
 // Alive reports whether something keeps Run going: what pyev's start returns.
 func (l *Loop) Alive() bool {
 	l.own("Alive")
-	return l.alive()
+	return !l.freed && l.alive()
 }
 
 func (l *Loop) alive() bool {

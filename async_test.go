@@ -598,6 +598,7 @@ func TestSendAfterCloseTouchesNoDescriptor(t *testing.T) { // spec 79, AS-39, CL
 		for range 4 {
 			senders.Go(func() {
 				for !over.Load() {
+					runtime.Gosched() // without preemption nobody else would run
 					a.Send()
 				}
 			})

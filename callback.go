@@ -14,7 +14,7 @@ import (
 // calls it. They read nothing but the Callback; any goroutine may call them.
 type Callback struct {
 	Watcher Watcher // nil for Post, Call and Go
-	Events  Events  // what the watcher is called with
+	Events  Events  // what the watcher is called with; None while it is not pending
 
 	job job
 	fn  any
@@ -23,7 +23,14 @@ type Callback struct {
 // CallbackOf returns the callback that w has now. It is called on the loop's
 // goroutine.
 func CallbackOf(w Watcher) Callback {
-	return Callback{Watcher: w, Events: w.base().received, fn: w.callback()}
+	if w == nil {
+		panic("ev: CallbackOf: nil watcher")
+	}
+	c := Callback{Watcher: w, fn: w.callback()}
+	if b := w.base(); b.pending {
+		c.Events = b.received
+	}
+	return c
 }
 
 // callback is the callback as it is before the call: that may replace it.

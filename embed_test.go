@@ -465,8 +465,13 @@ func TestSeveralGuestsAreSweptInTheOrderOfTheirStarts(t *testing.T) { // D1
 		j.due(first, "first")
 		nowait(t, host)
 		assert.Equal(t, []string{"first", "second"}, j.takeAll())
-		ev.NewTimer(first, 3*time.Millisecond, 0, func(*ev.Timer) { j.note("first"); host.Stop() }).Start()
-		ev.NewTimer(second, time.Millisecond, 0, func(*ev.Timer) { j.note("second") }).Start()
+		// One guest's timer starts the other's, so that no delay makes both due at once.
+		last := ev.NewTimer(first, time.Millisecond, 0, func(*ev.Timer) { j.note("first"); host.Stop() })
+		ev.NewTimer(second, time.Millisecond, 0, func(*ev.Timer) {
+			j.note("second")
+			first.Update()
+			last.Start()
+		}).Start()
 		run(t, host)
 		assert.Equal(t, []string{"second", "first"}, j.takeAll())
 	})

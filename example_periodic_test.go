@@ -58,15 +58,15 @@ func ExampleScheduler() {
 		return time.Time{}
 	}
 	ev.NewScheduler(loop, double, func(s *ev.Scheduler) {
-		fmt.Println("again:", s.Active())
+		if !s.Active() { // double had no more moments
+			fmt.Println("that was the last one")
+		}
 	}).Start()
 	if err := loop.Run(context.Background()); err != nil {
 		panic(err)
 	}
 	// Output:
-	// again: true
-	// again: true
-	// again: false
+	// that was the last one
 }
 
 // Half past two in the morning, in local time, every day: also on the days of 23

@@ -34,10 +34,6 @@ func (l *Loop) guard(e entry) {
 	if trace.IsEnabled() {
 		defer l.traceRegion(c)()
 	}
-	if o := l.observers.Load(); o != nil {
-		o.begin(c, l.instant())
-		defer func() { o.end(c, l.instant()) }()
-	}
 	if l.slow > 0 {
 		defer l.logSlow(c, time.Now())
 	}
@@ -47,6 +43,10 @@ func (l *Loop) guard(e entry) {
 				l.recovered(c, v, debug.Stack())
 			}
 		}()
+	}
+	if o := l.observers.Load(); o != nil { // innermost: what the others do is not the callback's time
+		o.begin(c, l.instant())
+		defer func() { o.end(c, l.instant()) }()
 	}
 	e.call()
 }

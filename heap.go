@@ -138,6 +138,10 @@ func (h *alarms) shift(d time.Duration) {
 	for i := range h.heap {
 		h.heap[i].due = after(h.heap[i].due, d)
 	}
+	// Those that are never due now are equal, and stand in the order of their starts.
+	for i := len(h.heap) - 1; i >= 0; i-- {
+		h.down(i, h.heap[i])
+	}
 }
 
 // place puts e where the hole i is, or where it belongs from there.

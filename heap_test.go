@@ -367,3 +367,12 @@ func TestWhatIsDueExpiresInOrderHoweverMuchItIs(t *testing.T) {
 		}
 	}
 }
+
+func TestShiftKeepsTheHeapInOrderWhenDueTimesSaturate(t *testing.T) {
+	var h alarms
+	a, b := &alarm{watcher: watcher{index: 1}}, &alarm{watcher: watcher{index: 1}}
+	h.add(a, never)
+	h.add(b, never-1)
+	h.shift(5)
+	assert.NoError(t, h.verify())
+}

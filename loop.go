@@ -58,6 +58,7 @@ type Loop struct {
 	refs            int           // active watchers that keep Run going, and extra
 	extra           int           // Refs less Unrefs
 	depth           int
+	freed           bool // Close has done its work
 	iteration       uint64
 	collected       uint64
 	override        func(*Loop)
@@ -119,7 +120,7 @@ func New(opts ...LoopOption) (*Loop, error) {
 	l.how.init(c.wakeup, p.canWrite())
 	l.requests.activate(&l.mail.request)
 	if c.labels {
-		l.labels = &labels{loop: l.title()}
+		l.labels = &labels{loop: l.Title()}
 	}
 	l.guarded = l.onPanic != nil || l.slow > 0 || c.labels
 	return l, nil
@@ -163,17 +164,13 @@ func (l *Loop) run(ctx context.Context, mode runMode) (err error) {
 	// as a return does: usable by another Run, and closable.
 	outer := l.ctx
 	l.ctx = ctx
-	if o := l.observers.Load(); o != nil {
-		o.enter(l.instant())
-	}
 	defer func() {
-		if o := l.observers.Load(); o != nil {
-			o.leave(l.instant())
-		}
 		l.ctx = outer
 		err = l.leave(err)
 	}()
-	if l.labels != nil {
+	defer l.noteLeave()
+	l.noteEnter()
+	if l.labels != nil && mode != noWait { // RunNoWait has no context to take them from, nor to go back to
 		defer l.labels.leaveRun(l.labels.enterRun(ctx))
 	}
 	done := ctx.Done()
@@ -355,7 +352,8 @@ func (l *Loop) isClosed() bool { return l.closed.Load() != 0 }
 // Close ends the loop's life (ev_loop_destroy). Any goroutine may call it, any
 // number of times. During a Run it shuts the doors, wakes the loop and returns
 // nil; that Run finishes the callback in progress, frees the descriptors, and
-// returns ErrClosed. Otherwise all of that is done when Close returns. Other
+// returns ErrClosed. Otherwise all of that is done, on the caller's goroutine, when
+// Close returns; nobody else may touch the loop or its watchers meanwhile. Other
 // pending callbacks, and what was posted and has not begun, are dropped.
 // Watchers are stopped.
 func (l *Loop) Close() error {
@@ -407,6 +405,7 @@ func (l *Loop) free() error {
 	}
 	l.pending.drop()
 	l.mail.drop()
+	l.freed = true
 	l.publish()
 	return l.poller.close()
 }

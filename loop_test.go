@@ -1530,3 +1530,12 @@ func TestStatsCountsWhatInvokeCallsOutsideRun(t *testing.T) {
 		assert.Zero(t, l.Stats().Pending)
 	})
 }
+
+func TestAClosedLoopIsNotAlive(t *testing.T) {
+	l := newLoop(t)
+	l.Ref()
+	require.NoError(t, l.Post(func() {}))
+	assert.True(t, l.Alive())
+	require.NoError(t, l.Close())
+	assert.False(t, l.Alive())
+}

@@ -18,7 +18,8 @@ var live struct {
 	loops map[uint64]weak.Pointer[Loop]
 }
 
-// Loops returns the loops that were made and not closed yet, the oldest first.
+// Loops returns the loops that were made and not closed yet, the oldest first; one
+// that is closed during a Run, until that returns.
 // Any goroutine may call it. It is for tools that show what a process does.
 func Loops() []*Loop {
 	live.mu.Lock()
@@ -37,8 +38,10 @@ func Loops() []*Loop {
 // one made. Any goroutine may call it.
 func (l *Loop) ID() uint64 { return l.id }
 
-// title is how profiles and traces call the loop.
-func (l *Loop) title() string {
+// Title returns how profiles, traces and tools call the loop: its name or, without
+// one, its number, "loop 7". Any goroutine may call it.
+func (l *Loop) Title() string {
+	l.made("Title")
 	if l.name != "" {
 		return l.name
 	}

@@ -44,7 +44,7 @@ type fdPoller struct {
 	set   fdSet
 	timer fineTimer
 
-	signalFunc func(fd uintptr) // signalWake, as a value: a wake does not allocate
+	signalFunc func(fd uintptr) // p.signal, as a value: a wake does not allocate
 }
 
 // bed is a descriptor to park on.
@@ -74,7 +74,8 @@ func openNative(base time.Time) (poller, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &fdPoller{base: base, wakes: wakes, signalFunc: signalWake}
+	p := &fdPoller{base: base, wakes: wakes}
+	p.signalFunc = p.signal
 	err = p.wake.open(file, p.tryWake)
 	if err == nil {
 		p.ring, err = wakes.SyscallConn()
@@ -142,7 +143,16 @@ func (b *bed) tries(fd uintptr) bool {
 	return !commit() || b.try(fd, false)
 }
 
-func (p *fdPoller) write()         { _ = p.ring.Control(p.signalFunc) }
+func (p *fdPoller) write() { _ = p.ring.Control(p.signalFunc) }
+
+// signal wakes by the runtime alone when the descriptor is not what it was: somebody
+// has closed it behind our back.
+func (p *fdPoller) signal(fd uintptr) {
+	if !signalWake(fd) {
+		p.expire()
+	}
+}
+
 func (p *fdPoller) expire()        { _ = p.on.Load().file.SetReadDeadline(longPast) }
 func (p *fdPoller) canWrite() bool { return true }
 

@@ -25,12 +25,12 @@ func openWake() (file, wakes *os.File, err error) {
 
 var one = binary.NativeEndian.AppendUint64(nil, 1)
 
-// signalWake adds one to the counter. Each write is an edge, so nobody reads
-// the counter: it would overflow after 2^64 wake-ups.
-func signalWake(fd uintptr) {
+// signalWake adds one to the counter, and reports whether it could. Each write is
+// an edge, so nobody reads the counter: it would overflow after 2^64 wake-ups.
+func signalWake(fd uintptr) bool {
 	for {
 		if _, err := unix.Write(int(fd), one); err != unix.EINTR {
-			return
+			return err == nil
 		}
 	}
 }

@@ -24,7 +24,7 @@ type Observer struct {
 	Begin, End func(c Callback, at time.Time)
 	// Pass is called before callbacks are made, if any are pending.
 	Pass func(l *Loop, at time.Time)
-	// Due is called when a timer has expired and is made pending: due is when it
+	// Due is called when a Timer has expired and is made pending: due is when it
 	// should have, at when the loop noticed. Its Begin follows, unless it is
 	// stopped before.
 	Due func(w Watcher, due, at time.Time)
@@ -39,20 +39,18 @@ type Observer struct {
 // Observe has o told what the loop does, from its next iteration on, until stop
 // is called. Any goroutine may call Observe and stop; a call to o may be in
 // progress when stop returns. A loop may have several observers. They cost it two
-// readings of the clock per callback and two per park; without one, the loop makes
-// a load per pass and per park.
+// readings of the clock per callback, park and Run, and one per pass. Without any
+// it makes a load in each of these places.
 func (l *Loop) Observe(o *Observer) (stop func()) {
 	l.made("Observe")
 	if o == nil {
 		panic("ev: Loop.Observe: nil observer")
 	}
-	l.changeObservers(func(all []*Observer) []*Observer { return append(all, o) })
+	added := *o // another one for each Observe
+	l.changeObservers(func(all []*Observer) []*Observer { return append(all, &added) })
 	return func() {
 		l.changeObservers(func(all []*Observer) []*Observer {
-			if i := slices.Index(all, o); i >= 0 {
-				return slices.Delete(all, i, i+1)
-			}
-			return all
+			return slices.DeleteFunc(all, func(o *Observer) bool { return o == &added })
 		})
 	}
 }
@@ -62,19 +60,18 @@ func (l *Loop) Observe(o *Observer) (stop func()) {
 func (l *Loop) changeObservers(change func([]*Observer) []*Observer) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	var all []*Observer
+	next := &observers{claimed: new(atomic.Int64)}
 	if o := l.observers.Load(); o != nil {
-		all = slices.Clone(o.all)
+		next.claimed, next.all = o.claimed, slices.Clone(o.all)
 	}
-	if all = change(all); len(all) == 0 {
-		l.observers.Store(nil)
-	} else {
-		l.observers.Store(&observers{all: all})
+	if next.all = change(next.all); len(next.all) == 0 {
+		next = nil
 	}
+	l.observers.Store(next)
 }
 
 type observers struct {
-	claimed atomic.Int64 // when a sender claimed the park, since Loop.base; 0 is never
+	claimed *atomic.Int64 // when a sender claimed the park, since Loop.base; 0 is never
 	all     []*Observer
 }
 
@@ -120,9 +117,6 @@ func (o *observers) pass(l *Loop) {
 }
 
 func (o *observers) due(w *watcher, due time.Duration) {
-	if w.hidden {
-		return
-	}
 	l := w.loop
 	for _, o := range o.all {
 		if o.Due != nil {
@@ -131,11 +125,9 @@ func (o *observers) due(w *watcher, due time.Duration) {
 	}
 }
 
-// sleep is Loop.sleep between Park and Unpark. The sender's claim comes before
-// the wake that ends the sleep, so its time is there to be read; one that comes
-// late, for a park that is over, is taken for a claim of the next, which it wakes
-// too.
-func (o *observers) sleep(l *Loop, until time.Duration, files bool) {
+// park comes before the user's release function, and unpark after acquire: in
+// between, the loop is not theirs to look at.
+func (o *observers) park(l *Loop) {
 	at := l.instant()
 	for _, o := range o.all {
 		if o.Park != nil {
@@ -143,7 +135,12 @@ func (o *observers) sleep(l *Loop, until time.Duration, files bool) {
 		}
 	}
 	o.claimed.Store(0)
-	l.sleep(until, files)
+}
+
+// unpark: the sender's claim came before the wake that ended the sleep, so its time
+// is there to be read. One that comes late, for a park that is over, is taken for a
+// claim of the next, which it wakes too.
+func (o *observers) unpark(l *Loop) {
 	at, woken := l.instant(), time.Duration(-1)
 	if claimed := o.claimed.Load(); claimed != 0 {
 		woken = max(0, at.Sub(l.base)-time.Duration(claimed))
@@ -152,6 +149,19 @@ func (o *observers) sleep(l *Loop, until time.Duration, files bool) {
 		if o.Unpark != nil {
 			o.Unpark(at, woken)
 		}
+	}
+}
+
+// noteEnter and noteLeave tell the observers, if any, of a Run.
+func (l *Loop) noteEnter() {
+	if o := l.observers.Load(); o != nil {
+		o.enter(l.instant())
+	}
+}
+
+func (l *Loop) noteLeave() {
+	if o := l.observers.Load(); o != nil {
+		o.leave(l.instant())
 	}
 }
 

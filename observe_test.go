@@ -159,13 +159,22 @@ func TestObserversComeAndGoWhileTheLoopRuns(t *testing.T) {
 	for range 4 {
 		wg.Go(func() {
 			for range 100 {
-				depth := 0
+				depth, wrong := 0, 0 // the loop's
 				stop := l.Observe(&ev.Observer{
 					Begin: func(ev.Callback, time.Time) { depth++ },
-					End:   func(ev.Callback, time.Time) { depth-- },
+					End: func(ev.Callback, time.Time) {
+						if depth--; depth != 0 {
+							wrong++
+						}
+					},
 				})
 				a.Send()
+				runtime.Gosched()
 				stop()
+				onLoop(t, l, func() { // no callback of before is in progress now
+					assert.Zero(t, wrong)
+					assert.Zero(t, depth)
+				})
 			}
 		})
 	}
@@ -209,4 +218,91 @@ func TestPostedFunctionsAreToldApart(t *testing.T) {
 	}))
 	run(t, l)
 	assert.Equal(t, []string{"Post", "Go", "Call"}, kinds)
+}
+
+func TestEachObserveHasAStopOfItsOwn(t *testing.T) {
+	l := newLoop(t)
+	told := 0
+	o := &ev.Observer{Begin: func(ev.Callback, time.Time) { told++ }}
+	first, second := l.Observe(o), l.Observe(o)
+	first()
+	first()
+	require.NoError(t, l.Post(func() {}))
+	run(t, l)
+	assert.Equal(t, 1, told)
+	second()
+	require.NoError(t, l.Post(func() {}))
+	run(t, l)
+	assert.Equal(t, 1, told)
+}
+
+func TestAWakeIsToldToObserversThatComeDuringThePark(t *testing.T) {
+	l := newLoop(t)
+	woken := make(chan time.Duration, 100)
+	o := &ev.Observer{Unpark: func(_ time.Time, d time.Duration) { woken <- d }}
+	defer l.Observe(o)()
+	a := ev.NewAsync(l, func(*ev.Async) { l.Stop() })
+	a.Start()
+	go func() {
+		untilParked(t, l, 0)
+		defer l.Observe(&ev.Observer{})()
+		a.Send()
+	}()
+	run(t, l)
+	assert.GreaterOrEqual(t, receive(t, woken), time.Duration(0))
+}
+
+func TestAnObserverThatPanicsLeavesTheLoopUsable(t *testing.T) {
+	l := newLoop(t)
+	for _, o := range []*ev.Observer{
+		{Enter: func(time.Time) { panic("boom") }},
+		{Leave: func(time.Time) { panic("boom") }},
+	} {
+		stop := l.Observe(o)
+		assert.PanicsWithValue(t, "boom", func() { _ = l.RunNoWait() })
+		assert.False(t, l.Running())
+		stop()
+	}
+	require.NoError(t, l.Post(func() {}))
+	run(t, l)
+}
+
+func TestObserversSeeTheLoopUnderTheUsersLock(t *testing.T) {
+	l := newLoop(t)
+	var mu sync.Mutex
+	l.SetRelease(func(*ev.Loop) { mu.Unlock() }, func(*ev.Loop) { mu.Lock() })
+	look := func(time.Time) { assert.False(t, mu.TryLock(), "the loop is not ours to look at") }
+	defer l.Observe(&ev.Observer{Park: look, Unpark: func(at time.Time, _ time.Duration) { look(at) }})()
+	ev.NewTimer(l, time.Millisecond, 0, func(*ev.Timer) {}).Start()
+	mu.Lock()
+	defer mu.Unlock()
+	run(t, l)
+}
+
+func TestOnlyTimersAreToldDue(t *testing.T) {
+	l := newLoop(t)
+	due := 0
+	defer l.Observe(&ev.Observer{Due: func(w ev.Watcher, _, _ time.Time) {
+		assert.IsType(t, new(ev.Timer), w)
+		due++
+	}})()
+	s := ev.NewStat(l, t.TempDir(), time.Millisecond, func(*ev.Stat) {})
+	require.NoError(t, s.Start())
+	s.Keep(false)
+	for range 100 {
+		ev.NewTimer(l, 0, 0, func(*ev.Timer) {}).Start() // many, so that they are taken at once
+	}
+	ev.NewTimer(l, 20*time.Millisecond, 0, func(*ev.Timer) {}).Start()
+	run(t, l)
+	s.Stop()
+	assert.Equal(t, 101, due)
+}
+
+func TestWhatIsLoggedIsNotTheCallbacksTime(t *testing.T) {
+	l := newLoop(t, ev.WithPanicHandler(func(ev.Watcher, any, []byte) { time.Sleep(100 * time.Millisecond) }))
+	var ended time.Time
+	defer l.Observe(&ev.Observer{End: func(_ ev.Callback, at time.Time) { ended = at }})()
+	require.NoError(t, l.Post(func() { panic("boom") }))
+	run(t, l)
+	assert.GreaterOrEqual(t, time.Since(ended), 100*time.Millisecond)
 }

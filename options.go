@@ -117,7 +117,8 @@ func WithSlowCallback(d time.Duration) LoopOption { return slowCallback(d) }
 // name or number, the watcher's kind and name or, without one, where its function
 // was written. The labels are added to those of Run's context. A
 // goroutine that a callback starts inherits them. When Run returns, the goroutine
-// has the labels of Run's context. It costs some tens of nanoseconds per callback.
+// has the labels of Run's context. RunNoWait and Embed.Sweep, which have none, leave
+// the goroutine's labels alone outside such a Run. It costs some tens of nanoseconds per callback.
 func WithProfileLabels() LoopOption { return profileLabels{} }
 
 type (

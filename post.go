@@ -52,7 +52,10 @@ func (m *mailbox) drop() {
 // has not run keeps Run going. It returns ErrClosed after Close, which drops
 // what has not begun. It panics when fn is nil.
 //
-// Unlike Async.Send it takes a lock and memory for fn.
+// Unlike Async.Send it takes a lock and memory for fn. There is no limit: what is
+// posted to a loop that is stuck waits in memory, and posts that come faster than
+// they run make each iteration longer than the last. A Queue with a limit refuses
+// instead.
 func (l *Loop) Post(fn func()) error {
 	l.made("Post")
 	if fn == nil {

@@ -25,6 +25,7 @@ type pending struct {
 	count  int    // entries that still stand for a callback
 	posts  int    // those of them that are jobs
 	calls  uint64 // callbacks made, ever
+	shrunk uint64 // of which before the last shrink
 }
 
 // entry is one callback to make: a watcher's or a posted job. The zero entry is
@@ -174,6 +175,18 @@ func (p *pending) pass(closed *atomic.Uint32, guard func(entry)) {
 			guard(e)
 		} else {
 			e.call()
+		}
+	}
+}
+
+// shrink lets go of rings that a burst has made much larger than they need to be.
+// It is called now and then.
+func (p *pending) shrink() {
+	used := p.calls - p.shrunk
+	p.shrunk = p.calls
+	for i := range p.queues {
+		if q := &p.queues[i]; len(q.ring) > 1024 && q.empty() && used < uint64(len(q.ring))/8 {
+			q.ring = nil
 		}
 	}
 }

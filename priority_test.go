@@ -334,3 +334,23 @@ func TestThePendingQueueAgainstAList(t *testing.T) {
 		replayPending(t, data)
 	}
 }
+
+func TestTheRingOfABurstIsLetGoOf(t *testing.T) {
+	var p pending
+	const burst = 1 << 14
+	round := func(n int) {
+		for range n {
+			p.post(posted(func() {}))
+		}
+		p.pass(notClosed(), nil)
+		p.shrink()
+	}
+	round(burst)
+	assert.Len(t, p.queues[-MinPriority].ring, burst, "the burst may come again")
+	round(burst / 4)
+	assert.Len(t, p.queues[-MinPriority].ring, burst)
+	round(1)
+	assert.Empty(t, p.queues[-MinPriority].ring)
+	round(burst)
+	assert.NoError(t, p.verify())
+}

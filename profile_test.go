@@ -56,7 +56,7 @@ func TestProfileLabelsNameTheLoopAndTheWatcher(t *testing.T) {
 	})
 	assert.Equal(t, `{"loop":"main", "tenant":"7", "watcher":"Timer flush"}`, inner)
 	assert.Equal(t, inner, outer, "restored after a nested Run")
-	assert.Equal(t, `{"loop":"main", "watcher":"Async nested"}`, nested)
+	assert.Equal(t, `{"loop":"main", "tenant":"7", "watcher":"Async nested"}`, nested)
 	assert.Equal(t, `{"loop":"main", "tenant":"7"}`, between)
 	assert.Empty(t, labelled(t))
 }
@@ -83,6 +83,19 @@ func TestInvokeOutsideRunSetsNoLabels(t *testing.T) {
 	a.Feed(ev.Custom)
 	pprof.Do(context.Background(), pprof.Labels("tenant", "7"), func(context.Context) { l.Invoke() })
 	assert.Equal(t, `{"tenant":"7"}`, during, "they could not be given back")
+}
+
+func TestRunNoWaitLeavesTheLabelsOfTheGoroutineAlone(t *testing.T) {
+	l, err := ev.New(ev.WithProfileLabels())
+	require.NoError(t, err)
+	defer l.Close()
+	var during string
+	require.NoError(t, l.Post(func() { during = labelled(t) }))
+	pprof.Do(context.Background(), pprof.Labels("tenant", "7"), func(context.Context) {
+		nowait(t, l)
+		assert.Equal(t, `{"tenant":"7"}`, labelled(t))
+	})
+	assert.Equal(t, `{"tenant":"7"}`, during)
 }
 
 func TestEachOfManyNamesGetsItsLabel(t *testing.T) {

@@ -104,6 +104,9 @@ func (q *Queue[T]) SetCallback(fn func(q *Queue[T], batch []T)) {
 // event that was fed.
 func (q *Queue[T]) call() {
 	q.mu.Lock()
+	if q.loop.freed { // items that came while it was stopped, so that halt did not drop them
+		q.items = nil
+	}
 	batch := q.items
 	q.items = q.spare
 	q.mu.Unlock()

@@ -242,3 +242,11 @@ func TestNewQueueRefusesBadArguments(t *testing.T) {
 	assert.PanicsWithValue(t, "ev: NewQueue: negative limit", func() { ev.NewQueue(l, -1, fn) })
 	assert.PanicsWithValue(t, "ev: Queue.SetCallback: nil callback", func() { ev.NewQueue(l, 0, fn).SetCallback(nil) })
 }
+
+func TestCloseDropsTheItemsOfAStoppedQueue(t *testing.T) {
+	l := newLoop(t)
+	q := ev.NewQueue(l, 0, func(_ *ev.Queue[int], batch []int) { assert.Empty(t, batch) })
+	require.NoError(t, q.Send(1))
+	require.NoError(t, l.Close())
+	q.Invoke(ev.Custom)
+}

@@ -197,7 +197,8 @@ func TestSeenFromOutsideStatsCountsTheSystemCallsOfTimersAndIO(t *testing.T) {
 	_, err := fmt.Sscanf(said, "sets=%d ctls=%d", &sets, &ctls)
 	require.NoError(t, err, said)
 	assert.Len(t, regexp.MustCompile(`timerfd_settime\(`).FindAll(calls, -1), sets)
-	assert.InDelta(t, 60, sets, 10, "one for each of the 60 ticks, unless some are late")
+	assert.Positive(t, sets)
+	assert.LessOrEqual(t, sets, 70, "one for each of the 60 ticks, and none for one that is late")
 	// The pipe is in the runtime's own set too, by os.Pipe.
 	assert.Len(t, regexp.MustCompile(`epoll_ctl\(\d+<[^>]*>, EPOLL_CTL_\w+, \d+<pipe:`).FindAll(calls, -1), ctls+2)
 	assert.GreaterOrEqual(t, ctls, 50)

@@ -9,7 +9,8 @@ import (
 // ev_timer. Spans count from Loop.Now, the cached time, and follow the
 // monotonic clock: setting the wall clock does not touch them. A timer never
 // fires early. Timers due in one iteration run in the order of their due times,
-// then of their starts, inside a priority.
+// then of when they were armed (by Start, Reset or their last expiry), inside a
+// priority.
 //
 // On Linux an idle loop is some tens of microseconds late, where the runtime's
 // timers are up to a millisecond: a wait of which at most 10 ms are left sets a
@@ -137,14 +138,12 @@ func (l *Loop) expireTimers() {
 		if popped == fewDue && h.manyDue(l.mono) {
 			for _, e := range h.takeDue(l.mono) {
 				e.a.pos = 0
-				l.noteDue(&e.a.watcher, e.due)
 				e.a.self.(expirer).expire(e.due, l.mono)
 			}
 			return
 		}
 		e := h.heap[0]
 		h.remove(e.a)
-		l.noteDue(&e.a.watcher, e.due)
 		e.a.self.(expirer).expire(e.due, l.mono)
 	}
 }
@@ -165,5 +164,6 @@ func (t *Timer) expire(due, now time.Duration) {
 		t.after = due - now
 		l.deactivate(&t.watcher)
 	}
+	l.noteDue(&t.watcher, due)
 	l.pending.mark(&t.watcher, TimerEvent)
 }

@@ -78,13 +78,16 @@ func (l *Loop) rouse() {
 // descriptor is ready.
 func (l *Loop) park(until time.Duration, files bool) {
 	l.publish() // before beforeWait: after it others may touch the loop
-	l.beforeWait()
-	if o := l.observers.Load(); o != nil {
-		o.sleep(l, until, files)
-	} else {
-		l.sleep(until, files)
+	o := l.observers.Load()
+	if o != nil {
+		o.park(l)
 	}
+	l.beforeWait()
+	l.sleep(until, files)
 	l.afterWait()
+	if o != nil {
+		o.unpark(l)
+	}
 }
 
 // sleep is park, without the user's functions.

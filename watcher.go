@@ -255,8 +255,6 @@ func (w *watcher) Clear() Events {
 func (w *watcher) Invoke(events Events) {
 	w.needsLoop("Invoke")
 	w.own("Invoke")
-	outer := w.events
-	defer func() { w.events = outer }() // also when the callback panics
 	w.run(events)
 }
 
@@ -282,9 +280,9 @@ func (w *watcher) Keep(alive bool) {
 // callback that invoked its own watcher.
 func (w *watcher) run(events Events) {
 	outer := w.events
+	defer func() { w.events = outer }() // also when the callback panics
 	w.events = events
 	w.self.call()
-	w.events = outer
 }
 
 func (w *watcher) takeEvents() Events {

@@ -785,3 +785,19 @@ func TestTheDoorsOfAClosedLoopAnswerErrClosed(t *testing.T) {
 	l.Stats()
 	l.Invoke()
 }
+
+func TestEventsSurviveAPanicOfANestedCallback(t *testing.T) {
+	l := newLoop(t, ev.WithPanicHandler(func(ev.Watcher, any, []byte) {}))
+	calls := 0
+	w := ev.NewAsync(l, func(w *ev.Async) {
+		if calls++; calls == 2 {
+			panic("boom")
+		}
+		w.Feed(ev.Custom)
+		nowait(t, l)
+		assert.Equal(t, ev.AsyncEvent, w.Events())
+	})
+	w.Feed(ev.AsyncEvent)
+	nowait(t, l)
+	assert.Equal(t, 2, calls)
+}

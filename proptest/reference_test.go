@@ -26,6 +26,7 @@ type reference struct {
 	clock, now time.Duration // the true time, the cached time
 	woken      bool
 	closed     bool
+	freed      bool // and nothing is left of it
 	iteration  int
 	refs       int // Ref less Unref
 	override   int // what SetInvoke set
@@ -198,6 +199,9 @@ func (r *reference) since(a outsideAction) time.Duration { return bubbleEpoch + 
 func (r *reference) interrupted() bool { return r.closed || r.runs[len(r.runs)-1].stop }
 
 func (r *reference) alive() bool {
+	if r.freed {
+		return false
+	}
 	refs := r.refs
 	for _, w := range r.watchers {
 		if w.active && !w.weak {
@@ -403,9 +407,7 @@ func (r *reference) call(e refEntry) {
 
 func (r *reference) callWatcher(w *refWatcher, events ev.Events) {
 	outer := w.current
-	if !panicKeepsEvents {
-		defer func() { w.current = outer }()
-	}
+	defer func() { w.current = outer }()
 	w.current = events
 	with, items := "", w.items
 	if w.kind == queue {
@@ -415,13 +417,6 @@ func (r *reference) callWatcher(w *refWatcher, events ev.Events) {
 	if w.kind != queue || len(items) > 0 || events != ev.AsyncEvent {
 		r.d.callback(w.who, w.label, with)
 	}
-	w.current = outer
-}
-
-func (r *reference) invokeWatcher(w *refWatcher, events ev.Events) {
-	outer := w.current
-	defer func() { w.current = outer }()
-	r.callWatcher(w, events)
 }
 
 func (r *reference) mark(w *refWatcher, events ev.Events) {
@@ -458,13 +453,9 @@ func (r *reference) teardown() {
 		r.dropPending()
 		for _, w := range r.watchers {
 			r.deactivate(w)
-			if !closeKeepsItems {
-				w.items = nil
-			}
+			w.items = nil
 		}
-		if !closeKeepsPosts {
-			r.posts = nil
-		}
+		r.posts, r.freed = nil, true
 	}()
 	r.dropPending()
 	for _, w := range r.activeOf(cleanup) {
@@ -501,7 +492,7 @@ func (r *reference) do(a action) string {
 	case clearPending:
 		return r.unmark(w).String()
 	case invoke:
-		r.invokeWatcher(w, fed(a.n))
+		r.callWatcher(w, fed(a.n))
 	case keep:
 		w.weak = a.n%2 == 0
 	case setPriority:

@@ -37,11 +37,13 @@ var survived = []struct {
 }{
 	{"timerfd", ev.WakeWrite, "ev: Close: close: "},
 	{"eventfd", ev.WakeDirect, "ev: Close: close ev-wake: "},
+	{"eventfd", ev.WakeWrite, "ev: Close: close ev-wake: "},
+	{"eventfd", ev.WakeAuto, "ev: Close: close ev-wake: "},
 }
 
 func TestALoopGoesOnWithoutADescriptorClosedBehindItsBack(t *testing.T) {
 	for _, s := range survived {
-		t.Run(s.kind, func(t *testing.T) {
+		t.Run(s.kind+" "+s.mode.String(), func(t *testing.T) {
 			if !alone(t) {
 				return
 			}
