@@ -32,8 +32,8 @@
 // [Loop.Goroutine].
 //
 // With EV_DEBUG=1 in the environment, every other call checks that it is made on
-// the goroutine that is in Run, and panics with its name if not. The race
-// detector finds the same mistakes, if they happen.
+// the goroutine that is in Run, and panics with its name, and where both goroutines
+// are, if not. The race detector finds the same mistakes, if they happen.
 //
 // # One iteration
 //
@@ -66,6 +66,11 @@
 //   - Send never blocks, allocates, takes a lock, or panics on a closed loop.
 //   - After Stop returns, on the loop's goroutine, no callback begins.
 //   - A timer never fires early.
+//   - Timers and descriptors are looked at once per iteration, whatever is sent:
+//     between two looks each watcher is called at most once for its Sends, and each
+//     function posted before the collection once. (What callbacks Feed is on top,
+//     SetIOInterval holds descriptors back, and a look finds 4096 ready ones at
+//     most.) This bounds calls, not time.
 //   - A callback's panic leaves Run, unless [WithPanicHandler] says otherwise; the
 //     loop can be run again, or closed.
 //
