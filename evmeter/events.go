@@ -13,19 +13,36 @@ import (
 // costs a little for each.
 const depthEvery = 10 * time.Millisecond
 
-func (m *Meter) wake(at time.Time) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
+// told accounts for the time until the loop told something, which it does when it
+// is awake. Of a park in progress when measuring began it tells neither beginning
+// nor end: then the time until now was sleep.
+func (m *Meter) told(at time.Time) {
+	if m.fresh {
+		m.fresh = false
+		m.idle = m.idle || m.loop.Stats().Parks > m.parks
+	}
 	m.account(at)
-	m.idle = false
+	m.idle = m.loop.Depth() == 0 // an Invoke outside Run is not counted
 }
 
+func (m *Meter) enter(at time.Time) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.told(at)
+	m.entered = append(m.entered, len(m.running))
+}
+
+// leave finds the Run that enter noted, but for one that had begun when measuring
+// did.
 func (m *Meter) leave(at time.Time) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if n := len(m.entered); n > 0 {
+		m.entered = m.entered[:n-1]
+	}
 	if m.loop.Depth() > 1 {
 		return
 	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
 	m.sleep(at)
 }
 
@@ -38,8 +55,9 @@ func (m *Meter) park(at time.Time) {
 
 // sleep requires that mu is held.
 func (m *Meter) sleep(at time.Time) {
-	m.account(at)
+	m.told(at)
 	m.idle = true
+	clear(m.due) // timers that were stopped after they had expired
 	m.countTurns(at)
 	m.pause(at)
 }
@@ -47,8 +65,7 @@ func (m *Meter) sleep(at time.Time) {
 func (m *Meter) unpark(at time.Time, woken time.Duration) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.account(at)
-	m.idle = false
+	m.told(at)
 	if woken >= 0 {
 		m.wakeup.add(woken)
 		m.history.at(at).wakeup(woken)
@@ -64,6 +81,7 @@ func (m *Meter) countTurns(at time.Time) {
 func (m *Meter) pass(l *ev.Loop, at time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.told(at)
 	m.countTurns(at)
 	m.pause(at) // a loop that is never idle does not park
 	if at.Sub(m.sampled) < depthEvery {
@@ -79,24 +97,29 @@ func (m *Meter) pass(l *ev.Loop, at time.Time) {
 func (m *Meter) expired(w ev.Watcher, due, _ time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if len(m.due) > maxDue {
-		clear(m.due) // timers that were stopped before they ran
+	if m.stop == nil {
+		return
+	}
+	if len(m.due) >= maxDue {
+		clear(m.due)
 	}
 	m.due[w] = due
 }
 
-const maxDue = 100_000
+// maxDue bounds what is remembered of a loop that never parks, where timers that
+// have expired are stopped before they are called.
+const maxDue = 10_000
 
 func (m *Meter) begin(c ev.Callback, at time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.account(at)
+	m.told(at)
 	if due, ok := m.due[c.Watcher]; ok {
 		delete(m.due, c.Watcher)
 		m.lag.add(at.Sub(due))
 		m.history.at(at).lag(at.Sub(due))
 	}
-	m.running = append(m.running, Call{Source: m.sources.of(c), Began: at})
+	m.running = append(m.running, call{source: m.sources.of(c), began: at})
 }
 
 // end finds the call that begin noted, but for one that had begun when measuring
@@ -104,33 +127,33 @@ func (m *Meter) begin(c ev.Callback, at time.Time) {
 func (m *Meter) end(_ ev.Callback, at time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.account(at)
+	m.told(at)
 	if len(m.running) == 0 {
 		return
 	}
-	call := m.running[len(m.running)-1]
+	ended := m.running[len(m.running)-1]
 	m.running = m.running[:len(m.running)-1]
-	call.Took = at.Sub(call.Began)
-	call.Source.add(at, call.Took)
-	m.callback.add(call.Took)
-	m.history.at(at).callback(call.Took)
-	m.rank(call)
+	ended.took = at.Sub(ended.began)
+	ended.source.add(at, ended.took)
+	m.callback.add(ended.took)
+	m.history.at(at).callback(ended.took)
+	m.rank(ended)
 }
 
-// Slowest is how many of the slowest calls are kept.
-const Slowest = 10
+// SlowestKept is how many of the slowest calls a Reading has at most.
+const SlowestKept = 10
 
 // rank puts the call among the slowest, if it is one of them.
-func (m *Meter) rank(c Call) {
-	if len(m.slowest) == Slowest && c.Took <= m.slowest[Slowest-1].Took {
+func (m *Meter) rank(c call) {
+	if len(m.slowest) == SlowestKept && c.took <= m.slowest[SlowestKept-1].took {
 		return
 	}
-	i, _ := slices.BinarySearchFunc(m.slowest, c.Took, func(c Call, took time.Duration) int {
-		if c.Took >= took {
+	i, _ := slices.BinarySearchFunc(m.slowest, c.took, func(c call, took time.Duration) int {
+		if c.took >= took {
 			return -1
 		}
 		return 1
 	})
 	m.slowest = slices.Insert(m.slowest, i, c)
-	m.slowest = m.slowest[:min(len(m.slowest), Slowest)]
+	m.slowest = m.slowest[:min(len(m.slowest), SlowestKept)]
 }

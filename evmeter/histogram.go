@@ -10,8 +10,8 @@ const buckets = 24
 
 // Histogram counts durations.
 type Histogram struct {
-	// Counts has how many were at most 1 µs, 2 µs, 4 µs and so on, see Bound, and
-	// longer than the bound before; the last one counts those beyond all bounds.
+	// Counts has for each of Bounds how many were at most that, and longer than the
+	// bound before; the last one counts those beyond all bounds.
 	Counts []uint64      `json:"counts"`
 	Count  uint64        `json:"count"`
 	Sum    time.Duration `json:"sum_ns"`
@@ -20,11 +20,17 @@ type Histogram struct {
 
 func newHistogram() Histogram { return Histogram{Counts: make([]uint64, buckets+1)} }
 
-// Bounds is the number of bounds, one less than of Counts.
-func (h Histogram) Bounds() int { return len(h.Counts) - 1 }
+// Bounds returns 1 µs, 2 µs, 4 µs and so on: one bound less than there are Counts.
+// They are the same for every Histogram, the zero value included.
+func (h Histogram) Bounds() []time.Duration {
+	all := make([]time.Duration, buckets)
+	for i := range all {
+		all[i] = bound(i)
+	}
+	return all
+}
 
-// Bound returns the bound of Counts[i]: 1 µs doubled i times.
-func (h Histogram) Bound(i int) time.Duration { return time.Microsecond << i }
+func bound(i int) time.Duration { return time.Microsecond << i }
 
 func (h *Histogram) add(d time.Duration) {
 	d = max(d, 0)
@@ -44,7 +50,7 @@ func (h Histogram) Quantile(q float64) time.Duration {
 	rank, sum := q*float64(h.Count), uint64(0)
 	for i, n := range h.Counts[:len(h.Counts)-1] {
 		if sum += n; float64(sum) >= rank {
-			return min(h.Bound(i), h.Max)
+			return min(bound(i), h.Max)
 		}
 	}
 	return h.Max

@@ -32,8 +32,13 @@ type Active struct {
 
 // Inspect asks the loop itself, by a Call: it costs the loop a little for each
 // active watcher, and the answer comes when the loop has time for it. It returns
-// ctx.Err() if that is too late, and ev.ErrClosed.
+// ctx.Err() if that is too late, and ev.ErrClosed. A loop that nobody runs answers
+// in its next Run, and is alive until it has. Any goroutine may call it. It panics
+// when l is nil.
 func Inspect(ctx context.Context, l *ev.Loop) (Inspection, error) {
+	if l == nil {
+		panic("evmeter: Inspect: nil loop")
+	}
 	return ev.Call(ctx, l, func() (Inspection, error) {
 		began := time.Now()
 		in := Inspection{Refs: l.Refs(), Depth: l.Depth(), Iteration: l.Iteration()}
@@ -42,7 +47,7 @@ func Inspect(ctx context.Context, l *ev.Loop) (Inspection, error) {
 			c := ev.CallbackOf(w)
 			k := keyOf(c)
 			if groups[k] == nil {
-				groups[k] = &Active{Kind: k.kind, Name: k.name, Position: c.Position(), Priority: k.priority}
+				groups[k] = &Active{Kind: c.Kind(), Name: k.name, Position: c.Position(), Priority: k.priority}
 			}
 			return groups[k]
 		}
@@ -67,7 +72,11 @@ func Inspect(ctx context.Context, l *ev.Loop) (Inspection, error) {
 // Stack returns the stack of the goroutine that is in the loop's Run, or "" if it
 // was not found: of a loop that does not answer, it shows where it hangs. It stops
 // the whole process for as long as it takes to print the stacks of all goroutines.
+// Any goroutine may call it. It panics when l is nil.
 func Stack(l *ev.Loop) string {
+	if l == nil {
+		panic("evmeter: Stack: nil loop")
+	}
 	id := l.Goroutine()
 	if id == 0 {
 		return ""

@@ -17,44 +17,20 @@ import (
 // Linger is for how long a Meter goes on that nobody reads.
 const Linger = 5 * time.Minute
 
-// meters are those of the loops that were looked at. A Meter keeps its loop
-// alive, so On drops those of loops that are gone.
-var meters struct {
-	sync.Mutex
-	of map[uint64]*Meter // by the loop's number
-}
-
 // On returns the Meter of l, which measures from now on; all callers share it.
-// Any goroutine may call it.
+// A measured loop that is dropped without Close is not collected: its Meter keeps
+// it. After Close the Meter is let go at a later On, of whatever loop. Any goroutine
+// may call On. It panics when l is nil.
 func On(l *ev.Loop) *Meter {
-	meters.Lock()
-	m := meters.of[l.ID()]
-	if m == nil {
-		forget()
-		m = newMeter(l)
-		if meters.of == nil {
-			meters.of = make(map[uint64]*Meter)
-		}
-		meters.of[l.ID()] = m
+	if l == nil {
+		panic("evmeter: On: nil loop")
 	}
-	meters.Unlock()
+	now := time.Now()
+	m := meters.of(l, now)
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.resume(time.Now())
+	m.resume(now)
 	return m
-}
-
-// forget drops the Meters of closed loops. It requires that meters is locked.
-func forget() {
-	live := make(map[uint64]bool)
-	for _, l := range ev.Loops() {
-		live[l.ID()] = true
-	}
-	for id := range meters.of {
-		if !live[id] {
-			delete(meters.of, id)
-		}
-	}
 }
 
 // Meter measures one loop. Any goroutine may call its methods.
@@ -70,12 +46,15 @@ type Meter struct {
 	observed time.Duration // what it measured before since
 	busy     time.Duration // until mark
 	mark     time.Time
-	idle     bool // the loop sleeps, or nobody runs it
+	idle     bool   // the loop sleeps, or nobody runs it
+	fresh    bool   // the loop has told nothing yet
+	parks    uint64 // how many there were when measuring began
 	turns    uint64
 	sources  sources
-	running  []Call // callbacks in progress, the outermost first
-	due      map[ev.Watcher]time.Time
-	slowest  []Call
+	running  []call                   // callbacks in progress, the outermost first
+	entered  []int                    // how many of them were when each of the nested Runs began
+	due      map[ev.Watcher]time.Time // timers that have expired and were not called
+	slowest  []call
 	wakeup   Histogram
 	lag      Histogram
 	callback Histogram
@@ -101,11 +80,12 @@ func (m *Meter) resume(now time.Time) {
 		return
 	}
 	m.since, m.mark = now, now
-	m.idle = !m.loop.Running() || m.loop.Parked()
-	m.turns = m.loop.Stats().Iterations
-	m.running, m.due = nil, make(map[ev.Watcher]time.Time)
+	stats := m.loop.Stats()
+	m.turns, m.parks = stats.Iterations, stats.Parks
+	m.idle, m.fresh = !m.loop.Running() || m.loop.Parked(), true
+	m.running, m.entered, m.due = nil, nil, make(map[ev.Watcher]time.Time)
 	m.stop = m.loop.Observe(&ev.Observer{
-		Enter: m.wake, Leave: m.leave,
+		Enter: m.enter, Leave: m.leave,
 		Begin: m.begin, End: m.end,
 		Pass: m.pass, Due: m.expired,
 		Park: m.park, Unpark: m.unpark,
@@ -120,12 +100,13 @@ func (m *Meter) pause(now time.Time) {
 	m.account(now)
 	m.observed += now.Sub(m.since)
 	m.stop()
-	m.stop = nil
+	m.stop, m.due = nil, nil
 }
 
 // account counts the time since mark as busy, if it was.
 func (m *Meter) account(now time.Time) {
-	if now.Before(m.mark) { // two goroutines read the clock, and the later one came first
+	// Or two goroutines read the clock, and the later one came first.
+	if m.stop == nil || now.Before(m.mark) {
 		return
 	}
 	if !m.idle {

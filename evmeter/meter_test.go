@@ -57,6 +57,56 @@ func TestBusyIsTheTimeInRunThatTheLoopDoesNotSleep(t *testing.T) {
 	})
 }
 
+func TestALoopThatIsParkedWhenMeasuringBeginsIsBusyWhenItWakes(t *testing.T) {
+	inBubble(t, func(t *testing.T, l *ev.Loop) {
+		a := ev.NewAsync(l, func(a *ev.Async) { time.Sleep(3 * time.Second); a.Stop() })
+		a.Start()
+		done := make(chan error)
+		go func() { done <- l.Run(context.Background()) }()
+		synctest.Wait()
+		require.True(t, l.Parked())
+		m := evmeter.On(l)
+		time.Sleep(time.Second)
+		a.Send()
+		time.Sleep(2 * time.Second)
+		assert.Equal(t, 2*time.Second, m.Read().Busy, "in the callback")
+		require.NoError(t, <-done)
+		time.Sleep(time.Second)
+		assert.Equal(t, 3*time.Second, m.Read().Busy)
+	})
+}
+
+// The loop calls release when it has looked for observers, and does not sleep yet.
+func TestAParkThatBeginsAsMeasuringDoesIsSleep(t *testing.T) {
+	for _, looked := range []bool{true, false} {
+		inBubble(t, func(t *testing.T, l *ev.Loop) {
+			var m *evmeter.Meter
+			l.SetRelease(func(l *ev.Loop) { m = evmeter.On(l) }, func(*ev.Loop) {})
+			timer(l, 10*time.Second, 2*time.Second, "work")
+			done := make(chan error)
+			go func() { done <- l.Run(context.Background()) }()
+			synctest.Wait()
+			if looked {
+				time.Sleep(5 * time.Second)
+				assert.Zero(t, m.Read().Busy)
+			}
+			require.NoError(t, <-done)
+			assert.Equal(t, 2*time.Second, m.Read().Busy)
+		})
+	}
+}
+
+func TestAnInvokeOutsideRunIsNotBusy(t *testing.T) {
+	inBubble(t, func(t *testing.T, l *ev.Loop) {
+		m := evmeter.On(l)
+		ev.NewTimer(l, 0, 0, func(*ev.Timer) { time.Sleep(time.Second) }).Feed(ev.TimerEvent)
+		l.Invoke()
+		r := m.Read()
+		assert.Zero(t, r.Busy)
+		assert.EqualValues(t, 1, r.Callback.Count)
+	})
+}
+
 func TestCallsAreCountedByKindNamePriorityAndFunction(t *testing.T) {
 	inBubble(t, func(t *testing.T, l *ev.Loop) {
 		m := evmeter.On(l)
@@ -118,6 +168,23 @@ func TestLagIsFromWhenATimerWasDueUntilItsCallbackBegins(t *testing.T) {
 	})
 }
 
+func TestATimerThatWasStoppedAfterItExpiredIsNotLateWhenItIsFedLater(t *testing.T) {
+	inBubble(t, func(t *testing.T, l *ev.Loop) {
+		m := evmeter.On(l)
+		var victim *ev.Timer
+		ev.NewTimer(l, time.Second, 0, func(*ev.Timer) { victim.Stop() }, ev.Priority(1)).Start()
+		victim = ev.NewTimer(l, time.Second, 0, func(*ev.Timer) {})
+		victim.Start()
+		later := ev.NewTimer(l, time.Minute, 0, func(*ev.Timer) { victim.Feed(ev.TimerEvent) })
+		later.Start()
+		run(t, l)
+		r := m.Read()
+		assert.EqualValues(t, 3, r.Callback.Count)
+		assert.EqualValues(t, 2, r.Lag.Count)
+		assert.Zero(t, r.Lag.Max)
+	})
+}
+
 func TestAStuckLoopShowsInWhichCallbackAndForHowLong(t *testing.T) {
 	inBubble(t, func(t *testing.T, l *ev.Loop) {
 		m := evmeter.On(l)
@@ -129,7 +196,7 @@ func TestAStuckLoopShowsInWhichCallbackAndForHowLong(t *testing.T) {
 		time.Sleep(time.Minute)
 		r := m.Read()
 		require.Len(t, r.InProgress, 1)
-		assert.Equal(t, "stuck", r.InProgress[0].Name)
+		assert.Equal(t, "stuck", r.InProgress[0].Source.Name)
 		assert.Equal(t, time.Minute, r.InProgress[0].Took)
 		assert.True(t, r.Running)
 		assert.False(t, r.Parked)
@@ -221,13 +288,47 @@ func TestNestedCallbacksAreTheInnermostLast(t *testing.T) {
 		var names []string
 		inner := ev.NewTimer(l, time.Second, 0, func(*ev.Timer) {
 			for _, c := range m.Read().InProgress {
-				names = append(names, c.Name)
+				names = append(names, c.Source.Name)
 			}
 		}, ev.Name("inner"))
 		ev.NewTimer(l, 0, 0, func(*ev.Timer) { inner.Start(); run(t, l) }, ev.Name("outer")).Start()
 		run(t, l)
 		assert.Equal(t, []string{"outer", "inner"}, names)
 		assert.Empty(t, m.Read().InProgress)
+	})
+}
+
+func TestACallbackInANestedRunIsNotTheCurrentOne(t *testing.T) {
+	inBubble(t, func(t *testing.T, l *ev.Loop) {
+		m := evmeter.On(l)
+		current := func() string {
+			if c := m.Read().Current(); c != nil {
+				return c.Source.Name
+			}
+			return "none"
+		}
+		var seen []string
+		see := func(where string) { seen = append(seen, where+": "+current()) }
+		l.Observe(&ev.Observer{Pass: func(l *ev.Loop, _ time.Time) { see(fmt.Sprint("pass at depth ", l.Depth())) }})
+		ev.NewTimer(l, 0, 0, func(*ev.Timer) {
+			see("before")
+			ev.NewTimer(l, time.Second, 0, func(*ev.Timer) { see("inside") }, ev.Name("inner")).Start()
+			run(t, l)
+			see("after")
+		}, ev.Name("outer")).Start()
+		go func() {
+			time.Sleep(time.Second / 2)
+			r := m.Read()
+			assert.True(t, r.Parked)
+			assert.Nil(t, r.Current())
+			if assert.Len(t, r.InProgress, 1) {
+				assert.True(t, r.InProgress[0].Nested)
+			}
+		}()
+		run(t, l)
+		assert.Equal(t, []string{
+			"pass at depth 1: none", "before: outer", "pass at depth 2: none", "inside: inner", "after: outer",
+		}, seen)
 	})
 }
 
@@ -288,22 +389,39 @@ func TestReadersAndTheLoopDoNotDisturbEachOther(t *testing.T) {
 	l, err := ev.New()
 	require.NoError(t, err)
 	defer l.Close()
-	a := ev.NewAsync(l, func(*ev.Async) {}, ev.Name("a"))
+	calls := uint64(0)
+	a := ev.NewAsync(l, func(*ev.Async) { calls++ }, ev.Name("a"))
 	a.Start()
+	m := evmeter.On(l)
 	done := make(chan error)
 	go func() { done <- l.Run(context.Background()) }()
 	var wg sync.WaitGroup
 	for range 4 {
 		wg.Go(func() {
+			last := uint64(0)
 			for range 200 {
 				r := evmeter.On(l).Read()
-				assert.LessOrEqual(t, r.Busy, r.Observed+time.Millisecond)
+				assert.LessOrEqual(t, r.Busy, r.Observed)
+				assert.GreaterOrEqual(t, r.Callback.Count, last)
+				last = r.Callback.Count
 				a.Send()
 				runtime.Gosched()
 			}
 		})
 	}
 	wg.Wait()
-	l.Stop()
+	require.NoError(t, l.Post(l.Stop)) // after the last Send
 	require.NoError(t, <-done)
+	r := m.Read()
+	assert.NotZero(t, calls)
+	assert.Equal(t, calls+1, r.Callback.Count, "and the Post")
+	assert.Empty(t, r.InProgress)
+	require.Len(t, r.Sources, 2)
+	assert.Equal(t, r.Callback.Count, r.Sources[0].Calls+r.Sources[1].Calls)
+}
+
+func TestANilLoopIsNamed(t *testing.T) {
+	assert.PanicsWithValue(t, "evmeter: On: nil loop", func() { evmeter.On(nil) })
+	assert.PanicsWithValue(t, "evmeter: Stack: nil loop", func() { evmeter.Stack(nil) })
+	assert.PanicsWithValue(t, "evmeter: Inspect: nil loop", func() { _, _ = evmeter.Inspect(context.Background(), nil) })
 }

@@ -13,12 +13,12 @@ const Levels = ev.MaxPriority - ev.MinPriority + 1
 
 // Reading is what a Meter has measured. In JSON, durations are nanoseconds.
 type Reading struct {
-	ID      uint64   `json:"id"`
-	Name    string   `json:"name"`
-	Backend string   `json:"backend"`
-	Running bool     `json:"running"` // somebody is in Run
-	Parked  bool     `json:"parked"`  // and the loop sleeps
-	Stats   ev.Stats `json:"stats"`   // since the loop was made
+	ID      uint64 `json:"id"`
+	Name    string `json:"name"`
+	Backend string `json:"backend"`
+	Running bool   `json:"running"` // somebody is in Run
+	Parked  bool   `json:"parked"`  // and the loop sleeps
+	Stats   Stats  `json:"stats"`   // since the loop was made
 
 	At         time.Time     `json:"at"`
 	Since      time.Time     `json:"since"`       // when measuring began, or went on after nobody had read it
@@ -34,11 +34,36 @@ type Reading struct {
 	History    []Second      `json:"history"`     // the last seconds that are over
 }
 
+// Stats is ev.Stats with names for JSON.
+type Stats struct {
+	Iterations  uint64 `json:"iterations"`
+	Parks       uint64 `json:"parks"`
+	FDWrites    uint64 `json:"fd_writes"`
+	DirectWakes uint64 `json:"direct_wakes"`
+	Collected   uint64 `json:"collected"`
+	Callbacks   uint64 `json:"callbacks"`
+	EpollCtls   uint64 `json:"epoll_ctls"`
+	TimerfdSets uint64 `json:"timerfd_sets"`
+	Active      int    `json:"active"`
+	Pending     int    `json:"pending"`
+}
+
 // Call is one callback.
 type Call struct {
-	*Source `json:"source"`
-	Began   time.Time     `json:"began"`
-	Took    time.Duration `json:"took_ns"` // so far, for one in progress
+	Source Source        `json:"source"` // as it was when the Reading was made
+	Began  time.Time     `json:"began"`
+	Took   time.Duration `json:"took_ns"` // so far, for one in progress
+	Nested bool          `json:"nested"`  // it waits for a nested Run, in which the loop goes on
+}
+
+// Current returns the callback that the loop waits for, or nil. That is the
+// innermost one in progress, unless it is Nested: then the loop works, or sleeps.
+func (r Reading) Current() *Call {
+	n := len(r.InProgress)
+	if n == 0 || r.InProgress[n-1].Nested {
+		return nil
+	}
+	return &r.InProgress[n-1]
 }
 
 // Depth is how many callbacks waited when passes began.
@@ -53,23 +78,38 @@ func (d *Depth) set(n int) {
 }
 
 // Read returns what was measured so far. It does not need the loop's help: of
-// one that is stuck in a callback it tells in which, and for how long.
+// one that is stuck in a callback it tells in which, and for how long. Any
+// goroutine may call it. It holds up the loop, if that has something to tell, while
+// it copies.
 func (m *Meter) Read() Reading {
+	r := m.copied()
+	slices.SortFunc(r.Sources, func(a, b Source) int {
+		return cmp.Or(cmp.Compare(b.Total, a.Total), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Position, b.Position))
+	})
+	return r
+}
+
+func (m *Meter) copied() Reading {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	now := time.Now()
 	m.resume(now)
+	if m.loop.Parked() { // in a park that it did not tell of: see told
+		m.idle = true
+	}
 	m.account(now)
 	r := Reading{
 		ID: m.loop.ID(), Name: m.loop.Name(), Backend: m.loop.Backend().String(),
-		Running: m.loop.Running(), Parked: m.loop.Parked(), Stats: m.loop.Stats(),
+		Running: m.loop.Running(), Parked: m.loop.Parked(), Stats: Stats(m.loop.Stats()),
 		At: now, Since: m.since, Observed: m.observed + now.Sub(m.since), Busy: m.busy,
 		Sources: m.sources.list(), Slowest: copyCalls(m.slowest), InProgress: copyCalls(m.running),
 		Wakeup: m.wakeup.clone(), Lag: m.lag.clone(), Callback: m.callback.clone(),
 		Pending: m.pending, History: m.history.last(m.since, now),
 	}
 	for i := range r.InProgress {
-		r.InProgress[i].Took = now.Sub(r.InProgress[i].Began)
+		c := &r.InProgress[i]
+		c.Took = now.Sub(c.Began)
+		c.Nested = len(m.entered) > 0 && i < m.entered[len(m.entered)-1]
 	}
 	return r
 }
@@ -82,19 +122,20 @@ func (s *sources) list() []Source {
 	if s.others != nil {
 		all = append(all, *s.others)
 	}
-	slices.SortFunc(all, func(a, b Source) int {
-		return cmp.Or(cmp.Compare(b.Total, a.Total), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Position, b.Position))
-	})
 	return all
 }
 
-// copyCalls also copies the Sources, which the loop goes on to change.
-func copyCalls(calls []Call) []Call {
+// call is a Call while its Source still counts.
+type call struct {
+	source *Source
+	began  time.Time
+	took   time.Duration
+}
+
+func copyCalls(calls []call) []Call {
 	all := make([]Call, len(calls))
 	for i, c := range calls {
-		source := *c.Source
-		c.Source = &source
-		all[i] = c
+		all[i] = Call{Source: *c.source, Began: c.began, Took: c.took}
 	}
 	return all
 }
