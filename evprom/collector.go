@@ -29,7 +29,7 @@
 //
 //	ev_loop_observed_seconds_total        time for which the loop was measured
 //	ev_loop_busy_seconds_total            of that, time in Run and not asleep
-//	ev_loop_callback_in_progress_seconds  for how long the innermost callback has run: grows when a loop is stuck
+//	ev_loop_callback_in_progress_seconds  for how long the callback in progress has run: grows when a loop is stuck
 //	ev_loop_callback_duration_seconds     histogram: how long callbacks took
 //	ev_loop_timer_lag_seconds             histogram: from when a timer was due until its callback began
 //	ev_loop_wakeup_latency_seconds        histogram: from the Send that found the loop asleep until it ran
@@ -43,7 +43,7 @@
 // # Cardinality
 //
 // A loop makes about a hundred series, most of them buckets, and two for each
-// watcher, of which at most MaxWatchers are kept apart.
+// watcher, of which at most MaxWatchers are kept apart: about 300 in all.
 package evprom
 
 import (

@@ -178,6 +178,10 @@ func TestAStuckLoopAnswersAndShows(t *testing.T) {
 		ev.NewTimer(l, 0, 0, func(*ev.Timer) {
 			<-free
 			timer(l, 2*time.Hour, 0, "inner")
+			l.Post(func() { // between callbacks of the nested Run
+				got := gather(t, registry)
+				assert.Equal(t, []float64{0, 1, 0}, []float64{got[inProgress], got[running], got[parked]})
+			})
 			assert.NoError(t, l.Run(context.Background())) // parks, and is not stuck
 		}, ev.Name("stuck")).Start()
 		done := make(chan error)

@@ -59,7 +59,7 @@ var metrics = []metric{
 		func(r evmeter.Reading) float64 { return truth(r.Running) }),
 	gauge("ev_loop_parked", "Whether the loop sleeps in Run.",
 		func(r evmeter.Reading) float64 { return truth(r.Parked) }),
-	gauge("ev_loop_callback_in_progress_seconds", "For how long the callback in progress has run, the innermost of nested ones; 0 if none runs.",
+	gauge("ev_loop_callback_in_progress_seconds", "For how long the callback in progress has run; 0 if none runs, or if it is in a nested Run.",
 		func(r evmeter.Reading) float64 { return inProgress(r).Seconds() }),
 }
 
@@ -70,13 +70,13 @@ func truth(b bool) float64 {
 	return 0
 }
 
-// inProgress is 0 while a callback is in a nested Run that sleeps: then the loop
-// waits for work, and not work for the loop.
+// inProgress is 0 while a callback is in a nested Run, however long: the loop goes
+// on in that, and is not stuck.
 func inProgress(r evmeter.Reading) time.Duration {
-	if len(r.InProgress) == 0 || r.Parked {
-		return 0
+	if c := r.Current(); c != nil {
+		return c.Took
 	}
-	return r.InProgress[len(r.InProgress)-1].Took
+	return 0
 }
 
 var histograms = []struct {
@@ -94,10 +94,11 @@ var histograms = []struct {
 // cumulated has for each bound how many were at most that long. Those beyond all
 // bounds are in the count only.
 func cumulated(h evmeter.Histogram) map[float64]uint64 {
-	buckets, sum := make(map[float64]uint64, h.Bounds()), uint64(0)
-	for i := range h.Bounds() {
+	bounds := h.Bounds()
+	buckets, sum := make(map[float64]uint64, len(bounds)), uint64(0)
+	for i, bound := range bounds {
 		sum += h.Counts[i]
-		buckets[h.Bound(i).Seconds()] = sum
+		buckets[bound.Seconds()] = sum
 	}
 	return buckets
 }

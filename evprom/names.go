@@ -21,19 +21,12 @@ func (c *collector) name(live []*ev.Loop) {
 	}
 	for _, l := range live {
 		if now[l.ID()] == nil {
-			label := free(title(l), taken)
+			label := free(clean(l.Title()), taken)
 			taken[label] = true
 			now[l.ID()] = &labels{loop: label, watchers: make(watchers)}
 		}
 	}
 	c.loops = now
-}
-
-func title(l *ev.Loop) string {
-	if l.Name() != "" {
-		return clean(l.Name())
-	}
-	return fmt.Sprintf("loop %d", l.ID())
 }
 
 func free(name string, taken map[string]bool) string {
