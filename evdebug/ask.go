@@ -20,6 +20,11 @@ const (
 	sparsely = 100
 )
 
+// answers reports whether the loop will answer a question. One that nobody runs
+// would not, and would be alive for as long as it is asked. A loop that is parked
+// and not running is embedded: its host has it answer.
+func answers(l *ev.Loop) bool { return l.Running() || l.Parked() }
+
 // asker asks loops what only they can tell. A loop that does not answer is asked
 // once: the next who wants to know waits for the same answer.
 type asker struct {
@@ -70,18 +75,34 @@ func (a *asker) question(l *ev.Loop) *question {
 	next := &question{done: make(chan struct{})}
 	if q != nil {
 		next.before = q.latest()
-	} else {
-		a.forget()
 	}
 	a.questions[l.ID()] = next
 	go next.put(l)
 	return next
 }
 
-// forget drops what closed loops have answered. It requires that mu is held.
-func (a *asker) forget() {
+// known returns what the loop has answered before, without asking.
+func (a *asker) known(l *ev.Loop) *answer {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	q := a.questions[l.ID()]
+	if q == nil {
+		return nil
+	}
+	select {
+	case <-q.done:
+		return q.latest()
+	default:
+		return q.before
+	}
+}
+
+// keep drops what other loops have answered: they are closed.
+func (a *asker) keep(loops []*ev.Loop) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
 	live := make(map[uint64]*question)
-	for _, l := range ev.Loops() {
+	for _, l := range loops {
 		if q := a.questions[l.ID()]; q != nil {
 			live[l.ID()] = q
 		}

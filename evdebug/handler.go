@@ -4,10 +4,16 @@
 //
 //	http.Handle("/debug/ev/", evdebug.Handler())
 //
-// It finds the loops by itself (ev.Loops) and needs no help from them: of one that
-// hangs in a callback it tells in which, and for how long. A loop is measured
-// from the first look on, by package evmeter, until nobody has looked for some
-// minutes; before that the handler costs nothing.
+// It finds the loops by itself (ev.Loops). A loop is measured from the first look
+// on, by package evmeter, until nobody has looked for some minutes; before that the
+// handler costs nothing. Of a loop that hangs in a callback it tells in which, and
+// for how long, if it was looked at before; else it shows the stack. Neither needs
+// the loop's help.
+//
+// What keeps a loop alive only the loop can tell. While somebody looks at its page
+// it is asked for that, by a Call once per second: a parked loop wakes for it. The
+// list asks the loops that are awake, to know which are stuck. A loop that nobody
+// runs is not asked.
 //
 // The page refreshes itself once per second, and is a plain page of tables where
 // there is no JavaScript. Programs get the same as JSON, from the same address,
@@ -72,7 +78,9 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (h *handler) list(w http.ResponseWriter, r *http.Request) {
-	s := h.survey(ev.Loops())
+	loops := ev.Loops()
+	h.ask.keep(loops)
+	s := h.survey(loops)
 	if wantsJSON(r) {
 		respondJSON(w, r, http.StatusOK, s)
 		return
@@ -81,7 +89,9 @@ func (h *handler) list(w http.ResponseWriter, r *http.Request) {
 }
 
 func (h *handler) one(w http.ResponseWriter, r *http.Request, id string) {
-	l := find(id)
+	loops := ev.Loops()
+	h.ask.keep(loops)
+	l := find(loops, id)
 	if l == nil {
 		h.missing(w, r, id)
 		return
@@ -99,12 +109,12 @@ func (h *handler) one(w http.ResponseWriter, r *http.Request, id string) {
 	respond(w, r, http.StatusOK, "loop.html", page)
 }
 
-func find(id string) *ev.Loop {
+func find(loops []*ev.Loop, id string) *ev.Loop {
 	n, err := strconv.ParseUint(id, 10, 64)
 	if err != nil {
 		return nil
 	}
-	for _, l := range ev.Loops() {
+	for _, l := range loops {
 		if l.ID() == n {
 			return l
 		}

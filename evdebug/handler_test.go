@@ -238,10 +238,12 @@ func TestTheNamesInTheJSONStay(t *testing.T) {
 		"busy_ns", "sources", "slowest", "in_progress", "wakeup", "lag", "callback", "pending", "history",
 		"state", "recent", "inspection"}, keys(t, body))
 	var one struct {
-		Recent, Inspection json.RawMessage
+		Recent, Inspection, Stats json.RawMessage
 	}
 	require.NoError(t, json.Unmarshal(body, &one))
 	assert.ElementsMatch(t, []string{"seconds", "busy", "iterations", "callbacks", "parks", "max_slowest_ns", "max_lag_ns", "max_wakeup_ns"}, keys(t, one.Recent))
+	assert.ElementsMatch(t, []string{"iterations", "parks", "fd_writes", "direct_wakes", "collected", "callbacks",
+		"epoll_ctls", "timerfd_sets", "active", "pending"}, keys(t, one.Stats))
 	assert.ElementsMatch(t, []string{"active", "refs", "depth", "iteration", "took_ns", "at"}, keys(t, one.Inspection))
 }
 
@@ -288,7 +290,7 @@ func TestSlowCallbacksStandFirstWithTheirNames(t *testing.T) {
 	}
 	require.NoError(t, l.Run(context.Background()))
 	r := read(t, h, l)
-	require.Len(t, r.Slowest, evmeter.Slowest)
+	require.Len(t, r.Slowest, evmeter.SlowestKept)
 	for i := range r.Slowest[1:] {
 		assert.GreaterOrEqual(t, r.Slowest[i].Took, r.Slowest[i+1].Took)
 	}
@@ -297,11 +299,11 @@ func TestSlowCallbacksStandFirstWithTheirNames(t *testing.T) {
 	table, _, _ = strings.Cut(table, "</table>")
 	at := 0
 	for _, c := range r.Slowest {
-		i := strings.Index(table[at:], ">"+c.Name+"<")
-		require.NotEqual(t, -1, i, "%s is shown, and not before a slower one", c.Name)
+		i := strings.Index(table[at:], ">"+c.Source.Name+"<")
+		require.NotEqual(t, -1, i, "%s is shown, and not before a slower one", c.Source.Name)
 		at += i
 	}
-	assert.Equal(t, evmeter.Slowest, strings.Count(table, `<th scope="row">`))
+	assert.Equal(t, evmeter.SlowestKept, strings.Count(table, `<th scope="row">`))
 	assert.Contains(t, table, "handler_test.go:")
 }
 
@@ -324,7 +326,7 @@ func TestALoopStuckSinceItIsMeasuredIsShownWithTheCallback(t *testing.T) {
 	var r report
 	require.Eventually(t, func() bool { r = read(t, h, l); return r.State == "stuck" }, time.Minute, time.Millisecond)
 	require.Len(t, r.InProgress, 1)
-	assert.Equal(t, "the culprit", r.InProgress[0].Name)
+	assert.Equal(t, "the culprit", r.InProgress[0].Source.Name)
 	assert.GreaterOrEqual(t, r.InProgress[0].Took, 200*time.Millisecond)
 	assert.Contains(t, get(h, pathOf(l)).Body.String(), `<span class="name">the culprit</span>`)
 	list := get(h, "/").Body.String()
@@ -414,9 +416,63 @@ func TestALoopThatNobodyRunsIsShown(t *testing.T) {
 	assert.Equal(t, "stopped", r.State)
 	assert.Nil(t, r.Inspection)
 	assert.Empty(t, r.Stack)
-	assert.Contains(t, get(h, pathOf(l)).Body.String(), "it does in its next Run")
+	assert.Contains(t, get(h, pathOf(l)).Body.String(), "it answers in its Run, and nobody is in that")
 	run(t, l)
 	require.Eventually(t, func() bool { return read(t, h, l).Inspection != nil }, time.Minute, time.Millisecond)
+}
+
+// A question would keep its next Run going, and the page waiting.
+func TestALoopThatNobodyRunsIsNotAsked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, err := ev.New(ev.WithBackend(ev.BackendChan))
+		require.NoError(t, err)
+		defer l.Close()
+		h, began := evdebug.Handler(), time.Now()
+		for range 3 {
+			assert.Equal(t, "stopped", read(t, h, l).State)
+			get(h, "/")
+		}
+		synctest.Wait()
+		assert.False(t, l.Alive())
+		assert.Zero(t, time.Since(began), "in virtual time")
+	})
+}
+
+func TestALoopWhoseRunHasEndedIsShownAsItAnsweredLast(t *testing.T) {
+	l, h := loop(t, "x"), evdebug.Handler()
+	ev.NewTimer(l, time.Hour, 0, func(*ev.Timer) {}, ev.Name("known")).Start()
+	done := make(chan error)
+	go func() { done <- l.Run(context.Background()) }()
+	require.Eventually(t, func() bool { return read(t, h, l).Inspection != nil }, time.Minute, time.Millisecond)
+	l.Stop()
+	require.NoError(t, <-done)
+	r := read(t, h, l)
+	assert.False(t, r.Running)
+	require.NotNil(t, r.Inspection)
+	assert.Equal(t, "known", r.Inspection.Active[0].Name)
+}
+
+// A modal callback: the loop goes on inside it, for however long.
+func TestALoopInANestedRunIsNotStuck(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, err := ev.New(ev.WithBackend(ev.BackendChan))
+		require.NoError(t, err)
+		defer l.Close()
+		h := evdebug.Handler()
+		get(h, pathOf(l))
+		ev.NewTimer(l, 0, 0, func(*ev.Timer) {
+			ev.NewTimer(l, time.Minute, 0, func(*ev.Timer) {}).Start()
+			assert.NoError(t, l.Run(context.Background()))
+		}, ev.Name("modal")).Start()
+		done := make(chan error)
+		go func() { done <- l.Run(context.Background()) }()
+		time.Sleep(time.Second)
+		assert.Equal(t, "parked", read(t, h, l).State)
+		body := strings.Join(strings.Fields(get(h, pathOf(l)).Body.String()), " ")
+		assert.Contains(t, body, `In a nested Run of <span class="kind">Timer</span> <span class="name">modal</span>`)
+		assert.NotContains(t, get(h, "/").Body.String(), "<b>now</b>")
+		require.NoError(t, <-done)
+	})
 }
 
 func TestAnEmbeddedLoopAnswers(t *testing.T) {

@@ -79,7 +79,7 @@ type pending struct {
 
 func (h *handler) show(r report) (page, error) {
 	p := page{report: r, Now: now(r), Calls: calls(r.Slowest), Pending: byPriority(r.Reading)}
-	p.Empty = make([]struct{}, max(0, evmeter.Slowest-len(p.Calls)))
+	p.Empty = make([]struct{}, max(0, evmeter.SlowestKept-len(p.Calls)))
 	p.Sources, p.More = sources(r.Sources)
 	if r.Answer != nil {
 		p.Active, p.Others = r.Answer.Active, max(0, len(r.Answer.Active)-most)
@@ -155,30 +155,17 @@ func (page) Blank(n int) []struct{} {
 	return make([]struct{}, full-n)
 }
 
-// Title is how the loop is called.
-func (s summary) Title() string { return title(s.Name, s.ID) }
-
-// Title is how the loop is called.
-func (p page) Title() string { return title(p.Name, p.ID) }
-
-func title(name string, id uint64) string {
-	if name != "" {
-		return name
-	}
-	return "loop " + count(id)
+// Current is the callback that the loop waits for, or nil.
+func (s summary) Current() *evmeter.Call {
+	return evmeter.Reading{InProgress: s.InProgress}.Current()
 }
 
-// Innermost is the callback in progress that was called last.
-func (p page) Innermost() *evmeter.Call { return innermost(p.InProgress) }
-
-// Innermost is the callback in progress that was called last.
-func (s summary) Innermost() *evmeter.Call { return innermost(s.InProgress) }
-
-func innermost(calls []evmeter.Call) *evmeter.Call {
-	if len(calls) == 0 {
+// Outer is the callback in whose nested Run the loop goes on, or nil.
+func (p page) Outer() *evmeter.Call {
+	if len(p.InProgress) == 0 || p.Current() != nil {
 		return nil
 	}
-	return &calls[len(calls)-1]
+	return &p.InProgress[len(p.InProgress)-1]
 }
 
 // Keepers is how many watchers keep Run going.

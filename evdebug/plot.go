@@ -195,7 +195,7 @@ func bars(h evmeter.Histogram) (template.HTML, error) {
 		counts[i], names[i] = float64(n), about(i)
 		top = max(top, counts[i])
 	}
-	names[h.Bounds()] = "more"
+	names[len(names)-1] = "more"
 	o := charts.NewBarChartOptionWithData([][]float64{counts})
 	o.Theme, o.Padding = theme, charts.NewBox(4, 10, 12, 4)
 	o.CategoryAxis.Labels, o.CategoryAxis.LabelCount = names, 4

@@ -16,11 +16,12 @@ type survey struct {
 
 // summary is what the list tells of a loop.
 type summary struct {
+	Title      string         `json:"-"`
 	ID         uint64         `json:"id"`
 	Name       string         `json:"name"`
 	Backend    string         `json:"backend"`
 	State      state          `json:"state"`
-	Stats      ev.Stats       `json:"stats"`
+	Stats      evmeter.Stats  `json:"stats"`
 	Recent     recent         `json:"recent"`
 	InProgress []evmeter.Call `json:"in_progress"`
 	Slowest    *evmeter.Call  `json:"slowest"`
@@ -29,9 +30,10 @@ type summary struct {
 // report is all about one loop.
 type report struct {
 	evmeter.Reading
+	Title  string  `json:"-"`
 	State  state   `json:"state"`
 	Recent recent  `json:"recent"`
-	Answer *answer `json:"inspection"`      // null until the loop has answered once
+	Answer *answer `json:"inspection"`      // null until the loop has answered once, in Run
 	Stack  string  `json:"stack,omitempty"` // of a loop that does not answer
 }
 
@@ -49,8 +51,8 @@ const (
 // stateOf takes a loop for stuck that is late with an answer, or would be: what it
 // answered may be some seconds old.
 func stateOf(r evmeter.Reading, lately recent, prompt bool) state {
-	n := len(r.InProgress)
-	late := !prompt || n > 0 && r.InProgress[n-1].Took >= patience
+	c := r.Current()
+	late := !prompt || c != nil && c.Took >= patience
 	switch {
 	case r.Running && r.Parked:
 		return parked
@@ -114,7 +116,7 @@ func (h *handler) survey(loops []*ev.Loop) survey {
 func (h *handler) summarize(l *ev.Loop) summary {
 	r, lately, state := h.read(l)
 	s := summary{
-		ID: r.ID, Name: r.Name, Backend: r.Backend, State: state,
+		Title: l.Title(), ID: r.ID, Name: r.Name, Backend: r.Backend, State: state,
 		Stats: r.Stats, Recent: lately, InProgress: r.InProgress,
 	}
 	if len(r.Slowest) > 0 {
@@ -138,11 +140,17 @@ func (h *handler) read(l *ev.Loop) (evmeter.Reading, recent, state) {
 // examine asks before it reads, so that the reading is as new as can be.
 func (h *handler) examine(l *ev.Loop) report {
 	m := evmeter.On(l)
-	q, latest, prompt := h.ask.ask(l)
-	r := report{Reading: m.Read(), Answer: latest}
+	r, prompt := report{Title: l.Title()}, true
+	var q *question
+	if answers(l) {
+		q, r.Answer, prompt = h.ask.ask(l)
+	} else {
+		r.Answer = h.ask.known(l)
+	}
+	r.Reading = m.Read()
 	r.Recent = lately(r.History)
 	r.State = stateOf(r.Reading, r.Recent, prompt)
-	if r.State == stuck {
+	if r.State == stuck && q != nil {
 		r.Stack = q.stack.of(l)
 	}
 	return r

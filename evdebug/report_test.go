@@ -1,0 +1,39 @@
+package evdebug
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+
+	"github.com/goevlib/ev/evmeter"
+)
+
+func TestALoopIsStuckThatIsLateWithAnAnswerOrInACallbackForLong(t *testing.T) {
+	call := func(took time.Duration, nested bool) []evmeter.Call {
+		return []evmeter.Call{{Took: took, Nested: nested}}
+	}
+	for _, c := range []struct {
+		reading evmeter.Reading
+		prompt  bool
+		want    state
+	}{
+		{evmeter.Reading{Running: true}, true, busy},
+		{evmeter.Reading{Running: true}, false, stuck},
+		{evmeter.Reading{Running: true, Parked: true}, false, parked},
+		{evmeter.Reading{Running: true, InProgress: call(patience-1, false)}, true, busy},
+		{evmeter.Reading{Running: true, InProgress: call(patience, false)}, true, stuck},
+		{evmeter.Reading{Running: true, InProgress: call(time.Hour, true)}, true, busy},
+		{evmeter.Reading{Running: true, InProgress: call(time.Hour, true)}, false, stuck},
+		{evmeter.Reading{}, true, stopped},
+	} {
+		assert.Equal(t, c.want, stateOf(c.reading, recent{}, c.prompt), "%+v", c)
+	}
+	assert.Equal(t, between, stateOf(evmeter.Reading{}, recent{Iterations: 1}, true))
+}
+
+func TestAnswersOfClosedLoopsAreDropped(t *testing.T) {
+	a := asker{questions: map[uint64]*question{1: {}, 2: {}}}
+	a.keep(nil)
+	assert.Empty(t, a.questions)
+}
