@@ -225,7 +225,7 @@ func TestTheSlowWriteIsOnThePageOfTheLoop(t *testing.T) {
 		_, body := fetch(t, "GET", page)
 		require.NoError(t, json.Unmarshal([]byte(body), &seen))
 		return slices.ContainsFunc(seen.Slowest, func(c evmeter.Call) bool {
-			return c.Name == "access log flush" && c.Took >= 30*time.Millisecond
+			return c.Source.Name == "access log flush" && c.Took >= 30*time.Millisecond
 		})
 	}, patience, 100*time.Millisecond)
 }
