@@ -6,6 +6,7 @@ package evflight
 
 import (
 	"fmt"
+	"reflect"
 	"sync"
 	"time"
 
@@ -19,13 +20,14 @@ type Recorder struct {
 
 	// Guarded by mu, which the loop holds for some nanoseconds per event, and Write
 	// while it copies.
-	mu     sync.Mutex
-	ring   []event // grows up to its capacity, and is then written in turns
-	next   int
-	open   []event // callbacks in progress, the outermost first
-	asleep time.Time
-	due    map[ev.Watcher]time.Time
-	names  map[name]string
+	mu      sync.Mutex
+	ring    []event // filled up to its capacity, and then written in turns
+	next    int
+	open    []event                  // callbacks in progress, the outermost first
+	asleep  time.Time                // since when; zero is awake
+	due     map[ev.Watcher]time.Time // timers that have expired and were not called
+	names   map[name]string
+	stopped time.Time // zero is not
 }
 
 // event is something that the loop did, or that happened to it.
@@ -39,9 +41,10 @@ type event struct {
 }
 
 // Start has a new Recorder keep the last n events of l: callbacks, and the times
-// that it slept. An event takes 88 bytes; recording costs some 150 ns per
-// callback, until Stop. Start panics when l is nil or n is not positive. Any
-// goroutine may call it.
+// that it slept. Memory for all of them is taken at once. Recording costs a few
+// hundred nanoseconds per callback, until Stop; a Recorder that is not stopped is
+// kept by its loop. Start panics when l is nil or n is not positive. Any goroutine
+// may call it.
 func Start(l *ev.Loop, n int) *Recorder {
 	switch {
 	case l == nil:
@@ -50,12 +53,22 @@ func Start(l *ev.Loop, n int) *Recorder {
 		panic(fmt.Sprintf("evflight: Start: cannot keep %d events", n))
 	}
 	r := &Recorder{loop: l, ring: make([]event, 0, n), due: make(map[ev.Watcher]time.Time), names: make(map[name]string)}
-	r.stop = l.Observe(&ev.Observer{Begin: r.begin, End: r.end, Due: r.expired, Park: r.park, Unpark: r.unpark})
+	r.stop = l.Observe(&ev.Observer{
+		Begin: r.begin, End: r.end, Due: r.expired, Park: r.park, Unpark: r.unpark, Leave: r.leave,
+	})
 	return r
 }
 
-// Stop ends recording. What was recorded can still be written.
-func (r *Recorder) Stop() { r.stop() }
+// Stop ends recording. What was recorded can still be written. Of what is in
+// progress, the end may still be recorded.
+func (r *Recorder) Stop() {
+	r.stop()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.stopped.IsZero() {
+		r.stopped = time.Now()
+	}
+}
 
 // add keeps an event in the place of the oldest one. It requires that mu is held.
 func (r *Recorder) add(e event) {
@@ -81,17 +94,15 @@ func (r *Recorder) begin(c ev.Callback, at time.Time) {
 func (r *Recorder) end(_ ev.Callback, at time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if len(r.open) == 0 { // it had begun before the recording did
-		return
-	}
 	e := r.open[len(r.open)-1]
 	r.open = r.open[:len(r.open)-1]
 	e.took = at.Sub(e.began)
 	r.add(e)
 }
 
-// maxDue and maxNames bound what is remembered of timers that expired and were
-// stopped before they were called, and of watchers that each have another name.
+// maxDue and maxNames bound what is remembered of a loop that never parks, where
+// timers that have expired are stopped before they are called, and of watchers that
+// each have another name.
 const maxDue, maxNames = 10_000, 1000
 
 func (r *Recorder) expired(w ev.Watcher, due, _ time.Time) {
@@ -107,6 +118,16 @@ func (r *Recorder) park(at time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.asleep = at
+	clear(r.due) // timers that were stopped after they had expired
+}
+
+func (r *Recorder) leave(time.Time) {
+	if r.loop.Depth() > 1 {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	clear(r.due)
 }
 
 func (r *Recorder) unpark(at time.Time, woken time.Duration) {
@@ -119,15 +140,24 @@ func (r *Recorder) unpark(at time.Time, woken time.Duration) {
 	r.asleep = time.Time{}
 }
 
-// name is the same for callbacks that are called the same.
+// name is the same for callbacks that are called the same. The type of a watcher
+// stands for its kind, which would be made anew for each callback.
 type name struct {
-	kind, name string
-	pc         uintptr
+	of        reflect.Type
+	job, name string // job is the kind of what has no watcher
+	pc        uintptr
+}
+
+func keyOf(c ev.Callback) name {
+	if c.Watcher == nil {
+		return name{job: c.Kind(), pc: c.PC()}
+	}
+	return name{of: reflect.TypeOf(c.Watcher), name: c.Name(), pc: c.PC()}
 }
 
 // nameOf is c.String, which takes most of a microsecond, remembered.
 func (r *Recorder) nameOf(c ev.Callback) string {
-	k := name{c.Kind(), c.Name(), c.PC()}
+	k := keyOf(c)
 	s, ok := r.names[k]
 	if !ok {
 		if len(r.names) >= maxNames {

@@ -124,8 +124,65 @@ func TestAStuckCallbackIsWrittenAsFarAsItCame(t *testing.T) {
 		time.Sleep(time.Minute)
 		slices, _ := written(t, r)
 		assert.Equal(t, []string{"Timer stuck 0+60"}, described(slices))
-		assert.Equal(t, true, slices[0].Args["unfinished"])
+		assert.Equal(t, map[string]any{"unfinished": true, "late_us": 0.0}, slices[0].Args)
 		require.NoError(t, <-done)
+	})
+}
+
+func TestASleepInProgressIsWrittenAsFarAsItCame(t *testing.T) {
+	inBubble(t, func(t *testing.T, l *ev.Loop) {
+		r := evflight.Start(l, 100)
+		ev.NewTimer(l, 0, 0, func(*ev.Timer) {
+			timer(l, time.Hour, 0, "inner")
+			assert.NoError(t, l.Run(context.Background()))
+		}, ev.Name("outer")).Start()
+		done := make(chan error)
+		go func() { done <- l.Run(context.Background()) }()
+		time.Sleep(time.Minute)
+		slices, _ := written(t, r)
+		assert.Equal(t, []string{"Timer outer 0+60", "sleep 0+60"}, described(slices))
+		assert.Equal(t, map[string]any{"unfinished": true}, slices[1].Args)
+
+		r.Stop()
+		time.Sleep(time.Minute)
+		slices, _ = written(t, r)
+		assert.Equal(t, []string{"Timer outer 0+60", "sleep 0+60"}, described(slices), "nothing is known of after Stop")
+		require.NoError(t, <-done)
+		slices, _ = written(t, r)
+		assert.Len(t, slices, 2)
+		assert.NotContains(t, slices[0].Args, "unfinished")
+	})
+}
+
+func TestATimerThatWasStoppedAfterItExpiredIsNotLateWhenItIsFedLater(t *testing.T) {
+	inBubble(t, func(t *testing.T, l *ev.Loop) {
+		r := evflight.Start(l, 100)
+		victim := ev.NewTimer(l, time.Second, 0, func(*ev.Timer) {}, ev.Name("victim"))
+		stop := func(after time.Duration) {
+			victim.Stop()
+			require.NoError(t, victim.Set(after, 0))
+			ev.NewTimer(l, after, 0, func(*ev.Timer) { victim.Stop() }, ev.Name("stop"), ev.Priority(1)).Start()
+			victim.Start()
+		}
+		stop(time.Second)
+		ev.NewTimer(l, time.Minute, 0, func(*ev.Timer) { victim.Feed(ev.TimerEvent) }, ev.Name("feed")).Start()
+		require.NoError(t, l.Run(context.Background())) // in between, it parks …
+
+		stop(time.Second)
+		require.NoError(t, l.Run(context.Background()))
+		time.Sleep(time.Minute)
+		victim.Feed(ev.TimerEvent)
+		require.NoError(t, l.RunNoWait()) // … or another Run comes
+		late := map[string][]any{}
+		slices, _ := written(t, r)
+		for _, e := range slices {
+			if e.Cat == "callback" {
+				late[e.Name] = append(late[e.Name], e.Args["late_us"])
+			}
+		}
+		assert.Equal(t, map[string][]any{
+			"Timer stop": {0.0, 0.0}, "Timer feed": {0.0}, "Timer victim": {nil, nil},
+		}, late)
 	})
 }
 
@@ -175,6 +232,8 @@ func TestBadArgumentsAndWritersAreNamed(t *testing.T) {
 	inBubble(t, func(t *testing.T, l *ev.Loop) {
 		assert.PanicsWithValue(t, "evflight: Start: nil loop", func() { evflight.Start(nil, 1) })
 		assert.PanicsWithValue(t, "evflight: Start: cannot keep 0 events", func() { evflight.Start(l, 0) })
+		assert.PanicsWithValue(t, "evflight: Write: nil recorder", func() { _ = evflight.Write(&bytes.Buffer{}, nil) })
+		assert.PanicsWithValue(t, "evflight: Write: nil recorder", func() { _ = (*evflight.Recorder)(nil).Write(&bytes.Buffer{}) })
 		assert.ErrorIs(t, evflight.Start(l, 1).Write(broken{}), errBroken)
 	})
 }

@@ -13,10 +13,14 @@ import (
 
 // Write writes what the recorders have kept as one trace in Chrome's JSON format,
 // with a line for each loop: its callbacks by name, what is inside nested ones below
-// them, and its sleeps. A callback still in progress goes until now, and says so; of
-// one that is stuck that is all there is to see. Recording goes on meanwhile. The
-// error is w's.
+// them, and its sleeps. A callback or a sleep still in progress goes until now, or
+// until Stop, and says so; of a loop that is stuck that is all there is to see.
+// Recording goes on meanwhile. The error is w's. Any goroutine may call Write. It
+// panics when a recorder is nil.
 func Write(w io.Writer, recorders ...*Recorder) error {
+	if slices.Contains(recorders, nil) {
+		panic("evflight: Write: nil recorder")
+	}
 	now := time.Now()
 	var all []record
 	for _, r := range recorders {
@@ -33,7 +37,7 @@ func Write(w io.Writer, recorders ...*Recorder) error {
 	process := os.Getpid()
 	t.meta("process_name", process, 0, filepath.Base(os.Args[0]))
 	for _, r := range recorders {
-		t.meta("thread_name", process, r.loop.ID(), r.title())
+		t.meta("thread_name", process, r.loop.ID(), r.loop.Title())
 	}
 	for _, e := range all {
 		t.Events = append(t.Events, e.slice(process, base))
@@ -44,15 +48,8 @@ func Write(w io.Writer, recorders ...*Recorder) error {
 	return nil
 }
 
-// Write writes what this recorder has kept.
+// Write is the same as Write(w, r), the function.
 func (r *Recorder) Write(w io.Writer) error { return Write(w, r) }
-
-func (r *Recorder) title() string {
-	if r.loop.Name() != "" {
-		return r.loop.Name()
-	}
-	return fmt.Sprintf("loop %d", r.loop.ID())
-}
 
 // record is an event of one of several loops.
 type record struct {
@@ -68,11 +65,22 @@ func (r *Recorder) records(now time.Time) []record {
 	for _, e := range r.ring {
 		all = append(all, record{e, r.loop.ID(), false})
 	}
-	for _, e := range r.open {
-		e.took = now.Sub(e.began)
+	if !r.stopped.IsZero() {
+		now = r.stopped
+	}
+	for _, e := range r.unfinished() {
+		e.took = max(0, now.Sub(e.began))
 		all = append(all, record{e, r.loop.ID(), true})
 	}
 	return all
+}
+
+// unfinished requires that mu is held.
+func (r *Recorder) unfinished() []event {
+	if r.asleep.IsZero() {
+		return r.open
+	}
+	return append(slices.Clone(r.open), event{depth: len(r.open), began: r.asleep, late: -1, woken: -1})
 }
 
 // trace is the JSON object format of Chrome's trace events.
@@ -101,23 +109,28 @@ func (t *trace) meta(what string, process int, thread uint64, name string) {
 func (e record) slice(process int, base time.Time) traceEvent {
 	s := traceEvent{
 		Name: e.name, Category: "callback", Phase: "X", Process: process, Thread: e.loop,
-		Start: micros(e.began.Sub(base)), Duration: micros(e.took),
+		Start: micros(e.began.Sub(base)), Duration: micros(e.took), Args: e.args(),
 	}
 	if e.name == "" {
 		s.Name, s.Category = "sleep", "sleep"
-		if e.woken >= 0 {
-			s.Args = map[string]any{"woken_by": "a send", "wakeup_us": micros(e.woken)}
-		} else {
-			s.Args = map[string]any{"woken_by": "a timer, a descriptor, or nothing"}
-		}
-	}
-	if e.late >= 0 {
-		s.Args = map[string]any{"late_us": micros(e.late)}
-	}
-	if e.unfinished {
-		s.Args = map[string]any{"unfinished": true}
 	}
 	return s
+}
+
+func (e record) args() map[string]any {
+	args := make(map[string]any)
+	if e.late >= 0 {
+		args["late_us"] = micros(e.late)
+	}
+	switch {
+	case e.unfinished:
+		args["unfinished"] = true
+	case e.name == "" && e.woken >= 0:
+		args["woken_by"], args["wakeup_us"] = "a send", micros(e.woken)
+	case e.name == "":
+		args["woken_by"] = "a timer, a descriptor, or nothing"
+	}
+	return args
 }
 
 func micros(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }

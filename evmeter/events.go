@@ -122,8 +122,8 @@ func (m *Meter) begin(c ev.Callback, at time.Time) {
 	m.running = append(m.running, call{source: m.sources.of(c), began: at})
 }
 
-// end finds the call that begin noted, but for one that had begun when measuring
-// did.
+// end finds the call that begin noted, but for one that began before measuring
+// paused, and went on while that did: resume has dropped it.
 func (m *Meter) end(_ ev.Callback, at time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
