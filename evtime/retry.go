@@ -36,8 +36,10 @@ type Attempt struct {
 }
 
 // NewRetry makes a Retry that, once started, calls try for each attempt, and in
-// the end done: with nil when an attempt has succeeded, else with the reason. It
-// panics when l, try or done is nil, or a field of b is out of its range.
+// the end done: with nil when an attempt has succeeded, else with the reason. When
+// try panics before its attempt was reported, the Retry ends as by Stop, without a
+// call of done; what was reported before a panic holds. NewRetry panics when l, try
+// or done is nil, or a field of b is out of its range.
 func NewRetry(l *ev.Loop, b Backoff, try func(*Attempt), done func(r *Retry, err error), opts ...ev.Option) *Retry {
 	if err := b.check(); err != nil {
 		panic("evtime: NewRetry: " + err.Error())
@@ -160,13 +162,14 @@ func (r *Retry) step(*ev.Timer) {
 		r.done(r, outcome)
 		return
 	}
-	r.current = &Attempt{r, r.failed + 1}
+	a := &Attempt{r, r.failed + 1}
+	r.current = a
 	returned := false
 	defer func() {
-		if !returned { // a panic: nobody is left who would report
+		if !returned && r.current == a { // a panic: nobody is left who would report
 			r.Stop()
 		}
 	}()
-	r.try(r.current)
+	r.try(a)
 	returned = true
 }

@@ -400,6 +400,48 @@ func TestAPanicInAnAttemptLeavesRunAndStopsTheRetry(t *testing.T) {
 	})
 }
 
+func TestWhatWasReportedBeforeAPanicHolds(t *testing.T) {
+	inBubble(t, func(t *testing.T, s *script) {
+		var end result
+		r := evtime.NewRetry(s.Loop, evtime.Backoff{First: sec}, func(a *evtime.Attempt) {
+			defer panic("oops")
+			if s.note(); a.Number() == 1 {
+				a.Report(errDown)
+			} else {
+				a.Report(nil)
+			}
+		}, s.record(&end))
+		r.Start(t.Context())
+		assert.PanicsWithValue(t, "oops", s.play)
+		assert.PanicsWithValue(t, "oops", s.play)
+		assert.True(t, r.Active(), "done is to be called")
+		s.play()
+		s.called(0, 1*sec)
+		assert.Equal(t, result{1, 1 * sec, nil}, end)
+		assert.False(t, r.Active())
+	})
+}
+
+func TestAPanicInAnAttemptDoesNotStopTheRetryThatItHasStartedAnew(t *testing.T) {
+	inBubble(t, func(t *testing.T, s *script) {
+		var end result
+		var r *evtime.Retry
+		r = evtime.NewRetry(s.Loop, evtime.Backoff{First: sec}, func(a *evtime.Attempt) {
+			if s.note(); len(s.calls) == 1 {
+				r.Stop()
+				r.Start(t.Context())
+				panic("oops")
+			}
+			a.Report(nil)
+		}, s.record(&end))
+		r.Start(t.Context())
+		assert.PanicsWithValue(t, "oops", s.play)
+		s.play()
+		s.called(0, 0)
+		assert.Equal(t, result{1, 0, nil}, end)
+	})
+}
+
 func TestARetryOnAClosedLoopDoesNotStart(t *testing.T) {
 	inBubble(t, func(t *testing.T, s *script) {
 		var end result
