@@ -178,12 +178,16 @@ func TestAStuckLoopAnswersAndShows(t *testing.T) {
 		ev.NewTimer(l, 0, 0, func(*ev.Timer) {
 			<-free
 			timer(l, 2*time.Hour, 0, "inner")
-			l.Post(func() { // between callbacks of the nested Run
-				got := gather(t, registry)
-				assert.Equal(t, []float64{0, 1, 0}, []float64{got[inProgress], got[running], got[parked]})
-			})
 			assert.NoError(t, l.Run(context.Background())) // parks, and is not stuck
 		}, ev.Name("stuck")).Start()
+		nested := 0
+		l.Observe(&ev.Observer{Pass: func(l *ev.Loop, _ time.Time) {
+			if l.Depth() == 2 { // awake, between two callbacks of the nested Run
+				nested++
+				got := gather(t, registry)
+				assert.Equal(t, []float64{0, 1, 0}, []float64{got[inProgress], got[running], got[parked]})
+			}
+		}})
 		done := make(chan error)
 		go func() { done <- l.Run(context.Background()) }()
 		time.Sleep(time.Minute)
@@ -196,6 +200,7 @@ func TestAStuckLoopAnswersAndShows(t *testing.T) {
 		got = gather(t, registry)
 		assert.Equal(t, []float64{0, 1, 1}, []float64{got[inProgress], got[running], got[parked]})
 		require.NoError(t, <-done)
+		assert.Equal(t, 1, nested)
 		assert.Zero(t, gather(t, registry)[running])
 	})
 }
