@@ -177,7 +177,7 @@ func TestAStuckLoopAnswersAndShows(t *testing.T) {
 		free := make(chan struct{})
 		ev.NewTimer(l, 0, 0, func(*ev.Timer) {
 			<-free
-			timer(l, 2*time.Hour, 0, "inner")
+			timer(l, 2*time.Minute, 0, "inner")
 			assert.NoError(t, l.Run(context.Background())) // parks, and is not stuck
 		}, ev.Name("stuck")).Start()
 		nested := 0
@@ -196,7 +196,7 @@ func TestAStuckLoopAnswersAndShows(t *testing.T) {
 		assert.Contains(t, got, `ev_callback_calls_total{kind="Timer",loop="main",watcher="stuck"}`, "it has a series before it ends")
 
 		close(free)
-		time.Sleep(time.Hour)
+		time.Sleep(time.Minute)
 		got = gather(t, registry)
 		assert.Equal(t, []float64{0, 1, 1}, []float64{got[inProgress], got[running], got[parked]})
 		require.NoError(t, <-done)
