@@ -177,7 +177,7 @@ func TestAStuckLoopAnswersAndShows(t *testing.T) {
 		free := make(chan struct{})
 		ev.NewTimer(l, 0, 0, func(*ev.Timer) {
 			<-free
-			timer(l, 3*time.Minute, 0, "inner") // since before it was stuck
+			timer(l, 3*time.Minute, 0, "inner")            // from before it was stuck
 			assert.NoError(t, l.Run(context.Background())) // parks, and is not stuck
 		}, ev.Name("stuck")).Start()
 		nested := 0
