@@ -93,6 +93,20 @@ func TestTheListLeadsToEachLoop(t *testing.T) {
 	assert.Contains(t, body, fmt.Sprintf(`<a href="%d">loop %d</a>`, nameless.ID(), nameless.ID()))
 }
 
+func TestANamelessLoopIsCalledAsInLogsAndProfiles(t *testing.T) {
+	l := loop(t, "")
+	for l.ID() < 1000 { // from there on, a count would have its thousands apart
+		l = loop(t, "")
+		if l.ID() < 1000 {
+			require.NoError(t, l.Close())
+		}
+	}
+	h := evdebug.Handler()
+	assert.Contains(t, get(h, "/").Body.String(), ">"+l.Title()+"</a>")
+	assert.Contains(t, get(h, pathOf(l)).Body.String(), "<title>"+l.Title()+": event loop</title>")
+	assert.Equal(t, fmt.Sprint("loop ", l.ID()), l.Title())
+}
+
 func TestItWorksWhereverItIsMounted(t *testing.T) {
 	l := loop(t, "mounted")
 	deep := http.NewServeMux()
