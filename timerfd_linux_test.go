@@ -57,8 +57,18 @@ func TestTheTimerfdIsSetOncePerChangeOfTheEarliestDeadline(t *testing.T) {
 	w.Start()
 	for !fired {
 		parks := l.Stats().Parks
-		go func() { untilParked(t, l, parks); a.Send() }()
+		var over atomic.Bool // this round need not have parked
+		sent := make(chan struct{})
+		go func() {
+			defer close(sent)
+			for l.Stats().Parks == parks && !over.Load() {
+				time.Sleep(50 * time.Microsecond)
+			}
+			a.Send()
+		}()
 		once(t, l)
+		over.Store(true)
+		<-sent
 	}
 	t.Log(wakes, "wakes before the timer")
 	assert.LessOrEqual(t, l.Stats().TimerfdSets, uint64(1))
