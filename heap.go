@@ -121,9 +121,7 @@ func (h *alarms) takeDue(now time.Duration) (due []alarmEntry) {
 	}
 	clear(h.heap[len(rest):])
 	h.heap = rest
-	for i := len(rest) - 1; i >= 0; i-- {
-		h.down(i, rest[i])
-	}
+	h.order()
 	slices.SortFunc(due, func(x, y alarmEntry) int {
 		if x.before(y) {
 			return -1
@@ -133,15 +131,19 @@ func (h *alarms) takeDue(now time.Duration) (due []alarmEntry) {
 	return due
 }
 
-// shift delays everything by d, which keeps the order.
+// order makes a heap of entries that stand anyhow.
+func (h *alarms) order() {
+	for i := len(h.heap) - 1; i >= 0; i-- {
+		h.down(i, h.heap[i])
+	}
+}
+
+// shift delays everything by d.
 func (h *alarms) shift(d time.Duration) {
 	for i := range h.heap {
 		h.heap[i].due = after(h.heap[i].due, d)
 	}
-	// Those that are never due now are equal, and stand in the order of their starts.
-	for i := len(h.heap) - 1; i >= 0; i-- {
-		h.down(i, h.heap[i])
-	}
+	h.order() // those that are never due now are equal, and stand in the order of their starts
 }
 
 // place puts e where the hole i is, or where it belongs from there.

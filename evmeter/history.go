@@ -37,16 +37,14 @@ type history struct {
 func (h *history) number(t time.Time) int64 { return int64(t.Sub(h.epoch) / time.Second) }
 func (h *history) began(n int64) time.Time  { return h.epoch.Add(time.Duration(n) * time.Second) }
 func (h *history) at(t time.Time) *Second   { return h.second(h.number(t)) }
-func (h *history) has(n int64) (s Second, ok bool) {
-	s = h.ring[n%seconds]
-	return s, s.Began.Equal(h.began(n))
-}
 
+// second is that of number n, empty if nothing happened in it yet.
 func (h *history) second(n int64) *Second {
-	if _, ok := h.has(n); !ok {
-		h.ring[n%seconds] = Second{Began: h.began(n)}
+	s := &h.ring[n%seconds]
+	if began := h.began(n); !s.Began.Equal(began) {
+		*s = Second{Began: began}
 	}
-	return &h.ring[n%seconds]
+	return s
 }
 
 // busy adds the time from from to to, each second its part.
@@ -70,11 +68,7 @@ func (h *history) last(since, now time.Time) []Second {
 	n := h.number(now)
 	all := []Second{} // not null in JSON
 	for i := max(h.number(since), n-seconds+1); i < n; i++ {
-		s, ok := h.has(i)
-		if !ok {
-			s = Second{Began: h.began(i)}
-		}
-		all = append(all, s)
+		all = append(all, *h.second(i))
 	}
 	return all
 }
