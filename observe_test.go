@@ -306,3 +306,14 @@ func TestWhatIsLoggedIsNotTheCallbacksTime(t *testing.T) {
 	run(t, l)
 	assert.GreaterOrEqual(t, time.Since(ended), 100*time.Millisecond)
 }
+
+func TestCallbacksOfTheSameTextHaveTheSameKey(t *testing.T) {
+	l := newLoop(t)
+	fn, other := func(*ev.Timer) {}, func(*ev.Timer) {}
+	key := func(fn func(*ev.Timer), name string) ev.CallbackKey {
+		return ev.CallbackOf(ev.NewTimer(l, 0, 0, fn, ev.Name(name))).Key()
+	}
+	assert.Equal(t, key(fn, "a"), key(fn, "a"))
+	assert.NotEqual(t, key(fn, "a"), key(fn, "b"))
+	assert.NotEqual(t, key(fn, "a"), key(other, "a"))
+}

@@ -32,7 +32,7 @@ type labels struct {
 	loop    string
 	run     context.Context // Run's, with the label of the loop
 	now     context.Context // whose labels are set
-	watcher map[callbackKey]context.Context
+	watcher map[CallbackKey]context.Context
 }
 
 // maxLabels is how many names of watchers are remembered: a program may give
@@ -46,7 +46,7 @@ func (p *labels) enterRun(ctx context.Context) (outer labels) {
 		outer.now = ctx
 	}
 	p.run = pprof.WithLabels(ctx, pprof.Labels("loop", p.loop))
-	p.watcher = make(map[callbackKey]context.Context)
+	p.watcher = make(map[CallbackKey]context.Context)
 	p.set(p.run)
 	return outer
 }
@@ -67,7 +67,7 @@ func (p *labels) enter(c Callback) (outer context.Context) {
 	if p.run == nil { // called by Invoke, outside Run: by a goroutine of whatever labels
 		return nil
 	}
-	key := c.key()
+	key := c.Key()
 	ctx, ok := p.watcher[key]
 	if !ok {
 		if len(p.watcher) >= maxLabels {

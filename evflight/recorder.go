@@ -6,7 +6,6 @@ package evflight
 
 import (
 	"fmt"
-	"reflect"
 	"sync"
 	"time"
 
@@ -26,7 +25,7 @@ type Recorder struct {
 	open    []event                  // callbacks in progress, the outermost first
 	asleep  time.Time                // since when; zero is awake
 	due     map[ev.Watcher]time.Time // timers that have expired and were not called
-	names   map[name]string
+	names   map[ev.CallbackKey]string
 	stopped time.Time // zero is not
 }
 
@@ -52,7 +51,7 @@ func Start(l *ev.Loop, n int) *Recorder {
 	case n <= 0:
 		panic(fmt.Sprintf("evflight: Start: cannot keep %d events", n))
 	}
-	r := &Recorder{loop: l, ring: make([]event, 0, n), due: make(map[ev.Watcher]time.Time), names: make(map[name]string)}
+	r := &Recorder{loop: l, ring: make([]event, 0, n), due: make(map[ev.Watcher]time.Time), names: make(map[ev.CallbackKey]string)}
 	r.stop = l.Observe(&ev.Observer{
 		Begin: r.begin, End: r.end, Due: r.expired, Park: r.park, Unpark: r.unpark, Leave: r.leave,
 	})
@@ -140,24 +139,9 @@ func (r *Recorder) unpark(at time.Time, woken time.Duration) {
 	r.asleep = time.Time{}
 }
 
-// name is the same for callbacks that are called the same. The type of a watcher
-// stands for its kind, which would be made anew for each callback.
-type name struct {
-	of        reflect.Type
-	job, name string // job is the kind of what has no watcher
-	pc        uintptr
-}
-
-func keyOf(c ev.Callback) name {
-	if c.Watcher == nil {
-		return name{job: c.Kind(), pc: c.PC()}
-	}
-	return name{of: reflect.TypeOf(c.Watcher), name: c.Name(), pc: c.PC()}
-}
-
 // nameOf is c.String, which takes most of a microsecond, remembered.
 func (r *Recorder) nameOf(c ev.Callback) string {
-	k := keyOf(c)
+	k := c.Key()
 	s, ok := r.names[k]
 	if !ok {
 		if len(r.names) >= maxNames {

@@ -47,7 +47,7 @@ func Inspect(ctx context.Context, l *ev.Loop) (Inspection, error) {
 			c := ev.CallbackOf(w)
 			k := keyOf(c)
 			if groups[k] == nil {
-				groups[k] = &Active{Kind: c.Kind(), Name: k.name, Position: c.Position(), Priority: k.priority}
+				groups[k] = &Active{Kind: c.Kind(), Name: c.Name(), Position: c.Position(), Priority: k.priority}
 			}
 			return groups[k]
 		}

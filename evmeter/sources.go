@@ -1,7 +1,6 @@
 package evmeter
 
 import (
-	"reflect"
 	"time"
 
 	"github.com/goevlib/ev"
@@ -27,21 +26,18 @@ func (s *Source) add(at time.Time, took time.Duration) {
 	s.Last = at
 }
 
-// key is the same for callbacks of the same Source. The type of a watcher stands
-// for its kind, which would be made anew for each callback.
+// key is the same for callbacks of the same Source.
 type key struct {
-	of       reflect.Type
-	job      string // the kind of what has no watcher
-	name     string
+	callback ev.CallbackKey
 	priority int
-	pc       uintptr
 }
 
 func keyOf(c ev.Callback) key {
-	if c.Watcher == nil {
-		return key{job: c.Kind(), pc: c.PC()}
+	k := key{callback: c.Key()}
+	if c.Watcher != nil {
+		k.priority = c.Watcher.Priority()
 	}
-	return key{of: reflect.TypeOf(c.Watcher), name: c.Name(), priority: c.Watcher.Priority(), pc: c.PC()}
+	return k
 }
 
 // MaxSources is how many Sources a Meter keeps apart; a program may name each of
@@ -66,7 +62,7 @@ func (s *sources) of(c ev.Callback) *Source {
 		}
 		return s.others
 	}
-	source := &Source{Kind: c.Kind(), Name: k.name, Position: c.Position(), Priority: k.priority}
+	source := &Source{Kind: c.Kind(), Name: c.Name(), Position: c.Position(), Priority: k.priority}
 	if s.known == nil {
 		s.known = make(map[key]*Source)
 	}
