@@ -33,6 +33,7 @@ type Loop struct {
 	debug      bool // EV_DEBUG=1: check the owner of every call
 	backend    Backend
 	poller     poller
+	resources  *resources
 	commitFunc func() bool
 	guardFunc  func(entry)
 	guarded    bool    // an option needs guard around every callback
@@ -115,6 +116,7 @@ func New(opts ...LoopOption) (*Loop, error) {
 		backend: backend, poller: p, clock: clock, counters: new(counters),
 		done: make(chan struct{}),
 	}
+	l.resources = freeWithLoop(l, p)
 	l.commitFunc, l.guardFunc = l.commit, l.guard
 	enlist(l)
 	l.how.init(c.wakeup, p.canWrite())
@@ -407,5 +409,5 @@ func (l *Loop) free() error {
 	l.mail.drop()
 	l.freed = true
 	l.publish()
-	return l.poller.close()
+	return l.resources.close()
 }

@@ -9,9 +9,9 @@ import (
 	"weak"
 )
 
-// live is every loop of the process that was not closed, for whoever wants to
-// look at them all. It keeps none of them alive: one that is dropped without
-// Close goes, as it did before anybody counted.
+// live is every loop of the process that was not closed, for tools that look at
+// them all. It keeps none of them alive: a loop that is dropped without Close is
+// collected, and its resources are freed; see resources.
 var live struct {
 	mu    sync.Mutex
 	last  uint64

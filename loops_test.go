@@ -1,6 +1,7 @@
 package ev_test
 
 import (
+	"os"
 	"runtime"
 	"slices"
 	"testing"
@@ -94,4 +95,71 @@ func TestALoopSaysWhoRunsIt(t *testing.T) {
 	run(t, l)
 	assert.False(t, l.Running())
 	assert.Zero(t, l.Goroutine())
+}
+
+// dropLoops prepares n loops, drops them without Close, and waits until
+// they are collected and the process has as many descriptors and goroutines as
+// before. What a loop holds must not keep it alive.
+func dropLoops(t *testing.T, n int, prepare func(l *ev.Loop), opts ...ev.LoopOption) {
+	t.Helper()
+	fds, goroutines := openDescriptors(), runtime.NumGoroutine()
+	var ids []uint64
+	for range n {
+		l, err := ev.New(opts...)
+		require.NoError(t, err)
+		prepare(l)
+		ids = append(ids, l.ID())
+	}
+	left := func() bool {
+		return slices.ContainsFunc(ids, listed) || openDescriptors() > fds || runtime.NumGoroutine() > goroutines
+	}
+	for deadline := time.Now().Add(patience); left() && time.Now().Before(deadline); {
+		runtime.GC()
+		time.Sleep(time.Millisecond)
+	}
+	listedStill := slices.DeleteFunc(ids, func(id uint64) bool { return !listed(id) })
+	assert.Empty(t, listedStill, "loops that nothing refers to are listed")
+	assert.LessOrEqual(t, openDescriptors(), fds, "descriptors")
+	assert.LessOrEqual(t, runtime.NumGoroutine(), goroutines, "goroutines")
+}
+
+func TestDroppedLoopsFreeWhatTheyHold(t *testing.T) {
+	for name, prepare := range map[string]func(l *ev.Loop){
+		"nothing": func(*ev.Loop) {},
+		"a timer that the loop has waited for": func(l *ev.Loop) {
+			ev.NewTimer(l, time.Hour, 0, func(*ev.Timer) {}).Start()
+			ev.NewTimer(l, time.Millisecond, 0, func(*ev.Timer) { l.Stop() }).Start()
+			run(t, l)
+		},
+		"a Periodic": func(l *ev.Loop) {
+			ev.NewPeriodic(l, 0, time.Hour, func(*ev.Periodic) {}).Start()
+			nowait(t, l)
+		},
+		"an Async that was sent, and a post": func(l *ev.Loop) {
+			a := ev.NewAsync(l, func(*ev.Async) {})
+			a.Start()
+			a.Send()
+			require.NoError(t, l.Post(func() {}))
+		},
+	} {
+		t.Run(name, func(t *testing.T) { dropLoops(t, 20, prepare) })
+	}
+}
+
+func TestDroppedLoopsFreeTheDescriptorsTheyWatch(t *testing.T) {
+	if !slices.Contains(ev.SupportedBackends(), ev.BackendEpoll) && !slices.Contains(ev.SupportedBackends(), ev.BackendKqueue) {
+		t.Skip("no backend with descriptors")
+	}
+	dropLoops(t, 20, func(l *ev.Loop) {
+		r, _, err := os.Pipe()
+		require.NoError(t, err)
+		w := ev.NewConnIO(l, r, ev.Read, func(*ev.IO, ev.Events) {})
+		require.NoError(t, w.Start())
+		a := ev.NewAsync(l, func(*ev.Async) {})
+		a.Start()
+		file, err := a.Notifier()
+		require.NoError(t, err)
+		require.NoError(t, file.Close())
+		nowait(t, l)
+	})
 }

@@ -28,9 +28,10 @@ func (l *Loop) watchClock() (stop func(), err error) {
 		return nil, err
 	}
 	l.reread = true // it may have been set just before
+	timerfd := l.resources.add(func() { _ = unix.Close(fd) })
 	return func() {
 		unwatch()
-		_ = unix.Close(fd)
+		timerfd.release()
 	}, nil
 }
 
