@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"sync"
 	"syscall"
+	"weak"
 )
 
 // Child calls back on the loop when a child process exits, however that comes;
@@ -36,8 +37,8 @@ type Child struct {
 	status syscall.WaitStatus
 
 	// Of an active watcher.
-	process *process
-	changes *changes
+	changes  *changes
+	resource *resource
 }
 
 // NewChild makes a Child for the process with this number. It panics when l or fn
@@ -107,8 +108,11 @@ func (c *Child) Start() error {
 		return nil
 	}
 	p, err := c.open()
-	if err != nil {
+	if err != nil && !c.loop.isClosed() {
 		return fmt.Errorf("ev: Child.Start: pid %d: %w", c.pid, err)
+	}
+	if err != nil {
+		return ErrClosed // by another goroutine, meanwhile
 	}
 	c.raise()
 	if !c.begin() {
@@ -116,8 +120,9 @@ func (c *Child) Start() error {
 		return ErrClosed
 	}
 	c.loop.requests.activate(&c.request)
-	c.process, c.changes = p, &changes{to: c}
+	c.changes = &changes{to: weak.Make(c)}
 	p.watch(c.changes.add)
+	c.resource = c.loop.resources.add(p.close) // after watch: close looks at what that has set
 	return nil
 }
 
@@ -170,16 +175,18 @@ func (c *Child) callback() any { return c.fn }
 
 func (c *Child) halt() {
 	c.changes.shut()
-	c.process.close()
-	c.process, c.changes = nil, nil
+	c.resource.release()
+	c.resource, c.changes = nil, nil
 	c.loop.requests.deactivate(&c.request)
 }
 
 // changes is what became of a process between a Start and the Stop after it, and
 // has not been called back. Each Start makes a new one: a goroutine of an earlier
-// one may still be about to report.
+// one may still be about to report. Those goroutines reach the watcher by a weak
+// pointer only, so that a loop that is dropped without Close can be collected. As
+// long as anybody can run the loop, its list of active watchers keeps the Child.
 type changes struct {
-	to *Child
+	to weak.Pointer[Child]
 
 	mu     sync.Mutex
 	list   []syscall.WaitStatus
@@ -196,7 +203,9 @@ func (ch *changes) add(status syscall.WaitStatus, exit bool) {
 	}
 	ch.closed = exit
 	ch.list = append(ch.list, status)
-	ch.to.send(ch.to.loop)
+	if c := ch.to.Value(); c != nil {
+		c.send(c.loop)
+	}
 }
 
 func (ch *changes) take() (status syscall.WaitStatus, left int, ok bool) {

@@ -4,7 +4,6 @@ package ev
 
 import (
 	"os"
-	"os/signal"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -27,10 +26,10 @@ const unknownStatus = ^syscall.WaitStatus(0)
 // the state has changed: nothing is missed.
 func afterEachSIGCHLD(look func() bool, quit <-chan struct{}, done func()) {
 	received := make(chan os.Signal, 1)
-	signal.Notify(received, unix.SIGCHLD)
+	subscribe(received, syscall.SIGCHLD)
 	go func() {
 		defer done()
-		defer signal.Stop(received)
+		defer unsubscribe(received, syscall.SIGCHLD)
 		for look() {
 			select {
 			case <-received:

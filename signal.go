@@ -4,24 +4,44 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/signal"
-	"slices"
-	"sync"
+	"strings"
 	"syscall"
 )
 
 // Signal calls back on the loop when the process receives a signal; libev's
 // ev_signal. Signals that come before the callback collapse into one. Any number
 // of watchers, in any number of loops, may watch one signal, each gets it, and
-// os/signal's own users do too. When the last watcher of a signal stops, the
-// signal does again what it did before the first; if it was ignored by
-// signal.Ignore, that ends what others have asked of signal.Notify meanwhile.
+// os/signal's own users do too.
+//
+// # After the last Stop
+//
+// When the last watcher of a signal stops, the signal's previous action is
+// restored. A signal that was ignored, as signal.Ignored reports, before the first
+// Start or before a later one is ignored again; this ends what others have asked
+// of signal.Notify meanwhile. Otherwise os/signal decides: SIGINT ends the process
+// again, as every signal does that ended it before. SIGTSTP, SIGTTIN and SIGTTOU
+// are the exception. They do not suspend the process again, since the Go runtime
+// keeps its handler for them, and neither signal.Stop nor signal.Reset brings the
+// system's action back. A callback that shall suspend the process sends it SIGSTOP.
+//
+// # signal.Ignore and signal.Reset
+//
+// These two end every subscription to the signal, those of active watchers
+// included: the watchers stay active and are not called, except by FeedSignal. The
+// next Start of any watcher of that signal, on any loop, subscribes all of them
+// again. For SIGCHLD a Child that needs it counts as a watcher.
+//
+// # Faults
+//
+// SIGSEGV, SIGBUS and SIGFPE are called back when a process sends them. A fault of
+// the program itself is a panic, as ever.
 type Signal struct {
 	_ noCopy
 	request
 	watcher
-	sig os.Signal
-	fn  func(*Signal)
+	sig   os.Signal
+	fn    func(*Signal)
+	group *signalGroup // of an active watcher
 }
 
 // NewSignal makes a Signal. It panics when l or fn is nil; what is wrong with
@@ -36,26 +56,33 @@ func NewSignal(l *Loop, sig os.Signal, fn func(*Signal), opts ...Option) *Signal
 // Signal returns the signal watched.
 func (s *Signal) Signal() os.Signal { return s.sig }
 
-// Start begins to watch. It fails for a signal that does not exist or cannot be
-// caught, and with ErrClosed on a closed loop. It has no effect on an active
-// watcher.
+// Start begins to watch. It fails with ErrClosed on a closed loop, and with an
+// error that says why for a signal that never comes: one that does not exist
+// (wraps syscall.EINVAL on Unix), that cannot be caught (SIGKILL, SIGSTOP), that the
+// Go runtime uses itself (SIGURG, SIGPROF), or that os/signal does not deliver (32,
+// 33 and 34 on Linux, with and without cgo: the C libraries use them). It has no
+// effect on an active watcher.
 //
 // Start uses os/signal, whose goroutine is started by the first use in the
 // process and never ends: in a testing/synctest bubble, see that
 // signal.Notify was called once outside of one before.
 func (s *Signal) Start() error {
 	s.own("Start")
+	if s.loop.isClosed() {
+		return ErrClosed
+	}
+	if s.index != 0 {
+		return nil
+	}
 	number, err := signalNumber(s.sig)
 	if err != nil {
 		return fmt.Errorf("ev: Signal.Start: %w", err)
 	}
-	if s.loop.isClosed() {
-		return ErrClosed
+	if !s.begin() {
+		return ErrClosed // by another goroutine, just now
 	}
-	if s.begin() {
-		s.loop.requests.activate(&s.request)
-		signals.add(number, s)
-	}
+	s.loop.requests.activate(&s.request)
+	signals.add(number, s)
 	return nil
 }
 
@@ -73,8 +100,7 @@ func (s *Signal) callback() any { return s.fn }
 
 func (s *Signal) halt() {
 	s.loop.requests.deactivate(&s.request)
-	number, _ := signalNumber(s.sig)
-	signals.remove(number, s)
+	signals.remove(s)
 }
 
 // maxSignal is os/signal's: the last real-time signal of Linux.
@@ -90,8 +116,9 @@ func signalNumber(sig os.Signal) (syscall.Signal, error) {
 	case n <= 0 || n > maxSignal:
 		return 0, fmt.Errorf("signal %d: %w", int(n), errNoSignal)
 	}
-	if why := uncatchable[n]; why != "" {
-		return 0, fmt.Errorf("signal %v %s", n, why)
+	if why := undelivered(n); why != "" {
+		name := strings.TrimPrefix(n.String(), "signal ") // of one that has no name: "signal 33"
+		return 0, fmt.Errorf("signal %s %s", name, why)
 	}
 	return n, nil
 }
@@ -115,124 +142,5 @@ func (l *Loop) FeedSignal(sig os.Signal) {
 	}
 	for _, s := range signals.watchersIn(l, n) {
 		s.Feed(SignalEvent)
-	}
-}
-
-// signals is who watches which signal, in the whole process.
-var signals = signalTable{watched: make(map[syscall.Signal]*watchedSignal)}
-
-type signalTable struct {
-	mu      sync.Mutex
-	watched map[syscall.Signal]*watchedSignal
-}
-
-type watchedSignal struct {
-	ignored bool // as the program had it, before the first watcher
-	sources []*signalSource
-}
-
-// signalSource is one loop's subscription to one signal: a channel and a
-// goroutine of its own, so that nothing made in one testing/synctest bubble is
-// used in another.
-type signalSource struct {
-	loop     *Loop
-	received chan os.Signal // holds one: signals collapse
-	quit     chan struct{}
-	watchers []*Signal // guarded by signals.mu
-}
-
-func (t *signalTable) add(n syscall.Signal, s *Signal) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	ws := t.watched[n]
-	if ws == nil {
-		ws = &watchedSignal{ignored: signal.Ignored(n)}
-		t.watched[n] = ws
-	}
-	src := ws.source(s.loop)
-	if src == nil {
-		src = &signalSource{loop: s.loop, received: make(chan os.Signal, 1), quit: make(chan struct{})}
-		ws.sources = append(ws.sources, src)
-		signal.Notify(src.received, n)
-		go t.forward(src)
-	}
-	src.watchers = append(src.watchers, s)
-}
-
-func (t *signalTable) remove(n syscall.Signal, s *Signal) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	ws := t.watched[n]
-	src := ws.source(s.loop)
-	i := len(src.watchers) - 1 // Close stops the last first
-	for src.watchers[i] != s {
-		i--
-	}
-	src.watchers = slices.Delete(src.watchers, i, i+1)
-	if len(src.watchers) > 0 {
-		return
-	}
-	signal.Stop(src.received)
-	close(src.quit)
-	i = slices.Index(ws.sources, src)
-	ws.sources = slices.Delete(ws.sources, i, i+1)
-	if len(ws.sources) > 0 {
-		return
-	}
-	delete(t.watched, n)
-	if ws.ignored {
-		signal.Ignore(n)
-	}
-}
-
-// forward turns received signals into requests, until the source is removed. A
-// signal still in the channel then is dropped: the watchers are gone.
-func (t *signalTable) forward(src *signalSource) {
-	for {
-		select {
-		case <-src.received:
-			t.mu.Lock()
-			src.request()
-			t.mu.Unlock()
-		case <-src.quit:
-			return
-		}
-	}
-}
-
-func (t *signalTable) feed(n syscall.Signal) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if ws := t.watched[n]; ws != nil {
-		for _, src := range ws.sources {
-			src.request()
-		}
-	}
-}
-
-func (t *signalTable) watchersIn(l *Loop, n syscall.Signal) []*Signal {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if ws := t.watched[n]; ws != nil {
-		if src := ws.source(l); src != nil {
-			return slices.Clone(src.watchers)
-		}
-	}
-	return nil
-}
-
-func (ws *watchedSignal) source(l *Loop) *signalSource {
-	for _, src := range ws.sources {
-		if src.loop == l {
-			return src
-		}
-	}
-	return nil
-}
-
-// request asks for a callback of each watcher, as Async.Send does.
-func (src *signalSource) request() {
-	for _, s := range src.watchers {
-		s.send(src.loop)
 	}
 }

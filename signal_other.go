@@ -9,4 +9,11 @@ import (
 
 var errNoSignal = errors.New("no such signal")
 
-var uncatchable = map[syscall.Signal]string{syscall.SIGKILL: "cannot be caught"}
+// undelivered lets all others pass: a program for several systems may watch what
+// this one does not send. On Windows SIGINT and SIGTERM come.
+func undelivered(n syscall.Signal) string {
+	if n == syscall.SIGKILL {
+		return "cannot be caught"
+	}
+	return ""
+}

@@ -2,13 +2,63 @@
 
 package ev
 
-import "syscall"
+import (
+	"runtime"
+	"syscall"
+)
 
 // errNoSignal is what sigaction answers.
 var errNoSignal error = syscall.EINVAL
 
-var uncatchable = map[syscall.Signal]string{
-	syscall.SIGKILL: "cannot be caught",
-	syscall.SIGSTOP: "cannot be caught",
-	syscall.SIGURG:  "belongs to the Go runtime, which preempts goroutines with it",
+// undelivered says why os/signal never delivers a signal, for which signal.Notify
+// does nothing without a word. It is "" for a signal that is delivered.
+//
+// What one must know, from the runtime's sigtable and sigenable (Go 1.26); for
+// Linux a test tries each signal:
+//
+//	a. A signal whose entry has not _SigNotify keeps its handler, or has none: a
+//	   process that gets it dies or takes no notice.
+//	b. SIGPROF has _SigNotify, but sigenable and the handler make an exception.
+//	c. The synchronous ones (SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS and
+//	   their likes) have not _SigNotify, but always a handler, which delivers them
+//	   if a process has sent them.
+//	d. The tables end at _NSIG: signals after it have no entry.
+func undelivered(n syscall.Signal) string {
+	switch n {
+	case syscall.SIGKILL, syscall.SIGSTOP:
+		return "cannot be caught"
+	case syscall.SIGURG:
+		return "belongs to the Go runtime, which preempts goroutines with it"
+	case syscall.SIGPROF: // note b
+		return "belongs to the Go runtime, which profiles with it"
+	}
+	switch reserved, last := signalsOf(runtime.GOOS); {
+	case n > last: // note d
+		return "is none that the Go runtime delivers on " + runtime.GOOS
+	case n >= reserved.from && n <= reserved.to: // note a
+		return "is reserved for the threads of the C library, and the Go runtime does not deliver it"
+	}
+	return ""
+}
+
+type signalRange struct{ from, to syscall.Signal }
+
+// signalsOf returns the signals that a system's C libraries have for themselves,
+// and the last one of the runtime's table.
+func signalsOf(system string) (reserved signalRange, last syscall.Signal) {
+	switch system {
+	case "linux", "android": // SIGCANCEL and SIGSETXID of glibc; SIGTIMER, SIGCANCEL and SIGSYNCCALL of musl
+		return signalRange{32, 34}, maxSignal
+	case "darwin", "ios":
+		return signalRange{}, 31
+	case "openbsd": // SIGTHR
+		return signalRange{32, 32}, 32
+	case "dragonfly", "freebsd", "netbsd":
+		return signalRange{}, 32
+	case "aix": // SIGWAITING
+		return signalRange{39, 39}, maxSignal
+	case "illumos", "solaris": // SIGCANCEL
+		return signalRange{36, 36}, maxSignal
+	}
+	return signalRange{}, maxSignal
 }
