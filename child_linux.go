@@ -1,9 +1,11 @@
 package ev
 
 import (
+	"errors"
 	"os"
 	"sync"
 	"syscall"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -28,7 +30,7 @@ import (
 type process struct {
 	pid   int
 	trace bool
-	file  *os.File // nil where the system refuses pidfds: then SIGCHLD tells of all
+	file  *os.File // nil where pidfds are refused: then SIGCHLD tells of all
 	conn  syscall.RawConn
 	quit  chan struct{}
 	once  sync.Once
@@ -46,8 +48,9 @@ func openProcess(pid int, trace bool) (*process, error) {
 	return p, nil
 }
 
-// openFile leaves file nil on Linux before 5.4, and where a seccomp filter knows
-// nothing newer.
+// openFile leaves file nil on Linux before 5.4, where a seccomp filter knows
+// nothing newer, and where the runtime's poller refuses the pidfd: then nobody
+// would ever be woken by it. (A pidfd with SIGCHLD would not do: edge 2 has none.)
 func (p *process) openFile() error {
 	fd, err := unix.PidfdOpen(p.pid, 0)
 	if err == unix.ENOSYS || err == unix.EPERM {
@@ -59,15 +62,26 @@ func (p *process) openFile() error {
 	if _, _, err := waitid(unix.P_PIDFD, fd, unix.WEXITED|unix.WNOWAIT); err == unix.EINVAL {
 		return unix.Close(fd)
 	}
-	err = unix.SetNonblock(fd, true) // or os.NewFile would not have it polled
-	p.file = os.NewFile(uintptr(fd), "pidfd")
-	if err == nil {
-		p.conn, err = p.file.SyscallConn()
-	}
+	file, conn, err := pollable(fd)
 	if err != nil {
-		p.close()
+		return file.Close()
 	}
-	return err
+	p.file, p.conn = file, conn
+	return nil
+}
+
+// pollable gives a descriptor to the runtime's poller. The file is the caller's to
+// close even if there is an error.
+func pollable(fd int) (*os.File, syscall.RawConn, error) {
+	nonblock := unix.SetNonblock(fd, true) // or os.NewFile would not have it polled
+	file := os.NewFile(uintptr(fd), "pidfd")
+	// os.NewFile keeps quiet when the poller refuses a descriptor; a deadline is
+	// refused then too.
+	if err := errors.Join(nonblock, file.SetReadDeadline(time.Time{})); err != nil {
+		return file, nil, err
+	}
+	conn, err := file.SyscallConn()
+	return file, conn, err
 }
 
 func (p *process) isChild() (err error) {
