@@ -108,16 +108,13 @@ func (c *Child) Start() error {
 		return nil
 	}
 	p, err := c.open()
-	if err != nil && !c.loop.isClosed() {
-		return fmt.Errorf("ev: Child.Start: pid %d: %w", c.pid, err)
-	}
 	if err != nil {
-		return ErrClosed // by another goroutine, meanwhile
+		return fmt.Errorf("ev: Child.Start: pid %d: %w", c.pid, err)
 	}
 	c.raise()
 	if !c.begin() {
 		p.close()
-		return ErrClosed
+		return ErrClosed // by another goroutine, meanwhile
 	}
 	c.loop.requests.activate(&c.request)
 	c.changes = &changes{to: weak.Make(c)}

@@ -264,25 +264,28 @@ func collectGarbage() {
 	}
 }
 
+// Close may come between any two steps of Start: the goroutines are let loose.
 func TestASignalStartedWhileTheLoopIsClosedIsActiveOrSaysErrClosed(t *testing.T) {
 	for range 2000 {
 		l := newLoopUnbound(t)
-		started := ev.NewAsync(l, func(*ev.Async) {
-			closing := make(chan struct{})
-			go func() { close(closing); _ = l.Close() }()
-			<-closing
-			for err := error(nil); err == nil; {
-				s := ev.NewSignal(l, syscall.SIGUSR1, func(*ev.Signal) {})
-				if err = s.Start(); err != nil {
-					assert.Equal(t, ev.ErrClosed, err)
+		closes := ev.NewAsync(l, func(*ev.Async) {
+			counter(t, l, syscall.SIGUSR1) // makes the others' Start and Stop short
+			s := ev.NewSignal(l, syscall.SIGUSR1, func(*ev.Signal) {})
+			go func() { _ = l.Close() }()
+			err := s.Start()
+			for n := 0; err == nil && s.Active(); err = s.Start() {
+				s.Stop()
+				if n++; n%1000 == 0 {
+					runtime.Gosched()
 				}
-				assert.Equal(t, err == nil, s.Active())
 			}
-			s := ev.NewSignal(l, syscall.SIGKILL, func(*ev.Signal) {})
+			assert.Equal(t, ev.ErrClosed, err, "it is not active")
+			assert.False(t, s.Active())
+			s = ev.NewSignal(l, syscall.SIGKILL, func(*ev.Signal) {})
 			assert.Equal(t, ev.ErrClosed, s.Start(), "whatever else is wrong")
 		})
-		started.Start()
-		started.Send()
+		closes.Start()
+		closes.Send()
 		require.ErrorIs(t, l.Run(t.Context()), ev.ErrClosed)
 	}
 }

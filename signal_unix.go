@@ -34,9 +34,9 @@ func undelivered(n syscall.Signal) string {
 	}
 	switch reserved, last := signalsOf(runtime.GOOS); {
 	case n > last: // note d
-		return "is none that the Go runtime delivers on " + runtime.GOOS
+		return "is not delivered by the Go runtime on " + runtime.GOOS
 	case n >= reserved.from && n <= reserved.to: // note a
-		return "is reserved for the threads of the C library, and the Go runtime does not deliver it"
+		return "belongs to the C library's threads, and is not delivered by the Go runtime"
 	}
 	return ""
 }
