@@ -3,8 +3,10 @@ package ev
 import (
 	"os"
 	"os/exec"
+	"os/signal"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -110,4 +112,37 @@ func TestTheKernelIsAskedForTheStatusOfAReapedProcess(t *testing.T) {
 	status, ok = statusOfReaped(-1)
 	assert.True(t, ok)
 	assert.Equal(t, unknownStatus, status)
+}
+
+func TestWithoutAPidfdAChildWatchedAfterIgnoreOrResetIsReportedAndSoAreTheEarlierOnes(t *testing.T) {
+	defer func() { // a Reset would leave an ignored signal ignored
+		ch := make(chan os.Signal, 1)
+		signal.Notify(ch, syscall.SIGCHLD)
+		signal.Stop(ch)
+	}()
+	for name, interfere := range map[string]func(...os.Signal){"Ignore": signal.Ignore, "Reset": signal.Reset} {
+		early, late := sleeper(t), sleeper(t)
+		var watched []*process
+		report, _, exits := recorded()
+		watch := func(cmd *exec.Cmd) {
+			p := withoutPidfd(t, cmd.Process.Pid, false)
+			p.watch(report)
+			watched = append(watched, p)
+		}
+		watch(early)
+		interfere(syscall.SIGCHLD)
+		watch(late)
+		for _, cmd := range []*exec.Cmd{late, early} {
+			require.NoError(t, cmd.Process.Kill())
+			select {
+			case status := <-exits:
+				assert.Equal(t, syscall.SIGKILL, status.Signal(), name)
+			case <-time.After(20 * time.Second):
+				require.FailNow(t, "an exit was not reported", name)
+			}
+		}
+		for _, p := range watched {
+			<-p.quit
+		}
+	}
 }

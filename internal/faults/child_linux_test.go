@@ -2,8 +2,10 @@ package faults
 
 import (
 	"os/exec"
+	"runtime"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -113,4 +115,24 @@ func TestAChildIsRefusedWhereNeitherItsPidfdNorItsNumberServes(t *testing.T) {
 		assert.False(t, c.Active())
 		assert.Equal(t, before, open(t))
 	})
+}
+
+func TestDroppedLoopsWithChildsThatNeedSIGCHLDAreCollected(t *testing.T) {
+	if !alone(t) {
+		return
+	}
+	cmd := stopped(t)
+	refuse(t, unix.EPERM, unix.SYS_PIDFD_OPEN)
+	before := runtime.NumGoroutine()
+	for range 100 {
+		l, err := ev.New() // never closed
+		require.NoError(t, err)
+		c, _ := statuses(l, cmd)
+		require.NoError(t, c.Start())
+	}
+	for end := time.Now().Add(patience); runtime.NumGoroutine() > before && time.Now().Before(end); {
+		runtime.GC()
+		time.Sleep(time.Millisecond)
+	}
+	assert.LessOrEqual(t, runtime.NumGoroutine(), before)
 }
