@@ -25,6 +25,25 @@ import (
 // A Child runs at MaxPriority, so that an exit is known before its consequences,
 // such as the end of a pipe: Start sets that, whatever the priority was.
 //
+// # Wait in the callback
+//
+// The process has exited, so os.Process.Wait does not block. exec.Cmd.Wait can:
+// for a Stdin, Stdout or Stderr that is neither nil nor an *os.File it also waits
+// until its goroutines have copied everything, and a grandchild that has inherited
+// the pipe can make that last. Give the Cmd files, bound the wait by its WaitDelay,
+// or let Go call Wait on another goroutine.
+//
+// The callback can come before the last output of the process was read. Cmd.Wait
+// closes the pipes of StdoutPipe and StderrPipe, and what was not read is lost.
+// Use os.Pipe, which stays open.
+//
+// # signal.Ignore and signal.Reset
+//
+// Where a Child learns of changes by SIGCHLD, these two, of SIGCHLD, end that, until
+// the next Start of such a Child or of a Signal for SIGCHLD, on any loop. SIGCHLD is
+// needed for all changes on macOS and the BSDs and where the system or the Go
+// runtime's poller refuses a pidfd, otherwise for stops and continues only.
+//
 // Child exists on Linux, macOS and the BSDs; Trace on Linux only.
 type Child struct {
 	_ noCopy
@@ -88,13 +107,17 @@ func (c *Child) Status() syscall.WaitStatus {
 	return c.status
 }
 
-// Start begins to watch. It fails with an error that wraps syscall.ESRCH when
-// there is no such process, which is also the case when it was waited for
-// already; syscall.ECHILD when it is not a child of this process, whose exit the
-// system does not tell us of (macOS and the BSDs do not refuse it, and the callback
-// never comes); syscall.EINVAL when the number is not positive; errors.ErrUnsupported
-// where there is no Child or no Trace; and ErrClosed on a closed loop. It has no
-// effect on an active watcher.
+// Start begins to watch. It has no effect on an active watcher. It fails with
+// ErrClosed on a closed loop, and with an error that wraps
+//
+//   - syscall.ESRCH when there is no such process, which is also the case when it
+//     was waited for already;
+//   - syscall.ECHILD when the process is not a child of this one. On Linux an IO can
+//     watch a pidfd of it (unix.PidfdOpen): that is readable after the exit, and has
+//     no status. macOS and the BSDs do not refuse it, and the callback never comes;
+//   - syscall.EINVAL when the number is not positive;
+//   - syscall.EMFILE, ENFILE or ENOMEM when there is no room for its descriptor;
+//   - errors.ErrUnsupported where there is no Child or no Trace.
 //
 // An active watcher costs a goroutine and, until the process has exited, a
 // descriptor, but no OS thread. It cannot be used in a testing/synctest bubble:

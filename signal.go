@@ -15,26 +15,25 @@ import (
 //
 // # After the last Stop
 //
-// When the last watcher of a signal stops, the signal's previous action is
-// restored. A signal that was ignored, as signal.Ignored reports, before the first
-// Start or before a later one is ignored again; this ends what others have asked
-// of signal.Notify meanwhile. Otherwise os/signal decides: SIGINT ends the process
-// again, as every signal does that ended it before. SIGTSTP, SIGTTIN and SIGTTOU
-// are the exception. They do not suspend the process again, since the Go runtime
-// keeps its handler for them, and neither signal.Stop nor signal.Reset brings the
-// system's action back. A callback that shall suspend the process sends it SIGSTOP.
+// When the last watcher of a signal stops, the signal does again what it did
+// before the first Start. If signal.Ignored was true then, or before a later Start,
+// the signal is ignored again, which ends what others have asked of signal.Notify
+// meanwhile.
+//
+// SIGTSTP, SIGTTIN and SIGTTOU are exceptions: they do not suspend the process
+// again. The Go runtime keeps its handler for them, and signal.Reset does not change
+// that. To suspend the process, a callback sends it SIGSTOP.
 //
 // # signal.Ignore and signal.Reset
 //
-// These two end every subscription to the signal, those of active watchers
-// included: the watchers stay active and are not called, except by FeedSignal. The
-// next Start of any watcher of that signal, on any loop, subscribes all of them
-// again. For SIGCHLD a Child that needs it counts as a watcher.
+// A call of either by anybody ends every subscription to the signal. Active
+// watchers stay active, but only FeedSignal makes them be called. The next Start of
+// a watcher of the signal, on any loop, renews the subscriptions of all.
 //
 // # Faults
 //
-// SIGSEGV, SIGBUS and SIGFPE are called back when a process sends them. A fault of
-// the program itself is a panic, as ever.
+// SIGSEGV, SIGBUS and SIGFPE are called back when a process has sent them. A fault
+// of the program itself is a panic instead.
 type Signal struct {
 	_ noCopy
 	request
