@@ -59,8 +59,9 @@ func (s *Signal) Signal() os.Signal { return s.sig }
 // error that says why for a signal that never comes: one that does not exist
 // (wraps syscall.EINVAL on Unix), that cannot be caught (SIGKILL, SIGSTOP), that the
 // Go runtime uses itself (SIGURG, SIGPROF), or that os/signal does not deliver (32,
-// 33 and 34 on Linux, with and without cgo: the C libraries use them). It has no
-// effect on an active watcher.
+// 33 and 34 on Linux, with and without cgo: the C libraries use them). On Windows,
+// where only SIGINT and SIGTERM come, the others are not refused. Start has no effect
+// on an active watcher.
 //
 // Start uses os/signal, whose goroutine is started by the first use in the
 // process and never ends: in a testing/synctest bubble, see that
