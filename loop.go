@@ -68,6 +68,7 @@ type Loop struct {
 	ioInterval      time.Duration
 	timeoutInterval time.Duration
 	data            any
+	kept            map[any]any     // what a kind keeps for all its watchers; see keep
 	ctx             context.Context // of the innermost Run
 
 	_ [64]byte // what senders write stays off the cache lines above

@@ -3,8 +3,9 @@
 package ev
 
 import (
+	"cmp"
 	"os"
-	"path/filepath"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -31,9 +32,15 @@ import (
 //	e. On macOS a descriptor keeps its volume from being unmounted, but for one
 //	   opened with O_EVTONLY [open(2)].
 type statNotice struct {
-	kq   int
-	stop func() // of watchFD; nil when there are no notices
-	fds  []int  // what kq has a filter for
+	vnodes *vnodes
+	opened *resource // vnodes
+	stop   func()    // of watchFD; nil when there are no notices
+}
+
+// vnodes is a kqueue, and the descriptors that it has a filter for.
+type vnodes struct {
+	kq  int
+	fds []int
 }
 
 const statNotes = unix.NOTE_DELETE | unix.NOTE_WRITE | unix.NOTE_EXTEND | unix.NOTE_ATTRIB |
@@ -44,12 +51,14 @@ func (sn *statNotice) open(s *Stat) {
 	if err != nil {
 		return
 	}
+	v := &vnodes{kq: kq}
+	opened := s.loop.resources.add(v.close)
 	stop, err := s.loop.watchFD(kq, Read, func(Events) { sn.noticed(s) })
 	if err != nil {
-		_ = unix.Close(kq)
+		opened.release()
 		return
 	}
-	sn.kq, sn.stop = kq, stop
+	sn.vnodes, sn.opened, sn.stop = v, opened, stop
 }
 
 // watch puts in the file that the path names now. It reports false: polling goes
@@ -58,16 +67,18 @@ func (sn *statNotice) watch(s *Stat) bool {
 	if sn.stop == nil {
 		return false
 	}
-	sn.forget()
-	sn.add(filepath.Dir(s.path))
+	v := sn.vnodes
+	v.forget()
+	name := strings.LastIndexByte(strings.TrimRight(s.at, "/"), '/') + 1
+	v.add(cmp.Or(s.at[:name], "/")) // not filepath.Dir, to which "link/.." is nothing
 	// Opening a device or a FIFO could do something.
-	if info, err := os.Lstat(s.path); err == nil && (info.Mode().IsRegular() || info.IsDir()) {
-		sn.add(s.path)
+	if info, err := os.Lstat(s.at); err == nil && (info.Mode().IsRegular() || info.IsDir()) {
+		v.add(s.at)
 	}
 	return false
 }
 
-func (sn *statNotice) add(path string) {
+func (v *vnodes) add(path string) {
 	mode := unix.O_RDONLY | unix.O_NONBLOCK | unix.O_CLOEXEC
 	if onDarwin {
 		mode |= 0x8000 // O_EVTONLY (note e)
@@ -79,18 +90,18 @@ func (sn *statNotice) add(path string) {
 	var e kevent
 	unix.SetKevent(&e, fd, unix.EVFILT_VNODE, unix.EV_ADD|unix.EV_CLEAR)
 	e.Fflags = statNotes
-	if register(sn.kq, e) != nil {
+	if register(v.kq, e) != nil {
 		_ = unix.Close(fd)
 		return
 	}
-	sn.fds = append(sn.fds, fd)
+	v.fds = append(v.fds, fd)
 }
 
 // noticed looks before and after it watches anew: what changes between the two is
 // seen by one of them.
 func (sn *statNotice) noticed(s *Stat) {
 	var events [8]kevent
-	for pollEvents(sn.kq, events[:]) == len(events) {
+	for pollEvents(sn.vnodes.kq, events[:]) == len(events) {
 	}
 	if s.look() {
 		s.watch()
@@ -99,11 +110,16 @@ func (sn *statNotice) noticed(s *Stat) {
 }
 
 // forget closes the descriptors, which takes their filters out.
-func (sn *statNotice) forget() {
-	for _, fd := range sn.fds {
+func (v *vnodes) forget() {
+	for _, fd := range v.fds {
 		_ = unix.Close(fd)
 	}
-	sn.fds = sn.fds[:0]
+	v.fds = v.fds[:0]
+}
+
+func (v *vnodes) close() {
+	v.forget()
+	_ = unix.Close(v.kq)
 }
 
 func (sn *statNotice) close(*Stat) {
@@ -112,8 +128,7 @@ func (sn *statNotice) close(*Stat) {
 	}
 	sn.stop()
 	sn.stop = nil
-	sn.forget()
-	_ = unix.Close(sn.kq)
+	sn.opened.release()
 }
 
-func (*statNotice) incomplete() bool { return false }
+func (*statNotice) retry() bool { return false }

@@ -4,12 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/binary"
-	"errors"
-	"os"
-	"path/filepath"
 	"slices"
-	"strings"
-	"sync"
 
 	"golang.org/x/sys/unix"
 )
@@ -33,27 +28,30 @@ import (
 //	d. Whoever adds a watch and then looks misses nothing. So a directory is watched
 //	   before its entry is looked up, from the root on, and lstat comes last: what
 //	   changes meanwhile is an event.
-//	e. Reading a file is an event only for those who ask; nobody does here, or the
+//	e. A file that has another hard link changes when that is made, renamed or
+//	   removed, and no directory on the way tells. The inode tells of all three.
+//	f. A directory's watch tells what happens to the inodes of its entries, too. So
+//	   what is asked of it wakes the loop for each of these; see endsMask.
+//	g. Mounts are not its business; see watchMounts.
+//	h. Reading a file is an event only for those who ask; nobody does here, or the
 //	   callback that reads the file would be called for ever.
 
 // inotify is a loop's inotify descriptor: made with the first Stat, closed with
-// the last.
+// the last. The loop keeps it, under inotifyKey.
 type inotify struct {
+	loop    *Loop
 	fd      int
-	stop    func() // of watchFD
-	opened  uint64
+	opened  *resource // fd
+	stop    func()    // of watchFD
+	mounts  func()    // stop of watchMounts; nil: the mount table is not watched
+	orders  uint64
 	stats   statSet
 	watches map[int32]*watched
 	dirty   []*Stat
 	buf     [16 << 10]byte // for at least one event with the longest name
 }
 
-// inotifies has the loops' inotify descriptors. They are not in Loop, which knows
-// no kind of watcher.
-var inotifies = struct {
-	mu sync.Mutex
-	of map[*Loop]*inotify
-}{of: make(map[*Loop]*inotify)}
+type inotifyKey struct{}
 
 // statNotice is what one Stat watches by inotify.
 type statNotice struct {
@@ -61,6 +59,7 @@ type statNotice struct {
 	order   uint64   // among its Stats
 	clues   []clue
 	failed  bool // not all could be watched
+	blind   bool // the mount table was not watched
 	dirty   bool // it is in inotify.dirty
 	stirred bool // one of the events tells of a move
 }
@@ -80,13 +79,6 @@ type clue struct {
 	name  string
 }
 
-const (
-	entryMask = unix.IN_CREATE | unix.IN_DELETE | unix.IN_MOVED_FROM | unix.IN_MOVED_TO
-	wayMask   = entryMask | unix.IN_ATTRIB // who may pass has changed, perhaps
-	endsMask  = wayMask | unix.IN_MODIFY
-	goneMask  = unix.IN_IGNORED | unix.IN_UNMOUNT // they come unasked
-)
-
 // open joins the loop's inotify. A failure (EMFILE: 128 per user are usual) means
 // to poll.
 func (sn *statNotice) open(s *Stat) {
@@ -94,18 +86,16 @@ func (sn *statNotice) open(s *Stat) {
 	if l.backend == BackendChan {
 		return
 	}
-	inotifies.mu.Lock()
-	in := inotifies.of[l]
-	inotifies.mu.Unlock()
+	in, _ := l.kept[inotifyKey{}].(*inotify)
 	if in == nil {
 		var err error
 		if in, err = newInotify(l); err != nil {
 			return
 		}
 	}
-	in.opened++
+	in.orders++
 	in.stats[s] = struct{}{}
-	sn.in, sn.order = in, in.opened
+	sn.in, sn.order = in, in.orders
 }
 
 func newInotify(l *Loop) (*inotify, error) {
@@ -113,14 +103,14 @@ func newInotify(l *Loop) (*inotify, error) {
 	if err != nil {
 		return nil, err
 	}
-	in := &inotify{fd: fd, stats: make(statSet), watches: make(map[int32]*watched)}
+	in := &inotify{loop: l, fd: fd, stats: make(statSet), watches: make(map[int32]*watched)}
+	in.opened = l.resources.add(func() { _ = unix.Close(fd) })
 	if in.stop, err = l.watchFD(fd, Read, in.read); err != nil {
-		_ = unix.Close(fd)
+		in.opened.release()
 		return nil, err
 	}
-	inotifies.mu.Lock()
-	defer inotifies.mu.Unlock()
-	inotifies.of[l] = in
+	in.watchMounts()
+	l.keep(inotifyKey{}, in)
 	return in, nil
 }
 
@@ -132,17 +122,49 @@ func (sn *statNotice) close(s *Stat) {
 	in.release(s)
 	delete(in.stats, s)
 	*sn = statNotice{clues: sn.clues}
-	if len(in.stats) > 0 {
-		return
+	if len(in.stats) == 0 {
+		in.close()
 	}
-	in.stop()
-	_ = unix.Close(in.fd)
-	inotifies.mu.Lock()
-	defer inotifies.mu.Unlock()
-	delete(inotifies.of, s.loop)
 }
 
-func (sn *statNotice) incomplete() bool { return sn.failed }
+func (in *inotify) close() {
+	in.stop()
+	in.opened.release()
+	if in.mounts != nil {
+		in.mounts()
+	}
+	in.loop.drop(inotifyKey{})
+}
+
+// watchMounts has the mount table watched if it is not. It reports whether it is.
+func (in *inotify) watchMounts() bool {
+	if in.mounts == nil {
+		stop, err := in.loop.watchMounts(in.remounted)
+		if err != nil {
+			return false
+		}
+		in.mounts = stop
+	}
+	return true
+}
+
+// remounted is called when the mount table has changed. No inode tells of that, so
+// every Stat watches its path anew: it may lead through other inodes, although
+// it names nothing before and after.
+func (in *inotify) remounted(got Events) {
+	if got == Error {
+		in.mounts()
+		in.mounts = nil // the Stats poll, and try again when they do
+	}
+	in.markAll(in.stats, true)
+	in.lookAgain()
+}
+
+// retry opens the mount table before watch walks the path, as a directory is
+// watched before its entry is looked up (note d).
+func (sn *statNotice) retry() bool {
+	return sn.failed || sn.blind && sn.in.watchMounts()
+}
 
 // watch starts from nothing, so that masks do not grow for ever (note c). What
 // happens before the new watches are there, the look that follows sees.
@@ -151,9 +173,9 @@ func (sn *statNotice) watch(s *Stat) bool {
 		return false
 	}
 	sn.in.release(s)
-	local, err := sn.in.walk(s)
-	sn.failed = err != nil
-	return local && err == nil
+	told, err := sn.in.walk(s)
+	sn.failed, sn.blind = err != nil, sn.in.mounts == nil
+	return told && !sn.failed && !sn.blind
 }
 
 func (in *inotify) release(s *Stat) {
@@ -192,75 +214,9 @@ func (w *watched) remove(s *Stat, name string) {
 	}
 }
 
-// maxLinks is how many symbolic links the kernel follows in a path.
-const maxLinks = 40
-
-// walk watches everything that the meaning of the path depends on, as the kernel
-// would resolve it. It reports whether all of it is on local file systems, and
-// fails when something cannot be watched.
-func (in *inotify) walk(s *Stat) (local bool, err error) {
-	at, names := split(".", s.path)
-	if strings.HasSuffix(s.path, "/") {
-		names = append(names, ".") // a link is followed then
-	}
-	local = true
-	for links := 0; len(names) > 0; {
-		name, next := names[0], strings.TrimSuffix(at, "/")+"/"+names[0]
-		if err := in.add(s, at, name); err != nil {
-			return local, unlessGone(err)
-		}
-		local = local && isLocal(at)
-		if len(names) == 1 {
-			at = next
-			break
-		}
-		to, err := os.Readlink(next)
-		switch {
-		case err == nil && links == maxLinks:
-			return local, nil
-		case err == nil:
-			links++
-			var more []string
-			at, more = split(at, to)
-			names = append(more, names[1:]...)
-		case errors.Is(err, unix.EINVAL): // not a link
-			at, names = next, names[1:]
-		default:
-			return local, unlessGone(err)
-		}
-	}
-	if err := in.add(s, at, ""); err != nil {
-		return local, unlessGone(err)
-	}
-	return local && isLocal(at), nil
-}
-
-// unlessGone takes it for an answer that something does not exist, or that a file
-// is where a directory should be. The directory before it is watched: when it
-// comes, or if it went just now, there is an event.
-func unlessGone(err error) error {
-	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR) {
-		return nil
-	}
-	return err
-}
-
-// split takes a path that is relative to dir apart: where it begins, and the
-// names that follow.
-func split(dir, path string) (at string, names []string) {
-	if filepath.IsAbs(path) {
-		dir = "/"
-	}
-	return dir, strings.FieldsFunc(path, func(r rune) bool { return r == '/' })
-}
-
 // add watches one inode for a Stat: a directory for the entry of that name, or
 // what the path ends at for all that happens to it.
-func (in *inotify) add(s *Stat, path, name string) error {
-	mask := uint32(wayMask)
-	if name == "" {
-		mask = endsMask
-	}
+func (in *inotify) add(s *Stat, path, name string, mask uint32) error {
 	for {
 		n, err := unix.InotifyAddWatch(in.fd, path, mask|unix.IN_DONT_FOLLOW|unix.IN_MASK_ADD)
 		if err == unix.EINTR {
@@ -281,33 +237,6 @@ func (in *inotify) add(s *Stat, path, name string) error {
 	}
 }
 
-// isLocal reports whether the kernel knows of all that happens on the file system
-// of path. One that is not in the list may be a remote one, or make up its
-// contents as it is read.
-func isLocal(path string) bool {
-	var st unix.Statfs_t
-	if err := unix.Statfs(path, &st); err != nil {
-		return false
-	}
-	switch uint32(st.Type) {
-	case unix.EXT4_SUPER_MAGIC, unix.XFS_SUPER_MAGIC, unix.BTRFS_SUPER_MAGIC, unix.F2FS_SUPER_MAGIC,
-		unix.TMPFS_MAGIC, unix.RAMFS_MAGIC, unix.OVERLAYFS_SUPER_MAGIC, unix.MSDOS_SUPER_MAGIC,
-		unix.EXFAT_SUPER_MAGIC, unix.REISERFS_SUPER_MAGIC, unix.NILFS_SUPER_MAGIC, unix.SQUASHFS_MAGIC,
-		unix.ISOFS_SUPER_MAGIC, unix.EROFS_SUPER_MAGIC_V1, unix.UDF_SUPER_MAGIC, unix.JFFS2_SUPER_MAGIC,
-		jfsMagic, ntfsMagic, zfsMagic, bcachefsMagic:
-		return true
-	}
-	return false
-}
-
-// Those that golang.org/x/sys/unix does not have.
-const (
-	jfsMagic      = 0x3153464a
-	ntfsMagic     = 0x7366746e // ntfs3, the kernel's own
-	zfsMagic      = 0x2fc12fc1
-	bcachefsMagic = 0xca451a4e
-)
-
 // read is called in the poll phase. It reads once: if there is more, the
 // descriptor stays readable.
 func (in *inotify) read(got Events) {
@@ -317,6 +246,11 @@ func (in *inotify) read(got Events) {
 		return
 	}
 	in.parse(in.buf[:max(n, 0)])
+	in.lookAgain()
+}
+
+// lookAgain has the Stats look that are dirty.
+func (in *inotify) lookAgain() {
 	// The order is that of the starts: a map's would be another each time.
 	slices.SortFunc(in.dirty, func(a, b *Stat) int { return cmp.Compare(a.notice.order, b.notice.order) })
 	for _, s := range in.dirty {
@@ -380,6 +314,8 @@ func (in *inotify) tell(watch int32, mask uint32, name string) {
 	case mask&entryMask != 0:
 		in.markAll(w.through[name], true)
 		in.markAll(w.ends, false)
+	default: // IN_ATTRIB: the entry's inode may be a directory that is not asked itself
+		in.markAll(w.through[name], false)
 	}
 	if mask&unix.IN_IGNORED != 0 {
 		delete(in.watches, watch)

@@ -8,4 +8,4 @@ type statNotice struct{}
 func (statNotice) open(*Stat)       {}
 func (statNotice) watch(*Stat) bool { return false }
 func (statNotice) close(*Stat)      {}
-func (statNotice) incomplete() bool { return false }
+func (statNotice) retry() bool      { return false }
