@@ -29,12 +29,15 @@ type statLog struct {
 	changes []string
 }
 
+// kernelTells reports whether the kernel tells BackendEpoll of changes.
+var kernelTells = func() bool { return false }
+
 // watchPath starts a Stat. Where the kernel tells of changes it must do without
 // polling: an hour is longer than any test waits.
 func watchPath(t testing.TB, l *ev.Loop, path string, opts ...ev.Option) *statLog {
 	t.Helper()
 	interval := time.Nanosecond // raised to the shortest
-	if l.Backend() == ev.BackendEpoll {
+	if l.Backend() == ev.BackendEpoll && kernelTells() {
 		interval = time.Hour
 	}
 	log := &statLog{}
@@ -229,6 +232,108 @@ func TestStatOfARelativePath(t *testing.T) {
 		writeFile(t, "file", "x")
 		file.sees(t, "nothing -> 1 bytes")
 		dot.sees(t, "dir -> dir")
+	})
+}
+
+func TestStatOfARelativePathStaysThatFile(t *testing.T) {
+	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
+		top, elsewhere := t.TempDir(), t.TempDir()
+		require.NoError(t, os.Mkdir(filepath.Join(top, "sub"), 0o700))
+		t.Chdir(filepath.Join(top, "sub"))
+		logs := map[string]*statLog{}
+		for _, path := range []string{"file", "./file", "../sub/file", "missing/../file"} {
+			log := watchPath(t, l, path)
+			assert.Equal(t, path, log.Path())
+			logs[path] = log
+		}
+		t.Chdir(elsewhere)
+		require.NoError(t, os.Mkdir(filepath.Join(elsewhere, "missing"), 0o700))
+		writeFile(t, "file", "not this one")
+		writeFile(t, filepath.Join(top, "sub", "file"), "x")
+		for path, log := range logs {
+			if path == "missing/../file" {
+				continue
+			}
+			log.sees(t, "nothing -> 1 bytes")
+			writeFile(t, "file", "not this one either")
+			require.NoError(t, log.Stat.Stat())
+			assert.Equal(t, "1 bytes", describe(log.Current()))
+			assert.Equal(t, path, log.Path())
+		}
+		for _, log := range logs {
+			quietly(t, l, log)
+		}
+		if runtime.GOOS != "windows" { // to which it is the same as file
+			require.NoError(t, os.Mkdir(filepath.Join(top, "sub", "missing"), 0o700))
+			logs["missing/../file"].sees(t, "nothing -> 1 bytes")
+		}
+
+		// Started again, it is relative to where the program is now.
+		log := logs["file"]
+		log.Stop()
+		require.NoError(t, log.Stat.Stat())
+		assert.Equal(t, "19 bytes", describe(log.Current()), "while inactive: as lstat of the path")
+		require.NoError(t, log.Start())
+		assert.Equal(t, "19 bytes", describe(log.Current()))
+		writeFile(t, filepath.Join(top, "sub", "file"), "the old one")
+		quietly(t, l, log)
+		writeFile(t, "file", "the new one")
+		log.sees(t, "19 bytes -> 11 bytes")
+	})
+}
+
+// Its parts keep their meaning, as lstat has it.
+func TestStatOfARelativePathThroughLinks(t *testing.T) {
+	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
+		top := t.TempDir()
+		require.NoError(t, os.MkdirAll(filepath.Join(top, "real", "dir"), 0o700))
+		symlink(t, filepath.Join("real", "dir"), filepath.Join(top, "link"))
+		writeFile(t, filepath.Join(top, "real", "file"), "x")
+		t.Chdir(top)
+		if runtime.GOOS != "windows" {
+			up := watchPath(t, l, "link/../file") // real/file
+			assert.Equal(t, "1 bytes", describe(up.Current()))
+			writeFile(t, filepath.Join(top, "real", "file"), "xy")
+			up.sees(t, "1 bytes -> 2 bytes")
+			up.Stop()
+		}
+		link, target := watchPath(t, l, "link"), watchPath(t, l, "link/")
+		assert.Contains(t, describe(link.Current()), "link of ")
+		assert.Equal(t, "dir", describe(target.Current()))
+		link.Stop()
+		target.Stop()
+
+		// The working directory is a directory, not the path by which one went there.
+		t.Chdir(filepath.Join(top, "link"))
+		file := watchPath(t, l, "file")
+		require.NoError(t, os.Mkdir(filepath.Join(top, "other"), 0o700))
+		require.NoError(t, os.Remove(filepath.Join(top, "link")))
+		symlink(t, "other", filepath.Join(top, "link"))
+		writeFile(t, filepath.Join(top, "other", "file"), "other")
+		quietly(t, l, file)
+		writeFile(t, filepath.Join(top, "real", "dir", "file"), "x")
+		file.sees(t, "nothing -> 1 bytes")
+		t.Chdir(top)
+	})
+}
+
+func TestStatOfARelativePathWithoutAWorkingDirectoryFails(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("does not remove it")
+	}
+	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
+		dir := filepath.Join(t.TempDir(), "dir")
+		require.NoError(t, os.Mkdir(dir, 0o700))
+		s := ev.NewStat(l, "file", 0, func(*ev.Stat) {})
+		t.Chdir(dir)
+		require.NoError(t, os.Remove(dir))
+		err := s.Start()
+		assert.ErrorIs(t, err, fs.ErrNotExist)
+		assert.ErrorContains(t, err, "ev: Stat.Start: getwd: ")
+		assert.False(t, s.Active())
+		absolute := watchPath(t, l, dir)
+		require.NoError(t, os.Mkdir(dir, 0o700))
+		absolute.sees(t, "nothing -> dir")
 	})
 }
 
@@ -535,6 +640,53 @@ func TestStatSeesModesAndTimesAndLinks(t *testing.T) {
 	})
 }
 
+// untilTheTimeMoves waits until a change made now has another time than those made
+// before, in the granularity of dir's file system.
+func untilTheTimeMoves(t testing.TB, dir string) {
+	t.Helper()
+	modified := func() time.Time {
+		writeFile(t, filepath.Join(dir, "clock"), "")
+		info, err := os.Lstat(filepath.Join(dir, "clock"))
+		require.NoError(t, err)
+		return info.ModTime()
+	}
+	before := modified()
+	require.Eventually(t, func() bool { return modified().After(before) }, patience, time.Millisecond)
+}
+
+// Nothing happens in the directory of the path: the inode's number of links changes,
+// or only the time of its last change.
+func TestStatSeesWhatHappensToAnotherHardLink(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("has no time of change to speak of")
+	}
+	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
+		here, there := t.TempDir(), t.TempDir()
+		path, other := filepath.Join(here, "file"), filepath.Join(there, "other")
+		writeFile(t, path, "x")
+		log := watchPath(t, l, path)
+		for _, change := range []func(){
+			func() { require.NoError(t, os.Link(path, other)) },
+			func() { rename(t, other, other+".1") },
+			func() { rename(t, other+".1", filepath.Join(here, "moved")) },
+			func() { rename(t, filepath.Join(here, "moved"), other) },
+			func() { require.NoError(t, os.Chmod(other, 0o640)) },
+			func() { require.NoError(t, os.Remove(other)) },
+			func() { require.NoError(t, os.Link(path, other)) },
+			func() { // replaced
+				writeFile(t, other+".2", "another file")
+				rename(t, other+".2", other)
+			},
+		} {
+			untilTheTimeMoves(t, there)
+			change()
+			log.sees(t, "1 bytes -> 1 bytes")
+		}
+		writeFile(t, other, "is nobody's business any more")
+		quietly(t, l, log)
+	})
+}
+
 func TestStatStoppedBeforeItsCallbackIsNotCalled(t *testing.T) { // ST-10
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		path := filepath.Join(t.TempDir(), "file")
@@ -674,6 +826,20 @@ func TestStatOnAClosedLoop(t *testing.T) {
 		assert.Empty(t, log.changes)
 		log.Stop()
 	})
+}
+
+func TestDroppedLoopsFreeWhatTheirStatsHold(t *testing.T) {
+	dir := t.TempDir()
+	for _, backend := range ev.SupportedBackends() {
+		t.Run(backend.String(), func(t *testing.T) {
+			dropLoops(t, 100, func(l *ev.Loop) {
+				for _, path := range []string{dir, filepath.Join(dir, "file")} {
+					require.NoError(t, ev.NewStat(l, path, 0, func(*ev.Stat) {}).Start())
+				}
+				nowait(t, l)
+			}, ev.WithBackend(backend))
+		})
+	}
 }
 
 func TestStatCallbackCanBeReplaced(t *testing.T) {
