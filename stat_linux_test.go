@@ -353,6 +353,28 @@ func appendTo(path string) error {
 	return errors.Join(err, f.Close())
 }
 
+// By these paths no parent tells of the directory, or not by its name.
+func TestStatSeesTheModeOfADirectoryByEveryPath(t *testing.T) {
+	needsInotify(t)
+	dir := filepath.Join(t.TempDir(), "dir")
+	require.NoError(t, os.MkdirAll(filepath.Join(dir, "sub"), 0o700))
+	symlink(t, dir, dir+".link")
+	t.Chdir(dir)
+	l := newLoop(t, ev.WithBackend(ev.BackendEpoll))
+	for _, path := range []string{dir, dir + "/", dir + "/.", dir + "/sub/..", dir + ".link/", dir + ".link/.", ".", "sub/.."} {
+		log := watchPath(t, l, path)
+		for _, mode := range []fs.FileMode{0o750, 0o700} {
+			untilTheTimeMoves(t, dir)
+			nowait(t, l)
+			log.changes = nil
+			require.NoError(t, os.Chmod(dir, mode))
+			log.sees(t, "dir -> dir")
+			assert.Equal(t, mode, log.Current().Mode().Perm(), path)
+		}
+		log.Stop()
+	}
+}
+
 // The Stats of a directory and of what is in it share its watch.
 func TestStatsOfADirectoryAndOfItsFilesAreToldOfTheirOwn(t *testing.T) {
 	needsInotify(t)
