@@ -71,8 +71,8 @@ import (
 // removed or renamed in one of them, and each change of a mode, owner or time
 // there, wakes the loop for some microseconds, though no Stat looks unless the
 // name is on its path. Keep what is watched out of directories that are very busy,
-// such as /tmp. A change of the mount table makes every Stat look, and watch all of
-// its path again: some 20 to 40 microseconds for each.
+// such as /tmp. A change of the mount table makes every Stat look, which takes a
+// few microseconds for each.
 type Stat struct {
 	_          noCopy
 	alarm             // in the heap while there is a need to poll

@@ -66,6 +66,7 @@ type statNotice struct {
 
 // watched is an inode.
 type watched struct {
+	id      inodeID            // what it was found as
 	through map[string]statSet // whose path goes on by the entry of that name
 	ends    statSet            // whose path ends here
 }
@@ -76,7 +77,19 @@ type statSet map[*Stat]struct{}
 // without a name, of the inode that its path ends at.
 type clue struct {
 	watch int32
+	path  string // by which the inode was found
 	name  string
+}
+
+// inodeID is 0 for none.
+type inodeID struct{ dev, ino uint64 }
+
+func inodeAt(path string) inodeID {
+	var st unix.Stat_t
+	if unix.Lstat(path, &st) != nil {
+		return inodeID{}
+	}
+	return inodeID{uint64(st.Dev), st.Ino}
 }
 
 // open joins the loop's inotify. A failure (EMFILE: 128 per user are usual) means
@@ -149,15 +162,35 @@ func (in *inotify) watchMounts() bool {
 }
 
 // remounted is called when the mount table has changed. No inode tells of that, so
-// every Stat watches its path anew: it may lead through other inodes, although
-// it names nothing before and after.
+// every Stat looks. That is not enough: a path may lead through other inodes now
+// although it names nothing before and after. So the directories are compared, each
+// once, since the Stats share them.
 func (in *inotify) remounted(got Events) {
 	if got == Error {
 		in.mounts()
 		in.mounts = nil // the Stats poll, and try again when they do
 	}
-	in.markAll(in.stats, true)
+	now := make(map[string]inodeID)
+	for s := range in.stats {
+		in.mark(s, in.mounts == nil || in.rerouted(s, now))
+	}
 	in.lookAgain()
+}
+
+// rerouted reports whether a path on the way of s leads to another inode than the one
+// that is watched. It completes now, in which are the paths compared before.
+func (in *inotify) rerouted(s *Stat, now map[string]inodeID) bool {
+	for _, c := range s.notice.clues {
+		id, known := now[c.path]
+		if !known {
+			id = inodeAt(c.path)
+			now[c.path] = id
+		}
+		if w := in.watches[c.watch]; w == nil || w.id != id {
+			return true
+		}
+	}
+	return false
 }
 
 // retry opens the mount table before watch walks the path, as a directory is
@@ -217,6 +250,9 @@ func (w *watched) remove(s *Stat, name string) {
 // add watches one inode for a Stat: a directory for the entry of that name, or
 // what the path ends at for all that happens to it.
 func (in *inotify) add(s *Stat, path, name string, mask uint32) error {
+	// Before the watch: if another inode comes between the two, it is the one watched,
+	// with an id that is not its own. Then rerouted is true too often, never too seldom.
+	id := inodeAt(path)
 	for {
 		n, err := unix.InotifyAddWatch(in.fd, path, mask|unix.IN_DONT_FOLLOW|unix.IN_MASK_ADD)
 		if err == unix.EINTR {
@@ -228,11 +264,11 @@ func (in *inotify) add(s *Stat, path, name string, mask uint32) error {
 		watch := int32(n)
 		w := in.watches[watch]
 		if w == nil {
-			w = &watched{through: make(map[string]statSet), ends: make(statSet)}
+			w = &watched{id: id, through: make(map[string]statSet), ends: make(statSet)}
 			in.watches[watch] = w
 		}
 		w.add(s, name)
-		s.notice.clues = append(s.notice.clues, clue{watch, name})
+		s.notice.clues = append(s.notice.clues, clue{watch, path, name})
 		return nil
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -49,7 +50,7 @@ func init() { kernelTells = func() bool { return inotifyFails() == nil } }
 
 // inotifyFails returns why the kernel gives no inotify descriptor, or no watch for
 // one, to this user. Stats poll then.
-func inotifyFails() error {
+var inotifyFails = sync.OnceValue(func() error {
 	fd, err := unix.InotifyInit1(unix.IN_CLOEXEC)
 	if err != nil {
 		return os.NewSyscallError("inotify_init1", err)
@@ -57,7 +58,7 @@ func inotifyFails() error {
 	defer unix.Close(fd)
 	_, err = unix.InotifyAddWatch(fd, "/", unix.IN_CREATE)
 	return os.NewSyscallError("inotify_add_watch", err)
-}
+})
 
 func needsInotify(t *testing.T) {
 	t.Helper()

@@ -15,7 +15,7 @@ const maxLinks = 40
 // would resolve it. It reports whether the kernel tells of all changes there, and
 // fails when something cannot be watched.
 func (in *inotify) walk(s *Stat) (told bool, err error) {
-	dir, at, names := "", "/", split(s.at)
+	at, names := "/", split(s.at)
 	if strings.HasSuffix(s.at, "/") {
 		names = append(names, ".") // a link is followed then
 	}
@@ -27,7 +27,7 @@ func (in *inotify) walk(s *Stat) (told bool, err error) {
 		}
 		told = told && isLocal(at)
 		if len(names) == 1 {
-			dir, at = name, next
+			at = next
 			break
 		}
 		to, err := os.Readlink(next)
@@ -46,7 +46,7 @@ func (in *inotify) walk(s *Stat) (told bool, err error) {
 			return told, unlessGone(err)
 		}
 	}
-	mask, tells, err := endsMask(at, dir)
+	mask, tells, err := endsMask(at)
 	if err == nil {
 		err = in.add(s, at, "", mask)
 	}
@@ -77,8 +77,8 @@ const (
 	goneMask  = unix.IN_IGNORED | unix.IN_UNMOUNT // they come unasked
 )
 
-// endsMask returns what to ask of the inode that the path ends at by name, and
-// whether that tells of all changes.
+// endsMask returns what to ask of the inode that the path ends at, and whether that
+// tells of all changes.
 //
 // A directory reports the same of the files in it, too, so it is asked for as
 // little as possible: not for IN_MODIFY, or the loop would wake for each write to
@@ -87,7 +87,7 @@ const (
 // A device reports the data that is written to it, which need not change its inode
 // (/dev/null is written to all the time). What does change, the times of a terminal
 // for example, makes no event.
-func endsMask(at, name string) (mask uint32, tells bool, err error) {
+func endsMask(at string) (mask uint32, tells bool, err error) {
 	var st unix.Stat_t
 	if err := unix.Lstat(at, &st); err != nil {
 		return 0, false, err
@@ -95,7 +95,7 @@ func endsMask(at, name string) (mask uint32, tells bool, err error) {
 	switch st.Mode & unix.S_IFMT {
 	case unix.S_IFDIR:
 		mask = entryMask | linkMask
-		if !parentTells(at, name) {
+		if !parentTells(at) {
 			mask |= unix.IN_ATTRIB
 		}
 		return mask, true, nil
@@ -105,13 +105,11 @@ func endsMask(at, name string) (mask uint32, tells bool, err error) {
 	return unix.IN_ATTRIB | unix.IN_MODIFY | linkMask, true, nil
 }
 
-// parentTells reports whether what happens to the directory at is an event, with
-// that name, of the directory that it was looked up in. That is not so for the root
-// of a mount, whose parent is in another place, or nowhere.
-func parentTells(at, name string) bool {
-	if name == "." || name == ".." {
-		return false
-	}
+// parentTells reports whether what happens to the directory at is an event, with its
+// name, of the directory that it was looked up in. That is not so for the root of a
+// mount, whose parent is in another place, or nowhere. By the name "." or ".." it was
+// looked up in itself or below, but then it is on the way, and asked for IN_ATTRIB.
+func parentTells(at string) bool {
 	var st unix.Statx_t
 	err := unix.Statx(unix.AT_FDCWD, at, unix.AT_SYMLINK_NOFOLLOW|unix.AT_NO_AUTOMOUNT, 0, &st)
 	known := st.Attributes_mask&unix.STATX_ATTR_MOUNT_ROOT != 0 // since Linux 5.8
