@@ -32,6 +32,7 @@ func TestAnEpollSetOfTheUsersCanBeWatched(t *testing.T) { // IO-07
 }
 
 func TestAnInotifyDescriptorCanBeWatched(t *testing.T) {
+	needsInotify(t)
 	onEveryFDLoop(t, func(t *testing.T, l *ev.Loop) {
 		fd, err := unix.InotifyInit1(unix.IN_NONBLOCK | unix.IN_CLOEXEC)
 		require.NoError(t, err)

@@ -261,6 +261,7 @@ func mountSets(t *testing.T) (tables, sets []int) {
 }
 
 func TestStatsPollForMountsOnceTheTableIsLost(t *testing.T) {
+	needsInotify(t)
 	if !inMountNamespace(t) {
 		return
 	}
@@ -299,6 +300,7 @@ func TestStatsPollForMountsOnceTheTableIsLost(t *testing.T) {
 }
 
 func TestStatPollsForMountsWithoutAMountTable(t *testing.T) {
+	needsInotify(t)
 	if !inMountNamespace(t) {
 		return
 	}
@@ -340,6 +342,7 @@ func TestStatPollsForMountsWithoutAMountTable(t *testing.T) {
 }
 
 func TestAMountElsewhereIsNoChange(t *testing.T) {
+	needsInotify(t)
 	if !inMountNamespace(t) {
 		return
 	}
