@@ -1,0 +1,93 @@
+package ev
+
+import (
+	"slices"
+	"time"
+)
+
+// periodics are the watchers that wait on the wall clock, by their due times
+// since the Unix epoch.
+type periodics struct {
+	alarms
+	unwatch  func()    // the system tells when the clock is set, until this is called
+	failures []failure // to be reported in the next iteration
+}
+
+// maxPark is how long the loop sleeps without a look at the wall clock when
+// something waits on it and the system does not tell that it was set. The
+// number is libev's.
+const maxPark = 59743 * time.Millisecond
+
+// arm puts the alarm of an active watcher in the heap. The first one has the
+// clock watched.
+func (l *Loop) arm(a *alarm, due time.Duration) {
+	l.periodics.add(a, due)
+	if len(l.periodics.heap) == 1 {
+		l.periodics.unwatch, _ = l.watchClock() // without it, parks are short
+	}
+}
+
+func (l *Loop) disarm(a *alarm) {
+	l.periodics.remove(a)
+	if unwatch := l.periodics.unwatch; unwatch != nil && len(l.periodics.heap) == 0 {
+		l.periodics.unwatch = nil
+		unwatch()
+	}
+}
+
+// nextPeriodic returns when the loop must wake for what waits on the wall clock,
+// on the monotonic one.
+func (l *Loop) nextPeriodic() time.Duration {
+	p := &l.periodics
+	switch {
+	case len(p.failures) > 0:
+		return l.mono
+	case len(p.heap) == 0:
+		return never
+	}
+	now, due := l.wallNow(), p.next()
+	if due <= now {
+		return l.mono
+	}
+	until := after(l.mono, after(due, -now))
+	if p.unwatch == nil {
+		until = min(until, l.mono+maxPark)
+	}
+	return until
+}
+
+// timed is a watcher in the heap.
+type timed interface {
+	expire(now time.Duration) // it is due: mark it, and take it on
+	replan(now time.Duration) // the clock shows another time than expected
+}
+
+// expirePeriodics makes every watcher pending that is due by now.
+func (l *Loop) expirePeriodics() {
+	if len(l.periodics.heap) > 0 {
+		l.periodics.expire(l.wallNow())
+	}
+}
+
+func (p *periodics) expire(now time.Duration) {
+	for p.next() <= now {
+		p.heap[0].a.self.(timed).expire(now)
+	}
+}
+
+// replanPeriodics computes all due times anew, those of one-shots aside. Those
+// that were in order stay in order when they tie.
+func (l *Loop) replanPeriodics() {
+	entries := slices.Clone(l.periodics.heap)
+	slices.SortFunc(entries, func(x, y alarmEntry) int {
+		if x.before(y) {
+			return -1
+		}
+		return 1
+	})
+	for _, e := range entries {
+		if e.a.pos != 0 { // a next function may have broken the rules
+			e.a.self.(timed).replan(l.wallNow())
+		}
+	}
+}
