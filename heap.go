@@ -1,13 +1,9 @@
 package ev
 
 import (
-	"math"
 	"slices"
 	"time"
 )
-
-// never is a due time that does not come.
-const never = time.Duration(math.MaxInt64)
 
 // alarm is a watcher that waits for a moment: what Timer shares with the kinds
 // that wait on the wall clock.
@@ -198,12 +194,4 @@ func (h *alarms) least(child int) int {
 func (h *alarms) set(i int, e alarmEntry) {
 	h.heap[i] = e
 	e.a.pos = int32(i + 1)
-}
-
-// after adds without wrapping: a timer of 290 years is far away, not overdue.
-func after(t, d time.Duration) time.Duration {
-	if sum := t + d; d <= 0 || sum > t {
-		return sum
-	}
-	return never
 }

@@ -289,7 +289,7 @@ func (l *Loop) look(always bool) {
 // reports whether there is nothing else to do then.
 func (l *Loop) rest(until time.Duration) bool {
 	l.update()
-	next := l.polled + l.ioInterval
+	next := after(l.polled, l.ioInterval)
 	if next <= l.mono {
 		return true
 	}

@@ -88,13 +88,15 @@ func (t *Timer) Reset() {
 }
 
 // Remaining returns the time until the timer fires, counted from Loop.Now, or
-// for an inactive timer what Start would wait for. It can be a little negative.
+// for an inactive timer what Start would wait for. It is negative when that time
+// has passed. A span too long for a time.Duration, in either direction, is the
+// longest one (292 years).
 func (t *Timer) Remaining() time.Duration {
 	t.own("Remaining")
 	if t.index == 0 {
 		return t.after
 	}
-	return t.loop.timers.due(&t.alarm) - t.loop.mono
+	return since(t.loop.timers.due(&t.alarm), t.loop.mono)
 }
 
 // Repeat returns the span between repetitions; 0 is a one-shot.
@@ -127,7 +129,7 @@ func (t *Timer) call()         { t.fn(t) }
 func (t *Timer) callback() any { return t.fn }
 
 func (t *Timer) halt() {
-	t.after = t.loop.timers.due(&t.alarm) - t.loop.mono
+	t.after = since(t.loop.timers.due(&t.alarm), t.loop.mono)
 	t.loop.timers.remove(&t.alarm)
 }
 
@@ -161,7 +163,7 @@ func (t *Timer) expire(due, now time.Duration) {
 	if t.repeat > 0 {
 		l.timers.add(&t.alarm, max(after(due, t.repeat), now+1))
 	} else {
-		t.after = due - now
+		t.after = since(due, now)
 		l.deactivate(&t.watcher)
 	}
 	l.noteDue(&t.watcher, due)

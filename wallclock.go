@@ -49,9 +49,9 @@ func (l *Loop) nextPeriodic() time.Duration {
 	if due <= now {
 		return l.mono
 	}
-	until := after(l.mono, after(due, -now))
-	if p.unwatch == nil {
-		until = min(until, l.mono+maxPark)
+	until := after(l.mono, since(due, now))
+	if p.unwatch == nil || l.ioInterval > maxPark { // deaf meanwhile to what tells, too
+		until = min(until, after(l.mono, maxPark))
 	}
 	return until
 }

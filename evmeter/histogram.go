@@ -1,6 +1,7 @@
 package evmeter
 
 import (
+	"math"
 	"math/bits"
 	"time"
 )
@@ -37,7 +38,7 @@ func (h *Histogram) add(d time.Duration) {
 	micros := uint64(max(d-1, 0) / time.Microsecond) // those of exactly a bound are within it
 	h.Counts[min(bits.Len64(micros), buckets)]++
 	h.Count++
-	h.Sum += d
+	h.Sum += min(d, math.MaxInt64-h.Sum) // a timer's lag can be centuries: it counts from what it was given
 	h.Max = max(h.Max, d)
 }
 

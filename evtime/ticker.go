@@ -60,8 +60,8 @@ func (t *Ticker) Keep(alive bool) { t.timer.Keep(alive) }
 // tick counts before it arms, and arms before it calls: what comes due during
 // fn is for the next call.
 func (t *Ticker) tick(*ev.Timer) {
-	ticks := int64(time.Since(t.due)/t.period) + 1
-	t.due = t.due.Add(time.Duration(ticks) * t.period)
+	missed := time.Since(t.due) / t.period
+	t.due = t.due.Add(missed * t.period).Add(t.period) // one after the other: the sum of the two may not fit
 	arm(t.timer, t.due)
-	t.fn(t, ticks)
+	t.fn(t, int64(missed)+1)
 }

@@ -1,0 +1,133 @@
+package ev_test
+
+import (
+	"math"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/goevlib/ev"
+)
+
+// Spans near the ends of time.Duration. All programs of them are in FuzzExtremeSpans.
+
+// longAgo are spans that a subtraction of the time passed makes wrap, among them
+// what time.Until says of the zero time.
+var longAgo = []time.Duration{math.MinInt64, math.MinInt64 + 1, time.Until(time.Time{}), math.MinInt64 + time.Duration(time.Millisecond)}
+
+func TestATimerThatWasDueLongAgoStaysSo(t *testing.T) {
+	for _, after := range longAgo {
+		onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
+			fired := 0
+			w := ev.NewTimer(l, after, 0, func(*ev.Timer) { fired++ })
+			for want := 1; want < 5; want++ {
+				w.Start()
+				assert.Negative(t, w.Remaining())
+				time.Sleep(2 * time.Millisecond)
+				nowait(t, l)
+				require.Equal(t, want, fired, "due at once, as it was the first time")
+				assert.Less(t, w.Remaining(), -time.Hour)
+			}
+		})
+	}
+}
+
+func TestATimerThatWasDueLongAgoAndIsStoppedGoesOnSo(t *testing.T) {
+	for _, after := range longAgo {
+		onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
+			fired := 0
+			w := ev.NewTimer(l, after, time.Hour, func(*ev.Timer) { fired++ })
+			w.Start()
+			time.Sleep(2 * time.Millisecond)
+			l.Update()
+			assert.Less(t, w.Remaining(), -time.Hour)
+			w.Stop()
+			assert.Less(t, w.Remaining(), -time.Hour)
+			w.Start()
+			l.Suspend()
+			l.Resume()
+			nowait(t, l)
+			assert.Equal(t, 1, fired)
+			assert.Equal(t, time.Duration(1), w.Remaining(), "as late as that, the next slot is at once")
+			w.Reset()
+			assert.Equal(t, time.Hour, w.Remaining())
+		})
+	}
+}
+
+func TestARepeatOfAllTimeIsNeverAgain(t *testing.T) {
+	for _, repeat := range []time.Duration{math.MaxInt64, math.MaxInt64 - 1} {
+		onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
+			fired := 0
+			w := ev.NewTimer(l, 0, repeat, func(*ev.Timer) { fired++ })
+			w.Start()
+			for range 3 {
+				time.Sleep(time.Millisecond)
+				nowait(t, l)
+				w.Stop()
+				w.Start()
+			}
+			w.Reset()
+			l.Suspend()
+			time.Sleep(time.Millisecond)
+			l.Resume()
+			nowait(t, l)
+			assert.Equal(t, 1, fired)
+			assert.Greater(t, w.Remaining(), repeat-time.Hour)
+		})
+	}
+}
+
+func TestAnIOIntervalOfAllTimeMakesTheLoopLookAtNoDescriptor(t *testing.T) {
+	for _, d := range []time.Duration{math.MaxInt64, math.MaxInt64 - 1, math.MaxInt64 - time.Duration(time.Microsecond)} {
+		onEveryFDLoop(t, func(t *testing.T, l *ev.Loop) {
+			a, b := socketpair(t)
+			reads, sends, ticks := 0, 0, 0
+			startIO(t, l, a, ev.Read, func(*ev.IO, ev.Events) { reads++; drain(t, a) })
+			write(t, b, "x")
+			until(t, l, func() bool { return reads == 1 }) // it has looked, some time after it was made
+			write(t, b, "x")
+			require.NoError(t, l.SetIOInterval(d))
+			async := ev.NewAsync(l, func(*ev.Async) {
+				if sends++; sends == 3 {
+					l.Stop()
+				}
+			})
+			async.Start()
+			ev.NewTimer(l, time.Millisecond, time.Millisecond, func(w *ev.Timer) {
+				if ticks++; ticks == 10 {
+					w.Stop()
+				}
+				if ticks > 7 {
+					async.Send()
+				}
+			}).Start()
+			run(t, l)
+			assert.Equal(t, 10, ticks)
+			assert.Equal(t, 1, reads)
+			require.NoError(t, l.SetIOInterval(0))
+			until(t, l, func() bool { return reads == 2 })
+		})
+	}
+}
+
+func TestATimeoutIntervalOfAllTimeHoldsTimersBackUntilSomethingElseComes(t *testing.T) {
+	for _, d := range []time.Duration{math.MaxInt64, math.MaxInt64 - 1, 1 << 62} {
+		inBubble(t, func(t *testing.T, l *ev.Loop) {
+			require.NoError(t, l.SetTimeoutInterval(d))
+			began := time.Now()
+			fired := false
+			ev.NewTimer(l, time.Second, 0, func(*ev.Timer) {
+				fired = true
+				assert.Equal(t, time.Hour, time.Since(began))
+			}).Start()
+			async := ev.NewAsync(l, func(a *ev.Async) { a.Stop() })
+			async.Start()
+			time.AfterFunc(time.Hour, async.Send)
+			toTheEnd(t, l)
+			assert.True(t, fired)
+		})
+	}
+}
