@@ -2,6 +2,7 @@ package ev_test
 
 import (
 	"context"
+	"log/slog"
 	"math"
 	"os"
 	"os/exec"
@@ -124,7 +125,7 @@ type subject struct {
 }
 
 func (m *machine) open(i int, backend ev.Backend) {
-	var opts []ev.LoopOption
+	opts := []ev.LoopOption{ev.WithLogger(slog.New(slog.DiscardHandler))}
 	if m.tape.IntN(2) == 1 {
 		opts = append(opts, ev.WithPanicHandler(func(_ ev.Watcher, v any, _ []byte) { m.excuse(v) }))
 	}
@@ -473,6 +474,7 @@ func makers() []makeFunc {
 			}}
 		},
 		func(m *machine, l *rig, s *subject, n int, opts ...ev.Option) {
+			opts = append(opts, ev.CatchUp(n%2 == 1))
 			w := ev.NewPeriodic(l.Loop, 0, positive(n), func(*ev.Periodic) { m.called(s) }, opts...)
 			*s = subject{Watcher: w, start: always(w.Start), also: func(n int) {
 				switch d := spans[n/2%len(spans)]; n % 2 {
@@ -494,6 +496,7 @@ func makers() []makeFunc {
 				}
 				return now.Add(spans[n/4%len(spans)])
 			}
+			opts = append(opts, ev.CatchUp(n%3 == 1))
 			w := ev.NewScheduler(l.Loop, next, func(*ev.Scheduler) { m.called(s) }, opts...)
 			*s = subject{Watcher: w, start: always(w.Start), also: func(k int) { n = k; s.stopped = false; w.Reset() }}
 		},

@@ -17,15 +17,28 @@ import (
 // local time, months, cron expressions) use a Scheduler.
 //
 // A Periodic never fires before its moment, as Loop.Now shows it. It calls back
-// at most once per iteration: slots that passed while the loop was busy are not
-// replayed, and neither are those inside a Suspend and Resume, or those that the
-// clock jumped over when it was set forward. Set back, the clock shows some slots
-// again and they fire again. What is not promised is to notice that the clock
-// was set at once: a busy loop looks twice a second; a parked one is told by the
-// kernel on Linux (not on BackendChan), and else wakes to look every minute.
+// at most once per iteration. With an interval of 0 it fires as soon as the clock
+// shows its moment or a later one, whatever made it late.
+//
+// # Missed slots
+//
+//   - The loop was busy, or the process was stopped (SIGSTOP, a debugger), while
+//     slots passed: there is one callback for all of them.
+//   - The wall clock was set forward over slots, the machine slept over them, or
+//     they are inside a Suspend and Resume of the loop: they are skipped. With
+//     CatchUp, there is one callback for all of them.
+//   - The wall clock was set back: the slots that it shows again fire again.
+//
+// A machine that sleeps is a clock that is set forward: on Linux the monotonic
+// clock stands still meanwhile.
+//
+// Not promised is to notice at once that the clock was set or the machine slept.
+// A busy loop looks twice a second. A parked loop is told by the kernel on Linux
+// (not on BackendChan), and wakes to look every minute elsewhere.
 type Periodic struct {
 	_ noCopy
 	alarm
+	catchUp  bool
 	offset   time.Duration
 	interval time.Duration
 	at       time.Time
@@ -80,7 +93,8 @@ func (p *Periodic) Reset() {
 }
 
 // At returns the moment that the watcher waits for; in the callback of one with
-// an interval, that is the next slot already. An inactive one returns what it
+// an interval, that is the next slot already. A slot that is to be caught up with
+// is returned until its callback is pending. An inactive watcher returns what it
 // waited for last, or the zero time if it was never started. A moment that
 // time.Duration cannot count, after the year 2262, does not come.
 func (p *Periodic) At() time.Time {
@@ -158,8 +172,36 @@ func (p *Periodic) expire(now time.Duration) {
 }
 
 func (p *Periodic) replan(now time.Duration) {
-	if p.interval > 0 {
+	if p.interval > 0 && !(p.catchUp && p.overdue(now)) {
 		p.loop.periodics.move(&p.alarm, p.plan(now))
+	}
+}
+
+// CatchUp has a Periodic or a Scheduler call back when the moment that it waits
+// for is jumped over: because the wall clock was set forward, the machine slept,
+// the process was stopped, or the moment is inside a Suspend and Resume of the
+// loop. There is one callback, however many moments were jumped over, and it is
+// made as soon as the loop notices. Without CatchUp, which is the default, the
+// watcher waits for the next moment after the jump, as in libev.
+//
+// It is for work that is overdue when it was missed, such as a daily backup. It
+// makes no difference to a Periodic with an interval of 0, nor when the clock is
+// set back.
+//
+// It is an option of NewPeriodic and NewScheduler. The constructor of any other
+// kind panics.
+func CatchUp(on bool) Option { return catchUpOption(on) }
+
+type catchUpOption bool
+
+func (o catchUpOption) apply(w *watcher) {
+	switch self := w.self.(type) {
+	case *Periodic:
+		self.catchUp = bool(o)
+	case *Scheduler:
+		self.catchUp = bool(o)
+	default:
+		panic("ev: New" + kindOf(w.self) + ": CatchUp is an option of NewPeriodic and NewScheduler")
 	}
 }
 

@@ -194,7 +194,7 @@ func TestAFailureFoundWhenTheClockIsSetDoesNotWaitInThePark(t *testing.T) { // s
 		settable(t, time.Hour, func(l *Loop) {
 			began := time.Now()
 			reports := 0
-			l.onPanic = func(Watcher, any, []byte) { reports++ }
+			l.onPanic = func(w Watcher, _ any, _ []byte) { reports++; w.Stop() }
 			s := NewScheduler(l, func(_ *Scheduler, now time.Time) time.Time {
 				return began.Add(-time.Minute) // right by the old clock
 			}, func(*Scheduler) { t.Error("called") })
@@ -225,7 +225,9 @@ func TestTheDeadlineOfAParkIsConvertedWithoutWrapping(t *testing.T) { // TM-36
 		l.periodics.move(&w.alarm, tc.due)
 		l.periodics.unwatch = func() {}
 		assert.Equal(t, tc.watched, l.nextPeriodic(), "%d", tc.due)
-		l.periodics.unwatch = nil
+		l.ioInterval = maxPark + 1
+		assert.Equal(t, tc.capped, l.nextPeriodic(), "%d: watched, but hardly looked at", tc.due)
+		l.periodics.unwatch, l.ioInterval = nil, 0
 		assert.Equal(t, tc.capped, l.nextPeriodic(), "%d", tc.due)
 	}
 	assert.GreaterOrEqual(t, never-now, farAway>>1) // no deadline that any of us will see

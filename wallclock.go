@@ -10,7 +10,7 @@ import (
 type periodics struct {
 	alarms
 	unwatch  func()    // the system tells when the clock is set, until this is called
-	failures []failure // to be reported in the next iteration
+	failures []failure // of next functions, to be reported in the next iteration
 }
 
 // maxPark is how long the loop sleeps without a look at the wall clock when
@@ -34,6 +34,11 @@ func (l *Loop) disarm(a *alarm) {
 		unwatch()
 	}
 }
+
+// overdue reports whether the clock shows the moment that the alarm is in the heap
+// for, or a later one. Left there, it expires in this iteration or the next, which
+// does not park.
+func (a *alarm) overdue(now time.Duration) bool { return a.loop.periodics.due(a) <= now }
 
 // nextPeriodic returns when the loop must wake for what waits on the wall clock,
 // on the monotonic one.
@@ -75,8 +80,8 @@ func (p *periodics) expire(now time.Duration) {
 	}
 }
 
-// replanPeriodics computes all due times anew, those of one-shots aside. Those
-// that were in order stay in order when they tie.
+// replanPeriodics computes all due times anew, but for those of one-shots and
+// those to be caught up with. Alarms that were in order stay in order when they tie.
 func (l *Loop) replanPeriodics() {
 	entries := slices.Clone(l.periodics.heap)
 	slices.SortFunc(entries, func(x, y alarmEntry) int {

@@ -62,6 +62,47 @@ func TestTheTimerOfTheKernelWakesAParkedLoopToLookAtTheClock(t *testing.T) { // 
 	assert.Less(t, time.Since(began), 20*time.Second)
 }
 
+func TestAParkedLoopCatchesUpWhenTheKernelTells(t *testing.T) {
+	l, err := New(WithBackend(BackendEpoll))
+	require.NoError(t, err)
+	defer l.Close()
+	far := NewPeriodic(l, 0, 1000*time.Hour, func(*Periodic) {})
+	far.Start()
+	fd := clockWatchOf(t)
+	ended := make(chan error, 1)
+	go func() { ended <- l.Run(context.Background()) }()
+	parked := func(times uint64) {
+		require.Eventually(t, func() bool { return l.Stats().Parks >= times && l.Parked() }, 10*time.Second, time.Millisecond)
+	}
+	parked(1)
+	skipped, calls := 0, 0
+	slot := time.Duration(time.Now().UnixNano()) - 5*time.Hour
+	require.NoError(t, l.Post(func() {
+		l.wall = l.wall.Add(-10 * time.Hour)
+		for _, on := range []bool{false, true} {
+			NewPeriodic(l, slot%(1000*time.Hour), 1000*time.Hour, func(*Periodic) {
+				if on {
+					calls++
+				} else {
+					skipped++
+				}
+				l.Stop()
+			}, CatchUp(on)).Start()
+		}
+		assert.Greater(t, l.nextPeriodic(), 4*time.Hour, "no need to wake in between")
+	}))
+	parked(2)
+	require.NoError(t, unix.TimerfdSettime(fd, 0, &unix.ItimerSpec{Value: unix.NsecToTimespec(1)}, nil))
+	select {
+	case err := <-ended:
+		require.NoError(t, err)
+	case <-time.After(20 * time.Second):
+		require.FailNow(t, "the loop did not look")
+	}
+	assert.Equal(t, 1, calls)
+	assert.Zero(t, skipped)
+}
+
 func TestAClockSetJustBeforeItWasWatchedIsNoticed(t *testing.T) { // PD-08
 	l, err := New(WithBackend(BackendEpoll))
 	require.NoError(t, err)

@@ -97,6 +97,14 @@ func beStopped(t *testing.T, mode ev.Wakeup) {
 	})
 	ticker.Start()
 
+	slots := [2]int{} // called back, without and with CatchUp
+	var periodics []ev.Watcher
+	for i := range slots {
+		p := ev.NewPeriodic(l, 0, tick, func(*ev.Periodic) { slots[i]++ }, ev.CatchUp(i == 1))
+		p.Start()
+		periodics = append(periodics, p)
+	}
+
 	var order []int
 	shots := []int{400, 100, 300, 200} // milliseconds; most are due while it is stopped
 	for _, ms := range shots {
@@ -151,10 +159,14 @@ func beStopped(t *testing.T, mode ev.Wakeup) {
 	assert.GreaterOrEqual(t, pause, stop/2, "it was not stopped")
 	awake := time.Since(began) - pause
 	assert.LessOrEqual(t, ticks, int(awake/tick)+2, "ticks that were missed are not replayed")
+	for _, n := range slots {
+		assert.LessOrEqual(t, n, int(awake/tick)+3, "slots that were missed are one callback")
+		assert.GreaterOrEqual(t, n, 5)
+	}
 	assert.Equal(t, []int{100, 200, 300, 400}, order, "each once, however late, in order")
 	assert.Equal(t, letters, got)
 	assert.LessOrEqual(t, caught, signals)
-	for _, w := range []ev.Watcher{ticker, stdin, usr1, sent} {
+	for _, w := range append(periodics, ticker, stdin, usr1, sent) {
 		w.Stop()
 	}
 	lives(t, l)
