@@ -138,6 +138,9 @@ func (d *driver) hook() {
 // handled is what WithPanicHandler sets.
 func (d *driver) handled(who string, v any) { d.note("handled a panic of %s: %s", who, describe(v)) }
 
+// logged is what WithLogger sets.
+func (d *driver) logged(who string) { d.note("logged the past of %s", who) }
+
 // describe leaves the times out of what a Scheduler's failure says.
 func describe(v any) string {
 	text := fmt.Sprint(v)

@@ -43,7 +43,9 @@ type refWatcher struct {
 	n                    int // a Scheduler's function
 	active, isPending    bool
 	weak, sent, failed   bool
-	started              int // orders hooks, and alarms that are due together
+	catchUp              bool          // Periodic, Scheduler
+	pause                time.Duration // Scheduler: until it asks again
+	started              int           // orders hooks, and alarms that are due together
 	received, current    ev.Events
 	after, repeat        time.Duration // Timer
 	offset, interval, at time.Duration // Periodic, Scheduler: at
@@ -64,14 +66,15 @@ type refEntry struct {
 }
 
 type refFailure struct {
-	w *refWatcher
-	v any
+	w    *refWatcher
+	v    any
+	past bool
 }
 
 func newReference(d *driver, began time.Duration) *reference {
 	r := &reference{d: d, clock: began, now: began, outside: d.p.outside}
 	for i, s := range d.p.watchers {
-		w := &refWatcher{kind: s.kind, who: i, priority: s.priority, n: s.n, weak: s.kind == cleanup, at: never}
+		w := &refWatcher{kind: s.kind, who: i, priority: s.priority, n: s.n, weak: s.kind == cleanup, at: never, catchUp: catchesUp(s)}
 		r.configure(w, s.n)
 		r.watchers = append(r.watchers, w)
 	}
@@ -269,7 +272,9 @@ func (r *reference) expireTimer(w *refWatcher) {
 }
 
 func (r *reference) expirePeriodic(w *refWatcher) {
-	r.mark(w, ev.PeriodicEvent)
+	if w.pause == 0 {
+		r.mark(w, ev.PeriodicEvent)
+	}
 	switch {
 	case w.kind == scheduler:
 		r.ask(w, r.now+1)
@@ -295,17 +300,21 @@ func (r *reference) ask(w *refWatcher, earliest time.Duration) {
 	w.failed = true
 	defer func() {
 		if v := recover(); v != nil {
-			r.failures = append(r.failures, refFailure{w, v})
+			r.failures = append(r.failures, refFailure{w, v, false})
 		}
 	}()
 	at := nextMoment(w.n, time.Unix(0, int64(r.now)))
 	switch {
 	case at.IsZero():
-		w.at, w.active = never, false
+		w.at, w.active, w.pause = never, false, 0
 	case at.UnixNano() < int64(r.now):
-		panic(errPast)
+		if w.pause == 0 {
+			r.failures = append(r.failures, refFailure{w, errPast, true})
+		}
+		w.pause = min(max(2*w.pause, time.Second), time.Minute)
+		w.started, w.due = r.counter, r.now+w.pause
 	default:
-		w.at = time.Duration(at.UnixNano())
+		w.at, w.pause = time.Duration(at.UnixNano()), 0
 		w.due = max(w.at, earliest)
 	}
 	w.failed = false
@@ -320,7 +329,11 @@ func (r *reference) reportFailures() {
 	for len(r.failures) > 0 {
 		f := r.failures[0]
 		r.failures = r.failures[1:]
-		if f.w.failed && f.w.active {
+		switch {
+		case f.past && !r.d.p.tolerant:
+			r.d.logged(r.d.p.name(f.w.who))
+			continue
+		case !f.past && f.w.failed && f.w.active:
 			f.w.failed, f.w.active = false, false
 		}
 		if !r.d.p.tolerant {
@@ -568,6 +581,7 @@ func (r *reference) start(w *refWatcher) string {
 	case periodic:
 		r.plan(w)
 	case scheduler:
+		w.pause = 0
 		r.ask(w, 0)
 	case async, signal:
 		w.sent = false
@@ -627,6 +641,7 @@ func (r *reference) poke(w *refWatcher, n int) string {
 		case w.kind == periodic:
 			r.plan(w)
 		default:
+			w.pause = 0
 			r.ask(w, 0)
 		}
 	}
@@ -703,7 +718,7 @@ func (r *reference) setRepeat(w *refWatcher, n int) string {
 }
 
 // suspend delays the Timers by the time between, and has the others plan anew,
-// in the order in which they were due.
+// in the order in which they were due, if they are not to catch up.
 func (r *reference) suspend(d time.Duration) {
 	r.now = r.clock
 	suspended := r.now
@@ -718,6 +733,7 @@ func (r *reference) suspend(d time.Duration) {
 	slices.SortStableFunc(waiting, func(a, b *refWatcher) int { return cmp.Compare(a.due, b.due) })
 	for _, w := range waiting {
 		switch {
+		case w.catchUp && w.due <= r.now:
 		case w.kind == periodic && w.interval > 0:
 			r.plan(w)
 		case w.kind == scheduler && !w.failed:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -42,6 +43,9 @@ func newSubject(d *driver, pipe *pipeline, opts ...ev.LoopOption) (*subject, err
 			d.handled(name, v)
 		}))
 	}
+	if !d.p.tolerant {
+		opts = append(opts, ev.WithLogger(slog.New(logHandler{slog.DiscardHandler, d})))
+	}
 	l, err := ev.New(opts...)
 	if err != nil {
 		return nil, err
@@ -70,10 +74,10 @@ func (m *subject) make(i int, s spec) {
 		w.timer = ev.NewTimer(m.l, 0, 0, calls[*ev.Timer](m, i, 0), opts...)
 		w.Watcher = w.timer
 	case periodic:
-		w.periodic = ev.NewPeriodic(m.l, 0, 0, calls[*ev.Periodic](m, i, 0), opts...)
+		w.periodic = ev.NewPeriodic(m.l, 0, 0, calls[*ev.Periodic](m, i, 0), append(opts, ev.CatchUp(catchesUp(s)))...)
 		w.Watcher = w.periodic
 	case scheduler:
-		w.scheduler = ev.NewScheduler(m.l, m.next(s.n), calls[*ev.Scheduler](m, i, 0), opts...)
+		w.scheduler = ev.NewScheduler(m.l, m.next(s.n), calls[*ev.Scheduler](m, i, 0), append(opts, ev.CatchUp(catchesUp(s)))...)
 		w.Watcher = w.scheduler
 	case idle:
 		w.Watcher = ev.NewIdle(m.l, calls[*ev.Idle](m, i, 0), opts...)
@@ -88,6 +92,29 @@ func (m *subject) make(i int, s spec) {
 	case pipe:
 		w.Watcher = ev.NewIO(m.l, m.pipe.fd(), ev.Read, m.readable(i, 0), opts...)
 	}
+}
+
+// catchesUp chooses the CatchUp of a Periodic or a Scheduler.
+func catchesUp(s spec) bool { return s.n/3%2 == 1 }
+
+// logHandler has the driver note what is logged.
+type logHandler struct {
+	slog.Handler
+	d *driver
+}
+
+func (h logHandler) Enabled(context.Context, slog.Level) bool { return true }
+
+func (h logHandler) Handle(_ context.Context, r slog.Record) error {
+	r.Attrs(func(a slog.Attr) bool {
+		for _, of := range a.Value.Group() {
+			if of.Key == "watcher" {
+				h.d.logged(of.Value.String())
+			}
+		}
+		return a.Value.Kind() != slog.KindGroup
+	})
+	return nil
 }
 
 // calls is a callback: that of watcher i, after so many SetCallbacks.
