@@ -69,21 +69,52 @@ func ExampleScheduler() {
 	// that was the last one
 }
 
-// Half past two in the morning, in local time, every day: also on the days of 23
-// and 25 hours, for which time.Date has an answer.
+// daily is a next function for every day at a time by the clocks of a place.
+//
+// In a night in which those clocks go forward over the time, it is as much later as
+// they go forward. In a night in which they go back and show the time twice, it is
+// one of the two.
+func daily(place *time.Location, hour, minute int) func(*ev.Scheduler, time.Time) time.Time {
+	return func(_ *ev.Scheduler, now time.Time) time.Time {
+		year, month, day := now.In(place).Date()
+		for day--; ; day++ { // time.Date knows the months: there are days 0 and 32
+			at := time.Date(year, month, day, hour, minute, 0, 0, place)
+			wanted := time.Date(year, month, day, hour, minute, 0, 0, time.UTC)
+			shown := time.Date(at.Year(), at.Month(), at.Day(), at.Hour(), at.Minute(), 0, 0, time.UTC)
+			if early := wanted.Sub(shown); early > 0 { // the clocks never show the time
+				at = at.Add(early)
+			}
+			if at.After(now) {
+				return at
+			}
+		}
+	}
+}
+
+// Half past two in the morning, in local time, every day: also on a day that has
+// no half past two. With CatchUp, a backup that the machine slept over is made when
+// it wakes.
 func ExampleScheduler_daily() {
 	loop, _ := ev.New()
 	defer loop.Close()
-	daily := func(_ *ev.Scheduler, now time.Time) time.Time {
-		y, m, d := now.Date()
-		at := time.Date(y, m, d, 2, 30, 0, 0, time.Local)
-		if !at.After(now) {
-			at = time.Date(y, m, d+1, 2, 30, 0, 0, time.Local)
-		}
-		return at
-	}
-	backup := ev.NewScheduler(loop, daily, func(*ev.Scheduler) { fmt.Println("backup") })
+	backup := ev.NewScheduler(loop, daily(time.Local, 2, 30), func(*ev.Scheduler) {
+		fmt.Println("backup")
+	}, ev.CatchUp(true))
 	backup.Start()
 	fmt.Println("within a day:", backup.At().Sub(loop.Now()) <= 25*time.Hour)
 	// Output: within a day: true
+}
+
+// Slots that the clock jumps over are one callback with CatchUp, and none without:
+// here, those inside a Suspend and Resume.
+func ExampleCatchUp() {
+	loop, _ := ev.New()
+	defer loop.Close()
+	const interval = 10 * time.Millisecond
+	ev.NewPeriodic(loop, 0, interval, func(*ev.Periodic) { fmt.Println("catches up") }, ev.CatchUp(true)).Start()
+	loop.Suspend()
+	time.Sleep(5 * interval) // SIGTSTP, say
+	loop.Resume()
+	loop.RunNoWait()
+	// Output: catches up
 }
