@@ -76,9 +76,10 @@ func (l *Loop) Update() {
 }
 
 // Suspend is called before the program is stopped for a while on purpose, and
-// Resume after (ev_suspend, ev_resume): timers are delayed by the time between,
-// and of Periodics and Schedulers the moments that it contained are skipped.
-// Between the two no other method of the loop may be used.
+// Resume after (ev_suspend, ev_resume). Timers are delayed by the time between.
+// Periodics and Schedulers skip the moments that it contained or, with CatchUp,
+// are called back once for all of them. Between the two no other method of the loop
+// may be used.
 func (l *Loop) Suspend() {
 	l.own("Suspend")
 	l.update()

@@ -93,16 +93,18 @@ func WithWakeup(w Wakeup) LoopOption { return w }
 // WithName names the loop, for logs and for debugging.
 func WithName(name string) LoopOption { return loopName(name) }
 
-// WithLogger sets where the loop logs what it was asked to: slow callbacks, for
-// which slog.Default() is the default, and the panics that WithPanicHandler
-// recovers, which without it only the handler is told of.
+// WithLogger sets the logger for slow callbacks (default slog.Default()), for
+// panics recovered by WithPanicHandler (default: not logged), and for a Scheduler's
+// function that returned the past (default slog.Default(), or not logged if there
+// is a WithPanicHandler).
 func WithLogger(logger *slog.Logger) LoopOption { return loggerOption{logger} }
 
 // WithPanicHandler has fn called, on the loop's goroutine, when a callback
 // panics; the pass then goes on with the next callback. w is nil when it was a
 // function given to Post, Call or Go. Without a handler a panic leaves Run, with
 // the rest still pending: the loop can be run again or closed.
-// runtime.Goexit ends the goroutine with either.
+// runtime.Goexit ends the goroutine with either. fn is also called with an error
+// when a Scheduler's function returns the past, which is no panic.
 func WithPanicHandler(fn func(w Watcher, v any, stack []byte)) LoopOption {
 	return panicHandler(fn)
 }

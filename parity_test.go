@@ -40,7 +40,7 @@ var parity = map[string]any{
 	"NewPeriodic": ev.NewPeriodic, "Periodic.Set": (*ev.Periodic).Set, "Periodic.At": (*ev.Periodic).At,
 	"Periodic.Reset": (*ev.Periodic).Reset, "Periodic.SetInterval": (*ev.Periodic).SetInterval,
 	"Periodic.SetOffset": (*ev.Periodic).SetOffset, "NewScheduler": ev.NewScheduler,
-	"Scheduler.SetNext": (*ev.Scheduler).SetNext, "Scheduler.At": (*ev.Scheduler).At,
+	"Scheduler.SetNext": (*ev.Scheduler).SetNext, "Scheduler.At": (*ev.Scheduler).At, "CatchUp": ev.CatchUp,
 	"NewSignal": ev.NewSignal, "Signal.Start": (*ev.Signal).Start, "FeedSignal": ev.FeedSignal,
 	"NewChild": ev.NewChild, "Child.Pid": (*ev.Child).Pid, "Child.RPid": (*ev.Child).RPid, "Child.Status": (*ev.Child).Status,
 	"NewStat": ev.NewStat, "Stat.Current": (*ev.Stat).Current, "Stat.Previous": (*ev.Stat).Previous, "Stat.Stat": (*ev.Stat).Stat,

@@ -12,6 +12,11 @@ import (
 // then of when they were armed (by Start, Reset or their last expiry), inside a
 // priority.
 //
+// On Linux the monotonic clock (CLOCK_MONOTONIC) stands still while the machine
+// sleeps: a Timer with ten minutes left before has ten minutes left after. It goes
+// on while the process is stopped (SIGSTOP). A Periodic or Scheduler with CatchUp
+// notices both.
+//
 // On Linux an idle loop is some tens of microseconds late, where the runtime's
 // timers are up to a millisecond: a wait of which at most 10 ms are left sets a
 // timerfd too, one system call per change of the earliest deadline. A loop opens
