@@ -80,41 +80,6 @@ func TestARepeatOfAllTimeIsNeverAgain(t *testing.T) {
 	}
 }
 
-func TestAnIOIntervalOfAllTimeMakesTheLoopLookAtNoDescriptor(t *testing.T) {
-	for _, d := range []time.Duration{math.MaxInt64, math.MaxInt64 - 1, math.MaxInt64 - time.Duration(time.Microsecond)} {
-		onEveryFDLoop(t, func(t *testing.T, l *ev.Loop) {
-			a, b := socketpair(t)
-			reads, sends, ticks := 0, 0, 0
-			startIO(t, l, a, ev.Read, func(*ev.IO, ev.Events) { reads++; drain(t, a) })
-			write(t, b, "x")
-			l.Update()
-			nowait(t, l) // it looks, some time after it was made: from then on the interval counts
-			require.Equal(t, 1, reads)
-			write(t, b, "x")
-			require.NoError(t, l.SetIOInterval(d))
-			async := ev.NewAsync(l, func(*ev.Async) {
-				if sends++; sends == 3 {
-					l.Stop()
-				}
-			})
-			async.Start()
-			ev.NewTimer(l, time.Millisecond, time.Millisecond, func(w *ev.Timer) {
-				if ticks++; ticks == 10 {
-					w.Stop()
-				}
-				if ticks > 7 {
-					async.Send()
-				}
-			}).Start()
-			run(t, l)
-			assert.Equal(t, 10, ticks)
-			assert.Equal(t, 1, reads)
-			require.NoError(t, l.SetIOInterval(0))
-			until(t, l, func() bool { return reads == 2 })
-		})
-	}
-}
-
 func TestATimeoutIntervalOfAllTimeHoldsTimersBackUntilSomethingElseComes(t *testing.T) {
 	for _, d := range []time.Duration{math.MaxInt64, math.MaxInt64 - 1, 1 << 62} {
 		inBubble(t, func(t *testing.T, l *ev.Loop) {
