@@ -120,12 +120,12 @@ func TestAFunctionThatReturnsThePastForEverDoesNotSpin(t *testing.T) {
 			s := ev.NewScheduler(l, func(*ev.Scheduler, time.Time) time.Time { asked++; return at }, func(*ev.Scheduler) { t.Error("called") }, ev.Name(name))
 			s.Start()
 			iterations := l.Iteration()
-			ctx, cancel := context.WithTimeout(t.Context(), day)
+			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Hour)
 			defer cancel()
 			assert.ErrorIs(t, l.Run(ctx), context.DeadlineExceeded)
 			s.Stop()
-			assert.InDelta(t, 24*60, asked, 10, name)
-			assert.InDelta(t, 24*60*2, l.Iteration()-iterations, 100, "one for each question, one to look at the clock")
+			assert.InDelta(t, 2*60, asked, 8, name)
+			assert.LessOrEqual(t, l.Iteration()-iterations, uint64(2*2*60+16), "one for each question, one to look at the clock")
 			assert.Len(t, *reports, 1)
 			*reports = nil
 		}
