@@ -14,7 +14,7 @@ import (
 func (l *Loop) callPending(closed *atomic.Uint32) {
 	o := l.observers.Load()
 	if o != nil && l.pending.count > 0 {
-		o.pass(l)
+		l.tellPass(o)
 	}
 	var guard func(entry)
 	if o != nil || l.guarded || trace.IsEnabled() {
@@ -27,6 +27,7 @@ func (l *Loop) callPending(closed *atomic.Uint32) {
 // is done too when the callback panics or calls runtime.Goexit.
 func (l *Loop) guard(e entry) {
 	c := e.callback()
+	e.take()
 	if l.labels != nil {
 		outer := l.labels.enter(c)
 		defer l.labels.set(outer)
@@ -45,18 +46,19 @@ func (l *Loop) guard(e entry) {
 		}()
 	}
 	if o := l.observers.Load(); o != nil { // innermost: what the others do is not the callback's time
-		o.begin(c, l.instant())
-		defer func() { o.end(c, l.instant()) }()
+		l.observed(o, e, c)
+		return
 	}
-	e.call()
+	e.call(c.Events)
 }
 
-// recovered logs before it calls the handler, which may panic again.
+// recovered logs what it then gives to the handler. Both are user code: the handler
+// is called also if the logger panics, and may panic again itself.
 func (l *Loop) recovered(c Callback, v any, stack []byte) {
+	defer l.onPanic(c.Watcher, v, stack)
 	if l.logger != nil {
 		l.logger.Error("ev: panic in a callback", c.attributes(l), "panic", v, "stack", string(stack))
 	}
-	l.onPanic(c.Watcher, v, stack)
 }
 
 func (l *Loop) logSlow(c Callback, start time.Time) {

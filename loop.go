@@ -171,8 +171,8 @@ func (l *Loop) run(ctx context.Context, mode runMode) (err error) {
 		l.ctx = outer
 		err = l.leave(err)
 	}()
-	defer l.noteLeave()
-	l.noteEnter()
+	untold := l.noteEnter()
+	defer l.noteLeave(untold)
 	if l.labels != nil && mode != noWait { // RunNoWait has no context to take them from, nor to go back to
 		defer l.labels.leaveRun(l.labels.enterRun(ctx))
 	}

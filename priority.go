@@ -44,12 +44,20 @@ type job interface {
 
 func (e entry) cleared() bool { return e.w == nil && e.job == nil }
 
-func (e entry) call() {
+// take has the watcher not pending any more, and returns the events of the call.
+func (e entry) take() Events {
+	if e.w == nil {
+		return None
+	}
+	return e.w.takeEvents()
+}
+
+func (e entry) call(events Events) {
 	if e.w == nil {
 		e.job.run()
 		return
 	}
-	e.w.run(e.w.takeEvents())
+	e.w.run(events)
 }
 
 // mark makes w pending, or adds events to what it is pending with already; its
@@ -70,10 +78,25 @@ func (p *pending) markFirst(w *watcher, events Events) {
 	events |= p.clear(w)
 	w.pending = true
 	w.received = events
-	level := int(w.priority) - MinPriority
+	w.slot = p.pushFront(w.priority, entry{w: w})
+}
+
+func (p *pending) pushFront(priority int8, e entry) uint32 {
+	level := int(priority) - MinPriority
 	p.filled |= 1 << level
 	p.count++
-	w.slot = p.queues[level].pushFront(entry{w: w})
+	return p.queues[level].pushFront(e)
+}
+
+// putBack undoes a pop and a take: e is the first of its priority again.
+func (p *pending) putBack(e entry, events Events) {
+	p.calls--
+	if e.w != nil {
+		p.markFirst(e.w, events)
+		return
+	}
+	p.pushFront(0, e)
+	p.posts++
 }
 
 // has reports whether something is pending at this level.
@@ -174,7 +197,7 @@ func (p *pending) pass(closed *atomic.Uint32, guard func(entry)) {
 		if guard != nil {
 			guard(e)
 		} else {
-			e.call()
+			e.call(e.take())
 		}
 	}
 }

@@ -139,19 +139,34 @@ func (t *Timer) halt() {
 }
 
 // expireTimers has every timer, and what else is there, do what is due by now.
+// Observers are told of each when it is pending, and the heap is in order again: they
+// may look at others, and one that panics leaves those in the heap, still due.
 func (l *Loop) expireTimers() {
-	h := &l.timers
-	for popped := 0; h.next() <= l.mono; popped++ {
-		if popped == fewDue && h.manyDue(l.mono) {
-			for _, e := range h.takeDue(l.mono) {
-				e.a.pos = 0
-				e.a.self.(expirer).expire(e.due, l.mono)
-			}
+	h, now := &l.timers, l.mono
+	for popped := 0; h.next() <= now; popped++ {
+		if popped == fewDue && h.manyDue(now) {
+			l.expireMany(now)
 			return
 		}
 		e := h.heap[0]
 		h.remove(e.a)
-		e.a.self.(expirer).expire(e.due, l.mono)
+		e.a.self.(expirer).expire(e.due, now)
+		l.noteDue(e)
+	}
+}
+
+// expireMany takes all at once. Until the last one has expired some are neither in
+// the heap nor pending, so only then the observers are told.
+func (l *Loop) expireMany(now time.Duration) {
+	due := l.timers.takeDue(now)
+	for _, e := range due {
+		e.a.pos = 0
+		e.a.self.(expirer).expire(e.due, now)
+	}
+	if l.observers.Load() != nil {
+		for _, e := range due {
+			l.noteDue(e)
+		}
 	}
 }
 
@@ -171,6 +186,5 @@ func (t *Timer) expire(due, now time.Duration) {
 		t.after = since(due, now)
 		l.deactivate(&t.watcher)
 	}
-	l.noteDue(&t.watcher, due)
 	l.pending.mark(&t.watcher, TimerEvent)
 }

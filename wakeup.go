@@ -78,15 +78,15 @@ func (l *Loop) rouse() {
 // descriptor is ready.
 func (l *Loop) park(until time.Duration, files bool) {
 	l.publish() // before beforeWait: after it others may touch the loop
-	o := l.observers.Load()
+	o, told := l.observers.Load(), []*Observer(nil)
 	if o != nil {
-		o.park(l)
+		told = l.tellPark(o)
 	}
 	l.beforeWait()
 	l.sleep(until, files)
 	l.afterWait()
 	if o != nil {
-		o.unpark(l)
+		l.tellUnpark(o, told)
 	}
 }
 
