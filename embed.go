@@ -203,6 +203,7 @@ func (l *Loop) pollWithGuests(mode runMode) {
 
 // lendGuests is steps 1 and 2. Without sleep there is no park to come.
 func (l *Loop) lendGuests(sleep bool) {
+	l.polling = true // recall resets it
 	for _, e := range l.guests {
 		e.lend(sleep)
 	}
@@ -294,6 +295,7 @@ func (l *Loop) recall(dead []*Embed) []*Embed {
 		other.mu.Unlock()
 		e.lent = false
 	}
+	l.polling = false
 	return dead
 }
 

@@ -52,6 +52,7 @@ type Loop struct {
 	cleanups        hooks
 	files           files
 	guests          guests        // the loops that this one runs
+	polling         bool          // the guests may be lent
 	polled          time.Duration // when descriptors were looked at last
 	hidden          int           // active watchers that are the loop's own
 	active          []*watcher    // but for the timers
