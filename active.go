@@ -14,6 +14,7 @@ const inHeap = -1
 
 // activate puts w among the active watchers, which the loop keeps alive.
 func (l *Loop) activate(w *watcher) {
+	l.starts++
 	l.active = push(l.active, w)
 	w.index = int32(len(l.active))
 	l.count(w, 1)

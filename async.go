@@ -207,6 +207,54 @@ func (q *requests) release(r *request) {
 	r.number = 0
 }
 
+// shrink lets go of numbers that were used by a burst: as many are enough as were
+// used at most. It reports whether there is more to be let go of if nothing happens
+// until the next time.
+func (q *requests) shrink(most int) (more bool) {
+	if oversized[*request](cap(q.all), most) {
+		if last := q.renumber(); last <= most { // all numbers up to that are in use
+			q.all, q.free = trimmed(q.all[:last], most), nil
+		}
+	}
+	return oversized[*request](cap(q.all), len(q.all)-len(q.free))
+}
+
+// renumber gives requests with high numbers low ones until none is free between
+// them, and returns the highest one left.
+func (q *requests) renumber() (last int) {
+	low := 0
+	for last = len(q.all); low < last; last-- {
+		if q.all[last-1] == nil {
+			continue
+		}
+		for low < last && q.all[low] != nil {
+			low++
+		}
+		if low == last || !q.move(q.all[last-1], low) {
+			break
+		}
+	}
+	return last
+}
+
+// move gives a request another number, unless it is linked.
+//
+// A sender reads the number of a request after it has set linked, so the loop may
+// change it only while it has set linked itself. The request has to go into the list
+// then, as if it was sent: a sender that finds it linked relies on that. It is
+// collected there, as requested if such a sender asked, and else as one that was
+// linked when Start forgot the request.
+func (q *requests) move(r *request, to int) bool {
+	s := r.state.Load()
+	if s&linked != 0 || !r.state.CompareAndSwap(s, s|linked) {
+		return false
+	}
+	q.all[r.number-1], q.all[to] = nil, r
+	r.number = uint32(to + 1)
+	q.push(r)
+	return true
+}
+
 // take empties the list and returns the number of the oldest request, linked to
 // the newer ones.
 func (q *requests) take() uint32 {

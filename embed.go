@@ -241,6 +241,7 @@ func (e *Embed) give(until time.Duration) {
 	}
 	e.given = true
 	e.other.publish()
+	e.other.shrink() // the guest makes no iteration of its own for that
 	e.turns <- until
 }
 

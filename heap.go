@@ -21,6 +21,10 @@ func (a *alarm) armed() bool { return a.pos != 0 }
 type alarms struct {
 	heap    []alarmEntry
 	started uint64
+	spare   []alarmEntry // for takeDue; nil while it is in use
+	taken   uint64       // by takeDue, ever
+	inHeap  usage        // of heap, and of spare, for shrink
+	atOnce  usage
 }
 
 type alarmEntry struct {
@@ -105,8 +109,10 @@ func (h *alarms) countDue(i int, now time.Duration, most int) int {
 }
 
 // takeDue takes all out that are due, in order. It leaves their pos to the caller,
-// who comes by.
-func (h *alarms) takeDue(now time.Duration) (due []alarmEntry) {
+// who comes by, and gives the slice back by recycle.
+func (h *alarms) takeDue(now time.Duration) []alarmEntry {
+	due := h.spare
+	h.spare = nil
 	rest := h.heap[:0]
 	for _, e := range h.heap {
 		if e.due <= now {
@@ -124,7 +130,26 @@ func (h *alarms) takeDue(now time.Duration) (due []alarmEntry) {
 		}
 		return 1
 	})
+	h.taken += uint64(len(due))
 	return due
+}
+
+func (h *alarms) recycle(due []alarmEntry) {
+	clear(due)
+	h.spare = due[:0]
+}
+
+// shrink lets go of room that a burst has made. It is called now and then, and
+// reports whether there is more to be let go of if nothing happens until the next
+// time.
+func (h *alarms) shrink() (more bool) {
+	if most := h.inHeap.look(len(h.heap), h.started); oversized[alarmEntry](cap(h.heap), most) {
+		h.heap = trimmed(h.heap, most)
+	}
+	if most := h.atOnce.look(0, h.taken); oversized[alarmEntry](cap(h.spare), most) {
+		h.spare = nil
+	}
+	return oversized[alarmEntry](cap(h.heap), len(h.heap)) || oversized[alarmEntry](cap(h.spare), 0)
 }
 
 // order makes a heap of entries that stand anyhow.

@@ -57,6 +57,13 @@ type Loop struct {
 	hidden          int           // active watchers that are the loop's own
 	active          []*watcher    // but for the timers
 	inHeap          int           // active timers
+	starts          uint64        // of watchers that are in active, ever
+	started         usage         // of active, for shrinkWatchers
+	roomy           bool          // shrinkWatchers has found more to let go of, next time
+	queues          []batches     // the Queues with much room
+	looked          uint64        // in which iteration
+	more            bool          // shrink has found more to let go of, next time
+	again           *time.Timer   // for lookLater
 	refs            int           // active watchers that keep Run going, and extra
 	extra           int           // Refs less Unrefs
 	depth           int
@@ -232,6 +239,9 @@ func (l *Loop) iterate(mode runMode) {
 	l.invoke()
 	if l.iteration%publishEvery == 0 {
 		l.publish()
+		if l.iteration-l.looked >= publishEvery {
+			l.tidy()
+		}
 	}
 }
 
@@ -326,6 +336,7 @@ func (l *Loop) Invoke() {
 	l.callPending(&l.closed)
 	if l.depth == 0 {
 		l.publish()
+		l.shrink()
 	}
 }
 
@@ -409,6 +420,7 @@ func (l *Loop) free() error {
 	}
 	l.pending.drop()
 	l.mail.drop()
+	l.letGo()
 	l.freed = true
 	l.publish()
 	return l.resources.close()

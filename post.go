@@ -5,18 +5,16 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
-	"sync"
 	"time"
 
 	"go.uber.org/atomic"
 )
 
-// mailbox is what Post fills: a lock and two slices, swapped. Its request is
-// never inactive and has no watcher; collecting it takes the functions.
+// mailbox is what Post fills. Its request is never inactive and has no watcher;
+// collecting it takes the functions.
 type mailbox struct {
 	request
-	mu        sync.Mutex
-	in, spare []job // in is guarded by mu; spare is the loop goroutine's
+	inbox[job]
 }
 
 // waiting reports whether there is something posted that was not collected.
@@ -30,20 +28,6 @@ func (m *mailbox) put(l *Loop, j job) error {
 	}
 	m.in = append(m.in, j)
 	return nil
-}
-
-func (m *mailbox) take() []job {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	jobs := m.in
-	m.in = m.spare
-	return jobs
-}
-
-func (m *mailbox) drop() {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.in = nil
 }
 
 // Post has fn run on the loop's goroutine, at priority 0. Any goroutine may
@@ -86,17 +70,7 @@ func (l *Loop) takePosts() {
 	for _, j := range jobs {
 		l.pending.post(j)
 	}
-	l.mail.spare = recycle(jobs)
-}
-
-// recycle empties a batch that was delivered, to be filled again, and lets go of
-// one that a burst has made much larger than the batches need to be.
-func recycle[T any](batch []T) []T {
-	if cap(batch) > 1024 && len(batch) < cap(batch)/8 {
-		return nil
-	}
-	clear(batch)
-	return batch[:0]
+	l.mail.recycle(jobs)
 }
 
 // PanicError is the error that Call and Go report for a function that panicked.

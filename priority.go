@@ -26,6 +26,7 @@ type pending struct {
 	posts  int    // those of them that are jobs
 	calls  uint64 // callbacks made, ever
 	shrunk uint64 // of which before the last shrink
+	recent int    // what shrink remembers of the rest
 }
 
 // entry is one callback to make: a watcher's or a posted job. The zero entry is
@@ -104,6 +105,7 @@ func (p *pending) has(level int) bool {
 	q := &p.queues[level]
 	for !q.empty() && q.ring[q.head&q.mask()].cleared() {
 		q.head++
+		q.gaps--
 	}
 	if q.empty() {
 		p.filled &^= 1 << level
@@ -124,8 +126,12 @@ func (p *pending) push(priority int8, e entry) uint32 {
 	return p.queues[level].push(e)
 }
 
+// fewGaps is how many cleared slots a queue may have however short it is.
+const fewGaps = 32
+
 // clear takes w out again and returns what it was pending with. The slot stays
-// behind, empty, so that clearing costs O(1).
+// behind, empty, until most of the slots are: so clearing costs O(1) on average,
+// and to feed and to clear without end does not make the ring grow.
 func (p *pending) clear(w *watcher) Events {
 	if !w.pending {
 		return None
@@ -133,7 +139,9 @@ func (p *pending) clear(w *watcher) Events {
 	q := &p.queues[int(w.priority)-MinPriority]
 	q.erase(w.slot)
 	if w.slot == q.tail-1 {
-		q.tail-- // feeding and clearing in turn does not make the ring grow
+		q.tail--
+	} else if q.gaps++; q.gaps > fewGaps && q.gaps > (q.tail-q.head)/2 {
+		q.compact()
 	}
 	if q.empty() {
 		p.filled &^= 1 << (int(w.priority) - MinPriority)
@@ -160,6 +168,7 @@ func (p *pending) pop() (entry, bool) {
 			p.posts--
 			return e, true
 		}
+		q.gaps--
 	}
 	return entry{}, false
 }
@@ -203,15 +212,27 @@ func (p *pending) pass(closed *atomic.Uint32, guard func(entry)) {
 }
 
 // shrink lets go of rings that a burst has made much larger than they need to be.
-// It is called now and then.
-func (p *pending) shrink() {
-	used := p.calls - p.shrunk
+// It is called now and then, and reports whether there is more to be let go of if
+// nothing happens until the next time.
+func (p *pending) shrink() (more bool) {
+	p.recent = max(int(p.calls-p.shrunk), fade(p.recent))
 	p.shrunk = p.calls
 	for i := range p.queues {
-		if q := &p.queues[i]; len(q.ring) > 1024 && q.empty() && used < uint64(len(q.ring))/8 {
-			q.ring = nil
+		q := &p.queues[i]
+		if !large[entry](len(q.ring)) {
+			continue
 		}
+		held := int(q.tail - q.head)
+		switch used := held + p.recent; {
+		case !oversized[entry](len(q.ring), used):
+		case held == 0:
+			q.ring = nil
+		default:
+			q.resize(1 << bits.Len(uint(used))) // more than used
+		}
+		more = more || oversized[entry](len(q.ring), held)
 	}
+	return more
 }
 
 // fifo is a ring that grows. Positions are absolute, so that a watcher can
@@ -219,6 +240,7 @@ func (p *pending) shrink() {
 type fifo struct {
 	ring       []entry // its length is a power of two, or zero
 	head, tail uint32
+	gaps       uint32 // cleared slots between them
 }
 
 func (q *fifo) empty() bool { return q.head == q.tail }
@@ -264,10 +286,31 @@ func (q *fifo) count() int {
 
 func (q *fifo) mask() uint32 { return uint32(len(q.ring) - 1) }
 
-func (q *fifo) grow() {
+func (q *fifo) grow() { q.resize(max(8, 2*len(q.ring))) }
+
+// resize requires that the length is a power of two and enough.
+func (q *fifo) resize(length int) {
 	old := *q
-	q.ring = make([]entry, max(8, 2*len(old.ring)))
+	q.ring = make([]entry, length)
 	for at := old.head; at != old.tail; at++ {
 		q.ring[at&q.mask()] = old.ring[at&old.mask()]
 	}
+}
+
+// compact closes the gaps that erase has left. Those behind get other positions.
+func (q *fifo) compact() {
+	to := q.head
+	for at := q.head; at != q.tail; at++ {
+		e := q.ring[at&q.mask()]
+		if e.cleared() {
+			continue
+		}
+		q.ring[at&q.mask()] = entry{}
+		q.ring[to&q.mask()] = e
+		if e.w != nil {
+			e.w.slot = to
+		}
+		to++
+	}
+	q.tail, q.gaps = to, 0
 }

@@ -1,9 +1,6 @@
 package ev
 
-import (
-	"errors"
-	"sync"
-)
+import "errors"
 
 // ErrFull is what Queue.Send answers when the queue has its limit of items.
 var ErrFull = errors.New("ev: queue full")
@@ -17,12 +14,10 @@ type Queue[T any] struct {
 	_ noCopy
 	request
 	watcher
-	limit int
-	fn    func(q *Queue[T], batch []T)
-	spare []T // the loop goroutine's: the batch before the last, to fill again
-
-	mu    sync.Mutex
-	items []T // guarded by mu
+	limit  int
+	fn     func(q *Queue[T], batch []T)
+	listed bool // in Loop.queues
+	items  inbox[T]
 }
 
 // NewQueue makes a Queue that holds up to limit items not yet given to fn; 0 is
@@ -49,10 +44,7 @@ func (q *Queue[T]) Start() {
 	q.loop.requests.activate(&q.request)
 	// After activate: a Send before it may have asked in vain, one after it
 	// asks for itself.
-	q.mu.Lock()
-	waiting := len(q.items) > 0
-	q.mu.Unlock()
-	if waiting {
+	if q.items.waiting() {
 		q.send(q.loop)
 	}
 }
@@ -78,15 +70,16 @@ func (q *Queue[T]) Send(v T) error {
 }
 
 func (q *Queue[T]) put(v T) error {
-	q.mu.Lock()
-	defer q.mu.Unlock()
+	b := &q.items
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	if q.loop.isClosed() {
 		return ErrClosed
 	}
-	if q.limit > 0 && len(q.items) >= q.limit {
+	if q.limit > 0 && len(b.in) >= q.limit {
 		return ErrFull
 	}
-	q.items = append(q.items, v)
+	b.in = append(b.in, v)
 	return nil
 }
 
@@ -103,27 +96,35 @@ func (q *Queue[T]) SetCallback(fn func(q *Queue[T], batch []T)) {
 // it took the items already; the user is not bothered with that, but is with an
 // event that was fed.
 func (q *Queue[T]) call() {
-	q.mu.Lock()
 	if q.loop.freed { // items that came while it was stopped, so that halt did not drop them
-		q.items = nil
+		q.items.drop()
 	}
-	batch := q.items
-	q.items = q.spare
-	q.mu.Unlock()
-	q.spare = nil // a nested Run may call back again while fn has this batch
+	batch := q.items.take()
 	if len(batch) > 0 || q.events != AsyncEvent {
 		q.fn(q, batch)
 	}
-	q.spare = recycle(batch)
+	q.items.recycle(batch)
+	if !q.listed && q.items.isLarge() {
+		q.listed = true
+		q.loop.queues = append(q.loop.queues, q)
+	}
 }
+
+// shrink is the loop's look at a Queue that is listed.
+func (q *Queue[T]) shrink() (more bool) {
+	more = q.items.shrink()
+	q.listed = q.items.isLarge()
+	return more
+}
+
+func (q *Queue[T]) isLarge() bool { return q.listed }
+func (q *Queue[T]) drop()         { q.items.drop() }
 
 func (q *Queue[T]) callback() any { return q.fn }
 
 func (q *Queue[T]) halt() {
 	q.loop.requests.deactivate(&q.request)
 	if q.loop.isClosed() {
-		q.mu.Lock()
-		defer q.mu.Unlock()
-		q.items, q.spare = nil, nil
+		q.items.drop()
 	}
 }

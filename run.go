@@ -57,6 +57,7 @@ func (l *Loop) enter(mode runMode) (uint64, error) {
 // down.
 func (l *Loop) leave(err error) error {
 	l.publish()
+	l.tidy()
 	l.mu.Lock()
 	l.runs = l.runs[:len(l.runs)-1]
 	l.depth = len(l.runs)

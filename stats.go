@@ -60,7 +60,6 @@ func (l *Loop) publish() {
 	c.epollCtls.Store(l.files.calls)
 	c.timerfdSets.Store(l.poller.settimes())
 	l.publishWatchers()
-	l.pending.shrink()
 }
 
 func (l *Loop) publishWatchers() {

@@ -168,6 +168,7 @@ func (l *Loop) expireMany(now time.Duration) {
 			l.noteDue(e)
 		}
 	}
+	l.timers.recycle(due)
 }
 
 // expirer is a kind that waits in Loop.timers. It was due, and is out of the

@@ -77,17 +77,22 @@ func (p *pending) verify() error {
 		if q.empty() != (p.filled&(1<<level) == 0) {
 			return fmt.Errorf("ev: priority %d: empty is %v, which the bit mask denies", level+MinPriority, q.empty())
 		}
+		gaps := uint32(0)
 		for at := q.head; at != q.tail; at++ {
 			e := q.ring[at&q.mask()]
 			switch {
 			case e.job != nil:
 				posts++
 			case e.w == nil:
+				gaps++
 				continue
 			case !e.w.pending || e.w.slot != at || int(e.w.priority) != level+MinPriority:
 				return fmt.Errorf("ev: priority %d: the watcher in slot %d is not pending there", level+MinPriority, at)
 			}
 			count++
+		}
+		if gaps != q.gaps {
+			return fmt.Errorf("ev: priority %d: %d cleared slots; counted %d", level+MinPriority, q.gaps, gaps)
 		}
 	}
 	if count != p.count || posts != p.posts {

@@ -78,6 +78,10 @@ func (l *Loop) rouse() {
 // descriptor is ready.
 func (l *Loop) park(until time.Duration, files bool) {
 	l.publish() // before beforeWait: after it others may touch the loop
+	l.tidy()
+	if l.more {
+		l.lookLater()
+	}
 	o, told := l.observers.Load(), []*Observer(nil)
 	if o != nil {
 		told = l.tellPark(o)

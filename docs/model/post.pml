@@ -36,20 +36,20 @@ inline takePosts() {                                    //= post.go: func (l *Lo
 	takeMail()                                          //| jobs := l.mail.take()
 	                                                    //- for _, j := range jobs {
 	                                                    //- l.pending.post(j)
-	                                                    //- l.mail.spare = recycle(jobs)
+	                                                    //- l.mail.recycle(jobs)
 }                                                       //.
 
-inline takeMail() {                                     //= post.go: func (m *mailbox) take() []job {
-	lock(mailbox);                                      //| m.mu.Lock()
-	                                                    //| defer m.mu.Unlock()
-	d_step { jobs = jobs + in;                          //| jobs := m.in
-	in = 0 };                                           //| m.in = m.spare
-	unlock(mailbox)                                     //| return jobs
+inline takeMail() {                                     //= inbox.go: func (b *inbox[T]) take() []T {
+	lock(mailbox);                                      //| b.mu.Lock()
+	                                                    //| defer b.mu.Unlock()
+	d_step { jobs = jobs + in;                          //| batch := b.in
+	in = 0 };                                           //| b.in, b.spare = b.spare, nil
+	unlock(mailbox)                                     //| return batch
 }                                                       //.
 
-inline dropMail() {                                     //= post.go: func (m *mailbox) drop() {
-	lock(mailbox);                                      //| m.mu.Lock()
-	                                                    //| defer m.mu.Unlock()
-	in = 0;                                             //| m.in = nil
+inline dropMail() {                                     //= inbox.go: func (b *inbox[T]) drop() {
+	lock(mailbox);                                      //| b.mu.Lock()
+	                                                    //| defer b.mu.Unlock()
+	in = 0;                                             //| b.in, b.spare = nil, nil
 	unlock(mailbox)
 }                                                       //.

@@ -42,6 +42,7 @@ inline enter() {                                        //~ run.go: func (l *Loo
 
 inline leave() {                                        //= run.go: func (l *Loop) leave(err error) error {
 	                                                    //- l.publish()
+	                                                    //- l.tidy()
 	lock(mu);                                           //| l.mu.Lock()
 	assert(runs[depth - 1].stop || closed); // nothing else ends this Run
 	d_step { depth--;                                   //| l.runs = l.runs[:len(l.runs)-1]

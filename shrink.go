@@ -1,0 +1,159 @@
+package ev
+
+import (
+	"time"
+	"unsafe"
+)
+
+// Memory after a burst. What a burst has made large is kept while it is used, or
+// the next burst would have to make it anew. It is let go of when little of it was
+// used between two looks, and all of it when the loop is closed.
+//
+// The loop looks when it parks, when a Run ends and, while it is too busy for
+// either, every few iterations. The first look after a burst sees the use. A loop
+// that parks then must look again, though nobody wakes it: a timer does, which is
+// set for that only.
+
+// spareBytes is what each table, ring or batch may keep whatever is used of it.
+const spareBytes = 32 << 10
+
+// lookAgain is how long a loop sleeps after a burst before it looks again.
+const lookAgain = 100 * time.Millisecond
+
+// large reports whether room for so many of T is worth a look.
+func large[T any](room int) bool {
+	var one T
+	return uintptr(room)*unsafe.Sizeof(one) > spareBytes
+}
+
+// oversized reports whether the room is to be let go of when no more of it than
+// used was needed. The factor keeps a use that comes and goes from making the room
+// come and go: trimmed leaves twice as much, which must be used up four times over
+// before there is anything to trim again.
+func oversized[T any](room, used int) bool { return used < room/8 && large[T](room) }
+
+// trimmed returns s with room for twice what was used, which is at least what it
+// holds.
+func trimmed[T any](s []T, used int) []T {
+	if used == 0 {
+		return nil
+	}
+	return append(make([]T, 0, 2*used), s...)
+}
+
+// fade is what a look remembers of the use before. A burst that comes again after a
+// look without one is still a quarter of itself, more than oversized needs to let
+// go; two looks later it is forgotten.
+func fade(most int) int { return most / 4 }
+
+// usage bounds how many places of a table were taken at a time since the last
+// look: those taken then, and those added since. All that it needs between looks is
+// a count of what was ever added.
+type usage struct {
+	held  int
+	added uint64
+	most  int
+}
+
+func (u *usage) look(held int, added uint64) (most int) {
+	u.most = max(u.held+int(added-u.added), fade(u.most))
+	u.held, u.added = held, added
+	return u.most
+}
+
+// tidy looks, but once in an iteration: between two looks there shall be time for a
+// burst.
+func (l *Loop) tidy() {
+	if l.looked != l.iteration {
+		l.shrink()
+	}
+}
+
+// shrink is a look. A function of this package that goes over a table must not call
+// what calls it.
+func (l *Loop) shrink() {
+	l.looked = l.iteration
+	more := l.pending.shrink()
+	more = l.timers.shrink() || more
+	more = l.periodics.shrink() || more
+	more = l.mail.shrink() || more
+	more = l.shrinkWatchers() || more
+	more = l.shrinkQueues() || more
+	for _, e := range l.guests {
+		more = e.other.more || more // the host looks for them, in its next poll
+	}
+	l.more = more
+}
+
+// lookLater has a loop that is about to park look again.
+func (l *Loop) lookLater() {
+	if l.again == nil {
+		l.again = time.AfterFunc(lookAgain, l.wake)
+		return
+	}
+	l.again.Reset(lookAgain)
+}
+
+// shrinkWatchers looks at the tables that have a place for each watcher started,
+// those of hooks included: each holds at most what active does.
+func (l *Loop) shrinkWatchers() (more bool) {
+	if l.starts == l.started.added && len(l.active) == l.started.held && !l.roomy {
+		return false // as at the last look
+	}
+	most := l.started.look(len(l.active), l.starts)
+	l.roomy = l.requests.shrink(most + 1) // the mailbox is no watcher
+	l.active = l.trimWatchers(l.active, most)
+	for _, list := range []*hooks{&l.prepares, &l.checks, &l.cleanups} {
+		*list = l.trimWatchers(*list, most)
+	}
+	for level := range l.idle {
+		l.idle[level] = l.trimWatchers(l.idle[level], most)
+	}
+	return l.roomy
+}
+
+func (l *Loop) trimWatchers(s []*watcher, most int) []*watcher {
+	if oversized[*watcher](cap(s), most) {
+		s = trimmed(s, most)
+	}
+	l.roomy = l.roomy || oversized[*watcher](cap(s), len(s))
+	return s
+}
+
+// batches is a Queue whose room is large. It lists itself.
+type batches interface {
+	shrink() (more bool)
+	isLarge() bool
+	drop()
+}
+
+func (l *Loop) shrinkQueues() (more bool) {
+	kept := l.queues[:0]
+	for _, q := range l.queues {
+		more = q.shrink() || more
+		if q.isLarge() {
+			kept = append(kept, q)
+		}
+	}
+	clear(l.queues[len(kept):])
+	l.queues = kept
+	return more
+}
+
+// letGo is for a loop that is closed.
+func (l *Loop) letGo() {
+	if l.again != nil {
+		l.again.Stop()
+	}
+	for _, q := range l.queues {
+		q.drop()
+	}
+	l.queues, l.active, l.more, l.roomy = nil, nil, false, false
+	l.prepares, l.checks, l.cleanups, l.idle = nil, nil, nil, idleHooks{}
+	l.timers, l.periodics.alarms = alarms{}, alarms{}
+	l.requests.all, l.requests.free = nil, nil
+	l.files.table, l.files.changed, l.files.always = nil, nil, nil
+	for level := range l.pending.queues {
+		l.pending.queues[level] = fifo{}
+	}
+}

@@ -1,0 +1,476 @@
+package ev
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"runtime"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// sized is an item of 64 bytes.
+type sized [8]uint64
+
+// A burst makes something of the loop large. What it starts is over when it returns
+// or, if it is handed a running loop, soon after.
+var bursts = map[string]func(t *testing.T, l *Loop, n int){
+	"posts": func(t *testing.T, l *Loop, n int) {
+		for range n {
+			require.NoError(t, l.Post(func() {}))
+		}
+	},
+	"a Queue": func(t *testing.T, l *Loop, n int) {
+		q := NewQueue(l, 0, func(q *Queue[sized], batch []sized) { q.Stop() })
+		q.Start()
+		for range n {
+			require.NoError(t, q.Send(sized{}))
+		}
+	},
+	"a Queue of few": func(t *testing.T, l *Loop, n int) {
+		q := NewQueue(l, 0, func(q *Queue[[64 << 10]byte], batch [][64 << 10]byte) { q.Stop() })
+		q.Start()
+		for range n / 1000 {
+			require.NoError(t, q.Send([64 << 10]byte{}))
+		}
+	},
+	"timers that expire": func(t *testing.T, l *Loop, n int) {
+		for range n {
+			NewTimer(l, 0, 0, func(*Timer) {}).Start()
+		}
+	},
+	"timers that are stopped": func(t *testing.T, l *Loop, n int) {
+		var timers []*Timer
+		for range n {
+			w := NewTimer(l, time.Hour, 0, func(*Timer) {})
+			w.Start()
+			timers = append(timers, w)
+		}
+		for _, w := range timers {
+			w.Stop()
+		}
+	},
+	"Periodics": func(t *testing.T, l *Loop, n int) {
+		for range n {
+			NewPeriodic(l, 0, 0, func(*Periodic) {}).Start()
+		}
+	},
+	"Asyncs": func(t *testing.T, l *Loop, n int) {
+		for range n {
+			w := NewAsync(l, func(w *Async) { w.Stop() })
+			w.Start()
+			w.Send()
+		}
+	},
+	"Asyncs but for the last": func(t *testing.T, l *Loop, n int) {
+		var last *Async
+		for range n {
+			last = NewAsync(l, func(w *Async) {
+				if w != last {
+					w.Stop()
+				}
+			})
+			last.Keep(false)
+			last.Start()
+			last.Send()
+		}
+	},
+	"Prepares": func(t *testing.T, l *Loop, n int) {
+		var all []*Prepare
+		for range n {
+			w := NewPrepare(l, func(w *Prepare) {})
+			w.Start()
+			all = append(all, w)
+		}
+		for _, w := range slices.Backward(all) {
+			w.Stop()
+		}
+	},
+	"Idles": func(t *testing.T, l *Loop, n int) {
+		var all []*Idle
+		for range n {
+			w := NewIdle(l, func(w *Idle) {}, Priority(2))
+			w.Start()
+			all = append(all, w)
+		}
+		for _, w := range slices.Backward(all) {
+			w.Stop()
+		}
+	},
+	"feeds": func(t *testing.T, l *Loop, n int) {
+		for i := range n {
+			NewIdle(l, func(*Idle) {}, Priority(i%levels+MinPriority)).Feed(Custom)
+		}
+	},
+	"feeds and clears": func(t *testing.T, l *Loop, n int) {
+		var all []*Idle
+		for i := range n {
+			w := NewIdle(l, func(*Idle) {}, Priority(i%levels+MinPriority))
+			w.Feed(Custom)
+			all = append(all, w)
+		}
+		for _, w := range all {
+			w.Clear()
+		}
+	},
+}
+
+// inUse is how much memory the program uses, garbage aside.
+func inUse() int {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.GC() // what has a finalizer goes by the second
+	runtime.ReadMemStats(&m)
+	return int(m.HeapAlloc)
+}
+
+// room is what the loop's tables have room for, in bytes, roughly.
+func room(l *Loop) int {
+	n := 16*(cap(l.timers.heap)+cap(l.timers.spare)+cap(l.periodics.heap)+cap(l.periodics.spare)) +
+		16*(cap(l.mail.in)+cap(l.mail.spare)) + 8*(cap(l.active)+cap(l.requests.all)) + 4*cap(l.requests.free)
+	for i := range l.pending.queues {
+		n += 24*len(l.pending.queues[i].ring) + 8*cap(l.idle[i])
+	}
+	return n + 8*(cap(l.prepares)+cap(l.checks)+cap(l.cleanups))
+}
+
+const burst = 200_000
+
+// noise is what a test may find more in use than before, whatever a burst was: most
+// of it is spareBytes for each of the tables.
+const noise = 500 << 10
+
+func TestMemoryOfABurstIsLetGoOf(t *testing.T) {
+	for name, make := range bursts {
+		t.Run(name, func(t *testing.T) {
+			l, err := New()
+			require.NoError(t, err)
+			defer l.Close()
+			require.NoError(t, l.RunNoWait())
+			before := inUse()
+			make(t, l, burst)
+			require.NoError(t, l.RunNoWait())
+			require.NoError(t, l.Verify())
+			for range 10 { // quiet
+				require.NoError(t, l.RunNoWait())
+				require.NoError(t, l.Verify())
+			}
+			assert.Less(t, inUse()-before, noise)
+			assert.Less(t, room(l), noise)
+			runtime.KeepAlive(l)
+		})
+	}
+}
+
+func TestMemoryOfABurstIsLetGoOfByALoopThatIsParked(t *testing.T) {
+	for name, make := range bursts {
+		t.Run(name, func(t *testing.T) {
+			l, err := New()
+			require.NoError(t, err)
+			stayAlive(l)
+			before := inUse()
+			ended := runs(l)
+			_, err = Call(context.Background(), l, func() (int, error) { make(t, l, burst); return 0, nil })
+			require.NoError(t, err)
+			assert.Eventually(t, func() bool { return inUse()-before < noise }, 20*time.Second, 20*time.Millisecond)
+			l.StopAll()
+			<-ended
+			assert.Less(t, room(l), noise)
+			assert.NoError(t, l.Verify())
+			assert.NoError(t, l.Close())
+		})
+	}
+}
+
+// stayAlive has something active, and so Run go on.
+func stayAlive(l *Loop) { NewAsync(l, func(*Async) {}).Start() }
+
+func runs(l *Loop) (ended chan struct{}) {
+	ended = make(chan struct{})
+	go func() {
+		defer close(ended)
+		_ = l.Run(context.Background())
+	}()
+	return ended
+}
+
+func TestMemoryOfAGuestsBurstIsLetGoOf(t *testing.T) {
+	for name, make := range bursts {
+		t.Run(name, func(t *testing.T) {
+			host, err := New()
+			require.NoError(t, err)
+			guest, err := New()
+			require.NoError(t, err)
+			require.NoError(t, NewEmbed(host, guest, nil).Start())
+			before := inUse()
+			ended := runs(host)
+			_, err = Call(context.Background(), host, func() (int, error) { make(t, guest, burst); return 0, nil })
+			require.NoError(t, err)
+			assert.Eventually(t, func() bool { return inUse()-before < noise }, 20*time.Second, 20*time.Millisecond)
+			host.StopAll()
+			<-ended
+			assert.Less(t, room(guest), noise)
+			assert.NoError(t, guest.Verify())
+			assert.NoError(t, host.Close())
+			assert.NoError(t, guest.Close())
+		})
+	}
+}
+
+func TestCloseLetsGoOfAllMemory(t *testing.T) {
+	for name, make := range bursts {
+		for _, ran := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, ran: %v", name, ran), func(t *testing.T) {
+				l, err := New()
+				require.NoError(t, err)
+				before := inUse()
+				make(t, l, burst)
+				if ran {
+					require.NoError(t, l.RunNoWait())
+				}
+				require.NoError(t, l.Close())
+				assert.Less(t, inUse()-before, noise/5)
+				assert.Zero(t, room(l))
+				assert.NoError(t, l.Verify())
+				assert.NoError(t, l.Close())
+			})
+		}
+	}
+}
+
+// What is used is kept: a use that is steady, or comes and goes, allocates nothing
+// once it has come.
+func TestASteadyUseOfMuchMemoryAllocatesNothing(t *testing.T) {
+	if debugging() {
+		t.Skip("EV_DEBUG=1 allocates")
+	}
+	const n = 10_000
+	type iteration = func(i int)
+	for name, steady := range map[string]func(l *Loop) iteration{
+		"posts": func(l *Loop) iteration {
+			fn := func() {}
+			return func(int) {
+				for range n {
+					_ = l.Post(fn)
+				}
+			}
+		},
+		"posts, every other iteration": func(l *Loop) iteration {
+			fn := func() {}
+			return func(i int) {
+				for range n * (i % 2) {
+					_ = l.Post(fn)
+				}
+			}
+		},
+		"a Queue": func(l *Loop) iteration {
+			q := NewQueue(l, 0, func(*Queue[sized], []sized) {})
+			q.Start()
+			return func(int) {
+				for range n {
+					_ = q.Send(sized{})
+				}
+			}
+		},
+		"repeating timers": func(l *Loop) iteration {
+			for range n {
+				NewTimer(l, 0, 1, func(*Timer) {}).Start()
+			}
+			return func(int) {}
+		},
+		"timers that come and go": func(l *Loop) iteration {
+			var all []*Timer
+			for range n {
+				all = append(all, NewTimer(l, 0, 0, func(*Timer) {}))
+			}
+			return func(i int) {
+				for _, w := range all[:n*(i%2)] {
+					w.Start()
+				}
+			}
+		},
+		"Asyncs that come and go": func(l *Loop) iteration {
+			var all []*Async
+			for range n {
+				all = append(all, NewAsync(l, func(w *Async) { w.Stop() }))
+			}
+			return func(i int) {
+				for _, w := range all[:n*(i%2)] {
+					w.Start()
+					w.Send()
+				}
+			}
+		},
+		"feeds, some cleared": func(l *Loop) iteration {
+			var all []*Idle
+			for range n {
+				all = append(all, NewIdle(l, func(*Idle) {}))
+			}
+			return func(i int) {
+				for k, w := range all {
+					w.Feed(Custom)
+					if k%3 != 0 {
+						w.Clear()
+					}
+				}
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l, err := New(WithBackend(BackendChan))
+			require.NoError(t, err)
+			defer l.Close()
+			step, i := steady(l), 0
+			iterate := func() {
+				i++
+				step(i)
+				_ = l.RunNoWait()
+			}
+			for range 6 {
+				iterate()
+			}
+			assert.Zero(t, testing.AllocsPerRun(20, iterate))
+			assert.NoError(t, l.Verify())
+		})
+	}
+}
+
+func TestWatchersFedAndClearedCrosswiseKeepTheRingShort(t *testing.T) {
+	for name, cross := range map[string]func(ws []*probe, p *pending, i int){
+		"two": func(ws []*probe, p *pending, i int) {
+			p.clear(&ws[i%2].watcher)
+			p.mark(&ws[i%2].watcher, Custom)
+		},
+		"two, behind one that stays": func(ws []*probe, p *pending, i int) {
+			p.clear(&ws[1+i%2].watcher)
+			p.mark(&ws[1+i%2].watcher, Custom)
+		},
+		"many, in a random order": func(ws []*probe, p *pending, i int) {
+			w := ws[rand.IntN(len(ws))]
+			p.clear(&w.watcher)
+			p.mark(&w.watcher, Custom)
+		},
+		"first and last": func(ws []*probe, p *pending, i int) {
+			w := ws[rand.IntN(len(ws))]
+			if i%2 == 0 {
+				p.markFirst(&w.watcher, Custom)
+				return
+			}
+			p.clear(&w.watcher)
+			p.mark(&w.watcher, Custom)
+		},
+	} {
+		for _, at := range []uint32{0, nearWrap} {
+			t.Run(fmt.Sprintf("%s from %d", name, at), func(t *testing.T) {
+				var p pending
+				p.queues[-MinPriority].head, p.queues[-MinPriority].tail = at, at
+				var order []*probe
+				var ws []*probe
+				for range 100 {
+					ws = append(ws, newProbe("", 0, func(w *probe) { order = append(order, w) }))
+				}
+				for _, w := range ws[:3] {
+					p.mark(&w.watcher, Custom)
+				}
+				for i := range 100_000 {
+					cross(ws, &p, i)
+				}
+				assert.LessOrEqual(t, len(p.queues[-MinPriority].ring), 256)
+				require.NoError(t, p.verify())
+				count := p.count
+				p.pass(notClosed(), nil)
+				assert.Len(t, order, count)
+				assert.NoError(t, p.verify())
+			})
+		}
+	}
+}
+
+func TestFeedsAndClearsInACallbackDoNotMakeTheLoopGrow(t *testing.T) {
+	l, err := New()
+	require.NoError(t, err)
+	defer l.Close()
+	calls := 0
+	count := func(*Async) { calls++ }
+	a, b := NewAsync(l, count), NewAsync(l, count)
+	require.NoError(t, l.Post(func() {
+		a.Feed(Custom)
+		b.Feed(Custom)
+		for range 1_000_000 {
+			a.Clear()
+			a.Feed(Custom)
+			b.Clear()
+			b.Feed(Custom)
+		}
+		assert.Less(t, room(l), noise)
+	}))
+	require.NoError(t, l.RunNoWait())
+	assert.Equal(t, 2, calls)
+}
+
+// The numbers of requests change while senders use them: no Send is lost, and none
+// answered twice.
+func TestNumbersAreGivenAnewWhileOthersSend(t *testing.T) {
+	l, err := New()
+	require.NoError(t, err)
+	const senders, sends = 4, 20_000
+	var stay []*Async
+	sent, answered := make([]int, senders), make([]int, senders)
+	var mu sync.Mutex
+	var many []*Async
+	for range 20_000 {
+		w := NewAsync(l, func(*Async) {})
+		w.Start()
+		many = append(many, w)
+	}
+	done := make(chan struct{})
+	for i := range senders { // they have the highest numbers
+		w := NewAsync(l, func(w *Async) {
+			mu.Lock()
+			defer mu.Unlock()
+			answered[i] = sent[i]
+			if slices.Equal(answered, slices.Repeat([]int{sends}, senders)) {
+				close(done)
+			}
+		})
+		w.Start()
+		stay = append(stay, w)
+	}
+	highest := stay[senders-1].number
+	ended := runs(l)
+	var wg sync.WaitGroup
+	for i, w := range stay {
+		wg.Go(func() {
+			for range sends {
+				mu.Lock()
+				sent[i]++
+				mu.Unlock()
+				w.Send()
+			}
+		})
+	}
+	for _, w := range many { // one by one, so that there are looks in between
+		require.NoError(t, l.Post(w.Stop))
+	}
+	wg.Wait()
+	select {
+	case <-done:
+	case <-time.After(20 * time.Second):
+		assert.Fail(t, "a Send was lost")
+	}
+	assert.Eventually(t, func() bool {
+		n, err := Call(context.Background(), l, func() (uint32, error) {
+			assert.NoError(t, l.Verify())
+			return stay[senders-1].number, nil
+		})
+		return assert.NoError(t, err) && n < highest
+	}, 20*time.Second, time.Millisecond)
+	l.StopAll()
+	<-ended
+	assert.NoError(t, l.Close())
+}
