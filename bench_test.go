@@ -254,3 +254,48 @@ func BenchmarkTimerReset(b *testing.B) {
 		i++
 	}
 }
+
+// Repeating timers that are all due in each iteration: per timer, an expiry and a
+// callback.
+func BenchmarkTimersExpire(b *testing.B) {
+	for _, n := range []int{10, 1_000, 100_000} {
+		b.Run(map[int]string{10: "10", 1_000: "1k", 100_000: "100k"}[n]+"-due", func(b *testing.B) {
+			l := newLoop(b)
+			for range n {
+				ev.NewTimer(l, 0, 1, func(*ev.Timer) {}).Start()
+			}
+			b.ReportAllocs()
+			rounds := 0
+			for b.Loop() {
+				_ = l.RunNoWait()
+				rounds++
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(rounds*n), "ns/timer")
+		})
+	}
+}
+
+// A callback that is observed, on top of BenchmarkIteration.
+func BenchmarkObserved(b *testing.B) {
+	for _, observers := range []int{1, 3} {
+		b.Run(map[int]string{1: "1", 3: "3"}[observers], func(b *testing.B) {
+			l := newLoop(b)
+			for range observers {
+				defer l.Observe(&ev.Observer{Begin: func(ev.Callback, time.Time) {}, End: func(ev.Callback, time.Time) {}})()
+			}
+			n := 0
+			a := ev.NewAsync(l, func(a *ev.Async) {
+				if n++; n < b.N {
+					a.Send()
+				} else {
+					l.Stop()
+				}
+			})
+			a.Start()
+			a.Send()
+			b.ReportAllocs()
+			b.ResetTimer()
+			_ = l.Run(context.Background())
+		})
+	}
+}

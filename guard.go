@@ -49,7 +49,7 @@ func (l *Loop) guard(e entry) {
 		l.observed(o, e, c)
 		return
 	}
-	e.call(c.Events)
+	e.callWith(c.Events)
 }
 
 // recovered logs what it then gives to the handler. Both are user code: the handler

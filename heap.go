@@ -143,6 +143,9 @@ func (h *alarms) recycle(due []alarmEntry) {
 // reports whether there is more to be let go of if nothing happens until the next
 // time.
 func (h *alarms) shrink() (more bool) {
+	if !large[alarmEntry](max(cap(h.heap), cap(h.spare))) {
+		return false
+	}
 	if most := h.inHeap.look(len(h.heap), h.started); oversized[alarmEntry](cap(h.heap), most) {
 		h.heap = trimmed(h.heap, most)
 	}

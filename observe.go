@@ -97,12 +97,18 @@ type observers struct {
 // panicked, and the loop has a handler, that was told.
 func (l *Loop) tellOne(o *Observer, of func(*Observer)) (told bool) {
 	if l.onPanic != nil {
-		defer func() {
-			if v := recover(); v != nil {
-				l.observerPanicked(v, debug.Stack())
-			}
-		}()
+		return l.tryToTell(o, of)
 	}
+	of(o)
+	return true
+}
+
+func (l *Loop) tryToTell(o *Observer, of func(*Observer)) (told bool) {
+	defer func() {
+		if v := recover(); v != nil {
+			l.observerPanicked(v, debug.Stack())
+		}
+	}()
 	of(o)
 	return true
 }
@@ -159,7 +165,7 @@ func (l *Loop) observed(o *observers, e entry, c Callback) {
 		switch {
 		case made:
 		case l.isClosed():
-			e.call(c.Events)
+			e.callWith(c.Events)
 		default:
 			l.pending.putBack(e, c.Events)
 		}
@@ -181,7 +187,7 @@ func (l *Loop) observed(o *observers, e entry, c Callback) {
 	}, end)
 	defer l.tellAll(told, end)
 	made = true
-	e.call(c.Events)
+	e.callWith(c.Events)
 }
 
 func (l *Loop) tellPass(o *observers) {

@@ -27,6 +27,8 @@ type pending struct {
 	calls  uint64 // callbacks made, ever
 	shrunk uint64 // of which before the last shrink
 	recent int    // what shrink remembers of the rest
+
+	gaps [levels]uint32 // cleared slots in each queue
 }
 
 // entry is one callback to make: a watcher's or a posted job. The zero entry is
@@ -45,6 +47,14 @@ type job interface {
 
 func (e entry) cleared() bool { return e.w == nil && e.job == nil }
 
+func (e entry) call() {
+	if e.w == nil {
+		e.job.run()
+		return
+	}
+	e.w.run(e.w.takeEvents())
+}
+
 // take has the watcher not pending any more, and returns the events of the call.
 func (e entry) take() Events {
 	if e.w == nil {
@@ -53,7 +63,7 @@ func (e entry) take() Events {
 	return e.w.takeEvents()
 }
 
-func (e entry) call(events Events) {
+func (e entry) callWith(events Events) {
 	if e.w == nil {
 		e.job.run()
 		return
@@ -101,11 +111,15 @@ func (p *pending) putBack(e entry, events Events) {
 }
 
 // has reports whether something is pending at this level.
-func (p *pending) has(level int) bool {
+func (p *pending) has(level int) bool { return p.filled&(1<<level) != 0 && p.skipCleared(level) }
+
+// skipCleared drops the cleared slots that are first, and reports whether there are
+// others.
+func (p *pending) skipCleared(level int) bool {
 	q := &p.queues[level]
 	for !q.empty() && q.ring[q.head&q.mask()].cleared() {
 		q.head++
-		q.gaps--
+		p.gaps[level]--
 	}
 	if q.empty() {
 		p.filled &^= 1 << level
@@ -136,15 +150,17 @@ func (p *pending) clear(w *watcher) Events {
 	if !w.pending {
 		return None
 	}
-	q := &p.queues[int(w.priority)-MinPriority]
+	level := int(w.priority) - MinPriority
+	q, gaps := &p.queues[level], &p.gaps[level]
 	q.erase(w.slot)
 	if w.slot == q.tail-1 {
 		q.tail--
-	} else if q.gaps++; q.gaps > fewGaps && q.gaps > (q.tail-q.head)/2 {
+	} else if *gaps++; *gaps > fewGaps && *gaps > (q.tail-q.head)/2 {
 		q.compact()
+		*gaps = 0
 	}
 	if q.empty() {
-		p.filled &^= 1 << (int(w.priority) - MinPriority)
+		p.filled &^= 1 << level
 	}
 	p.count--
 	return w.takeEvents()
@@ -168,7 +184,7 @@ func (p *pending) pop() (entry, bool) {
 			p.posts--
 			return e, true
 		}
-		q.gaps--
+		p.gaps[level]--
 	}
 	return entry{}, false
 }
@@ -206,7 +222,7 @@ func (p *pending) pass(closed *atomic.Uint32, guard func(entry)) {
 		if guard != nil {
 			guard(e)
 		} else {
-			e.call(e.take())
+			e.call()
 		}
 	}
 }
@@ -240,7 +256,6 @@ func (p *pending) shrink() (more bool) {
 type fifo struct {
 	ring       []entry // its length is a power of two, or zero
 	head, tail uint32
-	gaps       uint32 // cleared slots between them
 }
 
 func (q *fifo) empty() bool { return q.head == q.tail }
@@ -312,5 +327,5 @@ func (q *fifo) compact() {
 		}
 		to++
 	}
-	q.tail, q.gaps = to, 0
+	q.tail = to
 }

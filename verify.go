@@ -91,8 +91,8 @@ func (p *pending) verify() error {
 			}
 			count++
 		}
-		if gaps != q.gaps {
-			return fmt.Errorf("ev: priority %d: %d cleared slots; counted %d", level+MinPriority, q.gaps, gaps)
+		if gaps != p.gaps[level] {
+			return fmt.Errorf("ev: priority %d: %d cleared slots; counted %d", level+MinPriority, p.gaps[level], gaps)
 		}
 	}
 	if count != p.count || posts != p.posts {

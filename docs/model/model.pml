@@ -131,7 +131,7 @@ inline pass() {                                         //~ priority.go: func (p
 	   :: atomic { !pending[0] && !pending[ASYNCS - 1] && jobs == 0 -> break } //| if !ok {
 	   fi;
 	   if
-	   :: ok -> call(a)                                 //| e.call(e.take())
+	   :: ok -> call(a)                                 //| e.call()
 	   :: else
 	   fi
 	od;
