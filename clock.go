@@ -11,6 +11,7 @@ type clock struct {
 	wall   time.Time     // the wall clock as it was read last …
 	wallAt time.Duration // … and when that was
 	reread bool          // the wall clock was set, somebody says: look
+	again  bool          // it was, and somebody who was to follow it did not
 }
 
 // The wall clock has been set, rather than read a little late, when it is off by
@@ -41,7 +42,8 @@ func (c *clock) set(wall time.Time, mono time.Duration) (jumped bool) {
 	expected := c.wall.UnixNano() + int64(mono-c.wallAt)
 	c.wall, c.wallAt, c.mono, c.reread = wall, mono, mono, false
 	off := time.Duration(wall.UnixNano() - expected)
-	return off >= wallJump || off <= -wallJump
+	jumped, c.again = c.again || off >= wallJump || off <= -wallJump, false
+	return jumped
 }
 
 // instant reads the clock.

@@ -63,7 +63,7 @@ type Loop struct {
 	queues          []batches     // the Queues with much room
 	looked          uint64        // in which iteration
 	more            bool          // shrink has found more to let go of, next time
-	again           *time.Timer   // for lookLater
+	lookTimer       *time.Timer   // for lookLater
 	refs            int           // active watchers that keep Run going, and extra
 	extra           int           // Refs less Unrefs
 	depth           int

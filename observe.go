@@ -199,12 +199,8 @@ func (l *Loop) tellPass(o *observers) {
 	}
 }
 
-// noteDue tells the observers, if any, of a Timer that has expired.
-func (l *Loop) noteDue(e alarmEntry) {
-	o := l.observers.Load()
-	if o == nil {
-		return
-	}
+// tellDue tells of a Timer that has expired, and of no other kind.
+func (l *Loop) tellDue(o *observers, e alarmEntry) {
 	t, ok := e.a.self.(*Timer)
 	if !ok {
 		return

@@ -101,10 +101,10 @@ func WithLogger(logger *slog.Logger) LoopOption { return loggerOption{logger} }
 
 // WithPanicHandler has fn called, on the loop's goroutine, when a callback
 // panics; the pass then goes on with the next callback. w is nil when it was a
-// function given to Post, Call or Go. Without a handler a panic leaves Run, with
-// the rest still pending: the loop can be run again or closed.
-// runtime.Goexit ends the goroutine with either. fn is also called with an error
-// when a Scheduler's function returns the past, which is no panic.
+// function given to Post, Call or Go, or a function of an Observer. Without a
+// handler a panic leaves Run, with the rest still pending: the loop can be run again
+// or closed. runtime.Goexit ends the goroutine with either. fn is also called with an
+// error when a Scheduler's function returns the past, which is no panic.
 func WithPanicHandler(fn func(w Watcher, v any, stack []byte)) LoopOption {
 	return panicHandler(fn)
 }

@@ -87,11 +87,11 @@ func (l *Loop) shrink() {
 
 // lookLater has a loop that is about to park look again.
 func (l *Loop) lookLater() {
-	if l.again == nil {
-		l.again = time.AfterFunc(lookAgain, l.wake)
+	if l.lookTimer == nil {
+		l.lookTimer = time.AfterFunc(lookAgain, l.wake)
 		return
 	}
-	l.again.Reset(lookAgain)
+	l.lookTimer.Reset(lookAgain)
 }
 
 // shrinkWatchers looks at the tables that have a place for each watcher started,
@@ -142,8 +142,8 @@ func (l *Loop) shrinkQueues() (more bool) {
 
 // letGo is for a loop that is closed.
 func (l *Loop) letGo() {
-	if l.again != nil {
-		l.again.Stop()
+	if l.lookTimer != nil {
+		l.lookTimer.Stop()
 	}
 	for _, q := range l.queues {
 		q.drop()

@@ -151,7 +151,9 @@ func (l *Loop) expireTimers() {
 		e := h.heap[0]
 		h.remove(e.a)
 		e.a.self.(expirer).expire(e.due, now)
-		l.noteDue(e)
+		if o := l.observers.Load(); o != nil {
+			l.tellDue(o, e)
+		}
 	}
 }
 
@@ -163,9 +165,9 @@ func (l *Loop) expireMany(now time.Duration) {
 		e.a.pos = 0
 		e.a.self.(expirer).expire(e.due, now)
 	}
-	if l.observers.Load() != nil {
+	if o := l.observers.Load(); o != nil {
 		for _, e := range due {
-			l.noteDue(e)
+			l.tellDue(o, e)
 		}
 	}
 	l.timers.recycle(due)

@@ -90,9 +90,11 @@ func (l *Loop) replanPeriodics() {
 		}
 		return 1
 	})
+	l.reread, l.again = true, true // unless all of them follow: a next function may call runtime.Goexit
 	for _, e := range entries {
 		if e.a.pos != 0 { // a next function may have broken the rules
 			e.a.self.(timed).replan(l.wallNow())
 		}
 	}
+	l.reread, l.again = false, false
 }
