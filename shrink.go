@@ -87,11 +87,28 @@ func (l *Loop) shrink() {
 
 // lookLater has a loop that is about to park look again.
 func (l *Loop) lookLater() {
-	if l.lookTimer == nil {
-		l.lookTimer = time.AfterFunc(lookAgain, l.wake)
+	if l.lookTimer != nil {
+		l.lookTimer.Reset(lookAgain)
 		return
 	}
-	l.lookTimer.Reset(lookAgain)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.lookTimer = time.AfterFunc(lookAgain, l.wakeToLook)
+}
+
+// wakeToLook is the timer's. It was set before the loop said that it parks, and the
+// loop may have been held up in between: so it is set again while the loop is
+// running. Of a park that is over by now, the next one has set it, if it must.
+func (l *Loop) wakeToLook() {
+	if l.parked.Load() != 0 {
+		l.wake()
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.runs) > 0 {
+		l.lookTimer.Reset(lookAgain)
+	}
 }
 
 // shrinkWatchers looks at the tables that have a place for each watcher started,
