@@ -250,7 +250,7 @@ func (e *Embed) sit(turns <-chan time.Duration, back chan<- struct{}) {
 	other := e.other
 	for until := range turns {
 		for other.recalled.Load() == 0 {
-			other.sleep(until, true)
+			other.sleep(other.mono, until, true)
 			if other.foundFiles() || !other.requests.empty() || other.isClosed() ||
 				until != never && time.Since(other.base) >= until {
 				e.send(e.loop)

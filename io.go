@@ -32,6 +32,7 @@ type IO struct {
 	watcher
 	fd       int
 	interest Events
+	relayed  bool            // as Start found it: see relays
 	next     *IO             // the next active watcher of the same descriptor
 	conn     syscall.RawConn // NewConnIO: whose descriptor it is
 	fn       func(*IO, Events)
@@ -63,7 +64,7 @@ func NewConnIO(l *Loop, c syscall.Conn, events Events, fn func(*IO, Events), opt
 		conn = lostConn{err}
 	}
 	w.conn = conn
-	_ = w.findFD() // for FD; Start tries again, and reports
+	_ = conn.Control(func(fd uintptr) { w.fd = int(fd) }) // for FD; Start tries again, and reports
 	return w
 }
 
@@ -80,26 +81,47 @@ func (c lostConn) Write(func(uintptr) bool) error { return c.err }
 // errors.ErrUnsupported where the backend has no descriptors, and with ErrClosed.
 func (w *IO) Start() error {
 	w.own("Start")
-	l := w.loop
 	if w.index != 0 {
 		return nil
 	}
-	if l.isClosed() {
+	if w.loop.isClosed() {
 		return ErrClosed
 	}
-	err := checkEvents(w.interest)
-	if err == nil {
-		err = l.poller.openSet()
-	}
-	if err == nil {
-		err = w.findFD()
-	}
-	if err != nil {
+	if err := w.prepare(); err != nil {
 		return fmt.Errorf("ev: IO.Start: %w", err)
 	}
-	w.begin()
-	l.files.add(l, w)
+	if !w.begin() {
+		w.dropRelays()
+		return ErrClosed // Close came meanwhile
+	}
+	w.loop.files.add(w.loop, w)
 	return nil
+}
+
+// prepare checks everything, then opens what the loop needs to watch. The order
+// matters: a descriptor that the loop opens first may take the number of a closed
+// one, which would be watched then.
+func (w *IO) prepare() error {
+	if err := checkEvents(w.interest); err != nil {
+		return err
+	}
+	if err := w.findFD(); err != nil {
+		return err
+	}
+	if err := w.loop.openSet(); err != nil {
+		return err
+	}
+	return w.holdRelays()
+}
+
+// openSet opens the poller's set for the first IO. While the loop waits in the
+// system, with SetRelease, its goroutine is using the poller: then flushFiles
+// opens the set, and an error becomes the watcher's Error event.
+func (l *Loop) openSet() error {
+	if l.waiting && l.backend != BackendChan {
+		return nil
+	}
+	return l.poller.openSet()
 }
 
 func checkEvents(events Events) error {
@@ -109,18 +131,28 @@ func checkEvents(events Events) error {
 	return nil
 }
 
-// findFD checks that the descriptor is open and, for a connection, which it is.
+// findFD checks that the descriptor is open, which it is for a connection, and
+// whether it needs a relay.
 func (w *IO) findFD() error {
-	if w.conn != nil {
-		if err := w.conn.Control(func(fd uintptr) { w.fd = int(fd) }); err != nil {
-			return fmt.Errorf("%w: %w", os.ErrClosed, err) // its only reason to refuse
-		}
-		return nil
+	if w.conn == nil {
+		return w.inspect()
 	}
+	var err error
+	gone := w.conn.Control(func(fd uintptr) {
+		w.fd = int(fd)
+		err = w.inspect()
+	})
+	if gone != nil {
+		return fmt.Errorf("%w: %w", os.ErrClosed, gone) // its only reason to refuse
+	}
+	return err
+}
+
+func (w *IO) inspect() (err error) {
 	if w.fd < 0 {
 		return fmt.Errorf("negative descriptor %d", w.fd)
 	}
-	if err := checkFD(w.fd); err != nil {
+	if w.relayed, err = needsRelay(w.fd); err != nil {
 		return fmt.Errorf("descriptor %d: %w", w.fd, err)
 	}
 	return nil
@@ -208,6 +240,8 @@ type files struct {
 	always  []int  // descriptors that the poller refuses because they are always ready
 	count   int    // active IOs
 	calls   uint64 // interest changes that the system was told of
+	round   uint16 // counts the iterations that found something ready
+	relays  relays // instead of the poller, for some
 }
 
 // file is one descriptor. A generation is a use of the number: the poller gives
@@ -216,9 +250,13 @@ type file struct {
 	first      *IO // in the order of their starts
 	generation uint32
 	told       Events // what the poller watches for
+	round      uint16 // the last files.round in which it was ready
+	streak     uint8  // how many such rounds in a row, modulo 256
 	changed    bool   // it is in files.changed
 	fresh      bool   // the number may denote another file: tell in any case
 	always     bool
+	byRelay    bool // a relay is to watch it, not the poller; see relays
+	relayed    bool // and does
 }
 
 // add puts an active watcher in its place. The watchers of a connection that was
@@ -241,7 +279,7 @@ func (f *files) add(l *Loop, w *IO) {
 	}
 	*last = w
 	f.count++
-	e.fresh = true
+	e.fresh, e.byRelay = true, w.relayed
 	f.change(w.fd)
 }
 
@@ -261,6 +299,10 @@ func (f *files) remove(w *IO) {
 	*at, w.next = w.next, nil
 	f.count--
 	f.change(w.fd)
+	if e.relayed && e.first == nil {
+		f.stopRelay(w.fd, e) // now: it has the file open
+	}
+	w.dropRelays()
 }
 
 func (f *files) change(fd int) {
@@ -274,10 +316,18 @@ func (f *files) change(fd int) {
 // whether it could not, and watchers were made pending with the Error.
 func (l *Loop) flushFiles() (failed bool) {
 	f := &l.files
+	if len(f.changed) == 0 {
+		return false
+	}
+	noSet := l.poller.openSet() // it is open, but for those that Start has put off
 	for _, fd := range f.changed {
 		e := &f.table[fd]
 		e.changed = false
-		if err := l.tell(fd, e); err != nil {
+		err := noSet
+		if err == nil {
+			err = l.tell(fd, e)
+		}
+		if err != nil {
 			for e.first != nil {
 				l.fail(e.first)
 			}
@@ -322,7 +372,7 @@ func (l *Loop) tell(fd int, e *file) error {
 // watchPinned is the poller's watch, with a connection's descriptor pinned, so
 // that it is not another file's by then.
 func (l *Loop) watchPinned(fd int, e *file, want Events) (err error) {
-	watch := func() { err = l.poller.watch(fd, e.generation, e.told != None, want) }
+	watch := func() { err = l.watchFile(fd, e, want) }
 	if e.first == nil || e.first.conn == nil {
 		watch()
 		return err
@@ -335,6 +385,23 @@ func (l *Loop) watchPinned(fd int, e *file, want Events) (err error) {
 		watch()
 	})
 	return errors.Join(gone, err)
+}
+
+// watchFile has the poller watch fd, or a relay. A relay is there for all events
+// alike, and stays when it is there for the file already.
+func (l *Loop) watchFile(fd int, e *file, want Events) error {
+	if e.relayed {
+		if want != None && !e.fresh {
+			return nil
+		}
+		l.files.stopRelay(fd, e)
+	}
+	err := l.poller.watch(fd, e.generation, e.told != None, want)
+	if err != nil || want == None || !e.byRelay {
+		return err
+	}
+	_ = l.poller.watch(fd, e.generation, true, None) // it could be watched, so it can be polled
+	return l.startRelay(fd, e)
 }
 
 // fail stops a watcher whose descriptor is of no use.
@@ -350,20 +417,81 @@ func (l *Loop) fail(w *IO) {
 // markReady makes the watchers pending whose descriptors are ready.
 func (l *Loop) markReady() {
 	f := &l.files
+	ready := l.poller.take()
+	if len(ready) > 0 || len(f.always) > 0 {
+		f.round++
+	}
 	stale := false
-	for _, r := range l.poller.take() {
-		if r.fd >= len(f.table) || f.table[r.fd].generation != r.generation || f.table[r.fd].told == None {
+	for _, r := range ready {
+		if r.fd >= len(f.table) || f.table[r.fd].generation != r.generation || f.table[r.fd].told == None ||
+			l.goneStale(r.fd) {
 			stale = true
 			continue
 		}
 		f.table[r.fd].deliver(l, r.events)
 	}
-	for _, fd := range f.always {
-		f.table[fd].deliver(l, Read|Write)
+	if len(f.always) > 0 {
+		l.markAlwaysReady()
 	}
 	if stale {
 		l.rebuildFiles()
 	}
+}
+
+func (l *Loop) markAlwaysReady() {
+	f := &l.files
+	f.always = slices.DeleteFunc(f.always, func(fd int) (gone bool) {
+		e := &f.table[fd]
+		if l.goneStale(fd) {
+			e.always = false
+			return true
+		}
+		e.deliver(l, Read|Write)
+		return false
+	})
+}
+
+// A descriptor that is closed while somebody watches it is to have no more events.
+// epoll forgets a file when it is closed, but not while it lives on under another
+// descriptor: a dup, or one that a child process has inherited. Then it goes on to
+// report under the old number, in each iteration, since nobody can read the data
+// by that number any more.
+//
+// So a file that is not ready twice in a row needs no check, and one that is needs
+// one now and then: at the second time, and after each eighth, for a connection,
+// which knows without a system call whether it is closed; for a bare number, for
+// which the kernel has to be asked, at one in 64.
+const (
+	checkConn   = 8
+	checkNumber = 64
+)
+
+// goneStale reports whether the descriptor, which is ready, no longer is the one
+// watched. From then on the loop takes no notice of it until it is told to watch
+// the number again.
+func (l *Loop) goneStale(fd int) bool {
+	f := &l.files
+	e := &f.table[fd]
+	if e.round+1 != f.round {
+		e.streak = 0
+	}
+	e.round = f.round
+	e.streak++
+	if e.streak%checkConn != 2 || l.holds(fd, e) {
+		return false
+	}
+	e.told = None
+	return true
+}
+
+func (l *Loop) holds(fd int, e *file) bool {
+	switch {
+	case e.first == nil: // stopped since the poller was told last
+		return true
+	case e.first.conn != nil:
+		return !e.first.lost()
+	}
+	return e.streak%checkNumber != checkNumber-checkConn+2 || l.poller.holds(fd, e.generation, e.told)
 }
 
 // rebuildFiles makes a new set. A file that was closed and lives on under
@@ -374,7 +502,7 @@ func (l *Loop) rebuildFiles() {
 		return // the next event tries again
 	}
 	for fd := range l.files.table {
-		if e := &l.files.table[fd]; e.told != None && !e.always {
+		if e := &l.files.table[fd]; e.told != None && !e.always && !e.relayed {
 			e.told, e.fresh = None, true
 			l.files.change(fd)
 		}

@@ -73,6 +73,7 @@ type Loop struct {
 	override        func(*Loop)
 	release         func(*Loop)
 	acquire         func(*Loop)
+	waiting         bool // between the two: see beforeWait
 	ioInterval      time.Duration
 	timeoutInterval time.Duration
 	data            any
@@ -309,8 +310,13 @@ func (l *Loop) rest(until time.Duration) bool {
 	return next <= l.mono && until > l.mono && l.requests.empty() && !l.interrupted()
 }
 
+// beforeWait lets others have the loop, if they shall. Between it and afterWait the
+// loop's goroutine uses nothing that a Start, a Stop or an Update writes: only the
+// poller, and what is atomic. waiting tells them so. It is written with the
+// user's lock held, on both sides, and read by those who hold it.
 func (l *Loop) beforeWait() {
 	if l.release != nil {
+		l.waiting = true
 		l.release(l)
 	}
 }
@@ -318,6 +324,7 @@ func (l *Loop) beforeWait() {
 func (l *Loop) afterWait() {
 	if l.acquire != nil {
 		l.acquire(l)
+		l.waiting = false
 	}
 }
 

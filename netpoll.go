@@ -43,6 +43,10 @@ type poller interface {
 	// errAlwaysReady for a regular file.
 	watch(fd int, generation uint32, known bool, events Events) error
 
+	// holds reports whether fd still is the file that the set was asked to watch,
+	// by the last watch, under this number: for one that is open or was closed.
+	holds(fd int, generation uint32, events Events) bool
+
 	// poll looks at the set without waiting. take returns what the last poll or
 	// park found ready, valid until the next.
 	poll()
@@ -70,6 +74,7 @@ type noFiles struct{}
 func (noFiles) openSet() error                        { return errors.ErrUnsupported }
 func (noFiles) reopenSet() error                      { return errors.ErrUnsupported }
 func (noFiles) watch(int, uint32, bool, Events) error { return errors.ErrUnsupported }
+func (noFiles) holds(int, uint32, Events) bool        { return true }
 func (noFiles) poll()                                 {}
 func (noFiles) take() []readyFD                       { return nil }
 func (noFiles) settimes() uint64                      { return 0 }

@@ -173,13 +173,7 @@ func (p *fdPoller) watch(fd int, generation uint32, known bool, events Events) e
 		_ = unix.EpollCtl(epfd, unix.EPOLL_CTL_DEL, fd, nil)
 		return nil
 	}
-	e := unix.EpollEvent{Fd: int32(fd), Pad: int32(generation)}
-	if events&Read != 0 {
-		e.Events |= unix.EPOLLIN
-	}
-	if events&Write != 0 {
-		e.Events |= unix.EPOLLOUT
-	}
+	e := epollEvent(fd, generation, events)
 	op := unix.EPOLL_CTL_ADD
 	if known {
 		op = unix.EPOLL_CTL_MOD
@@ -194,4 +188,23 @@ func (p *fdPoller) watch(fd int, generation uint32, known bool, events Events) e
 		return errAlwaysReady
 	}
 	return os.NewSyscallError("epoll_ctl", err)
+}
+
+func epollEvent(fd int, generation uint32, events Events) unix.EpollEvent {
+	e := unix.EpollEvent{Fd: int32(fd), Pad: int32(generation)}
+	if events&Read != 0 {
+		e.Events |= unix.EPOLLIN
+	}
+	if events&Write != 0 {
+		e.Events |= unix.EPOLLOUT
+	}
+	return e
+}
+
+// holds changes nothing: a set knows files by file and number, so it does not find
+// one whose number was closed, or is another file's.
+func (p *fdPoller) holds(fd int, generation uint32, events Events) bool {
+	e := epollEvent(fd, generation, events)
+	err := unix.EpollCtl(p.set.epfd, unix.EPOLL_CTL_MOD, fd, &e)
+	return err != unix.ENOENT && err != unix.EBADF
 }

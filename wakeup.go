@@ -86,8 +86,9 @@ func (l *Loop) park(until time.Duration, files bool) {
 	if o != nil {
 		told = l.tellPark(o)
 	}
+	now := l.mono
 	l.beforeWait()
-	l.sleep(until, files)
+	l.sleep(now, until, files)
 	l.afterWait()
 	if o != nil {
 		l.tellUnpark(o, told)
@@ -95,10 +96,10 @@ func (l *Loop) park(until time.Duration, files bool) {
 }
 
 // sleep is park, without the user's functions.
-func (l *Loop) sleep(until time.Duration, files bool) {
-	l.how.choose(l.mono)
+func (l *Loop) sleep(now, until time.Duration, files bool) {
+	l.how.choose(now)
 	l.how.written.Store(0) // by a sender of an earlier park, too late to be judged
-	l.poller.park(l.mono, until, files, l.commitFunc)
+	l.poller.park(now, until, files, l.commitFunc)
 	l.parked.Store(0)
 	if written := l.how.written.Load(); written != 0 {
 		l.how.written.Store(0)

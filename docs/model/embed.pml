@@ -15,7 +15,7 @@ end_idle:                                               //~ embed.go: func (e *E
 	   do
 	   :: recalled -> break                             //| for other.recalled.Load() == 0 {
 	   :: else ->
-	      sleep();                                      //| other.sleep(until, true)
+	      sleep();                                      //| other.sleep(other.mono, until, true)
 	      d_step { quiet = false; done = false; expired = false; ok = false }
 	      if                                            //| if other.foundFiles() || !other.requests.empty() || other.isClosed() ||
 	      :: head != 0 -> asked = true; break           //| e.send(e.loop)

@@ -88,14 +88,14 @@ inline rouse() {                                        //= wakeup.go: func (l *
 }                                                       //.
 
 // What way a park has is left open: any.
-inline sleep() {                                        //= wakeup.go: func (l *Loop) sleep(until time.Duration, files bool) {
-	if                                                  //| l.how.choose(l.mono)
+inline sleep() {                                        //= wakeup.go: func (l *Loop) sleep(now, until time.Duration, files bool) {
+	if                                                  //| l.how.choose(now)
 	:: WAYS & BY_WRITE -> way = BY_WRITE
 	:: WAYS & DIRECTLY -> way = DIRECTLY
 	:: WAYS & INSURED  -> way = INSURED
 	fi;
 	                                                    //- l.how.written.Store(0)
-	pollerPark();                                       //| l.poller.park(l.mono, until, files, l.commitFunc)
+	pollerPark();                                       //| l.poller.park(now, until, files, l.commitFunc)
 	atomic { parked = false; claims = 0 }               //| l.parked.Store(0)
 	                                                    //- if written := l.how.written.Load(); written != 0 {
 	                                                    //- l.how.written.Store(0)
