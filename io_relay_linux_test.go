@@ -1,0 +1,431 @@
+package ev_test
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"github.com/goevlib/ev"
+)
+
+// onItsThread runs functions on one OS thread, for what belongs to a thread: a perf
+// event, a namespace. The thread ends with the test.
+func onItsThread(t *testing.T) (do func(fn func())) {
+	work, done := make(chan func()), make(chan struct{})
+	t.Cleanup(func() { close(work); <-done })
+	go func() {
+		runtime.LockOSThread() // and not unlocked: nobody else gets the thread
+		defer close(done)
+		for fn := range work {
+			fn()
+		}
+	}()
+	return func(fn func()) {
+		returned := make(chan struct{})
+		work <- func() { defer close(returned); fn() }
+		<-returned
+	}
+}
+
+// openFaults returns a perf event with a ring buffer, which is readable after each
+// page fault of a thread, and what makes one. The caller closes it.
+func openFaults(t *testing.T) (fd int, fault func()) {
+	t.Helper()
+	do := onItsThread(t)
+	attr := &unix.PerfEventAttr{
+		Type: unix.PERF_TYPE_SOFTWARE, Config: unix.PERF_COUNT_SW_PAGE_FAULTS, Size: uint32(unix.PERF_ATTR_SIZE_VER0),
+		Sample: 1, Wakeup: 1, Bits: unix.PerfBitExcludeKernel | unix.PerfBitExcludeHv | unix.PerfBitDisabled,
+	}
+	var err error
+	do(func() { fd, err = unix.PerfEventOpen(attr, 0, -1, -1, unix.PERF_FLAG_FD_CLOEXEC) })
+	if err != nil {
+		t.Skip("no perf events here: ", err)
+	}
+	page := os.Getpagesize()
+	ring, err := unix.Mmap(fd, 0, 65*page, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	require.NoError(t, err)
+	own, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0) // the test may close fd
+	require.NoError(t, err)
+	t.Cleanup(func() { unix.Munmap(ring); unix.Close(own) })
+	return fd, func() {
+		do(func() {
+			fresh, err := unix.Mmap(-1, 0, page, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON)
+			assert.NoError(t, err)
+			assert.NoError(t, unix.IoctlSetInt(own, unix.PERF_EVENT_IOC_ENABLE, 0))
+			fresh[0] = 1
+			assert.NoError(t, unix.IoctlSetInt(own, unix.PERF_EVENT_IOC_DISABLE, 0))
+			assert.NoError(t, unix.Munmap(fresh))
+		})
+	}
+}
+
+// openMounts returns the mount table of a mount namespace of the test's own, and
+// what changes it.
+func openMounts(t *testing.T, name string) (fd int, change func()) {
+	t.Helper()
+	do, dir := onItsThread(t), t.TempDir()
+	var err error
+	do(func() {
+		if err = unix.Unshare(unix.CLONE_FS | unix.CLONE_NEWNS); err == nil {
+			err = unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, "")
+		}
+		if err == nil {
+			fd, err = unix.Open("/proc/thread-self/"+name, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+		}
+	})
+	if err != nil {
+		t.Skip("no mount namespace here: ", err)
+	}
+	t.Cleanup(func() { unix.Close(fd) })
+	mounted := false
+	return fd, func() {
+		do(func() {
+			if mounted {
+				assert.NoError(t, unix.Unmount(dir, 0))
+			} else {
+				assert.NoError(t, unix.Mount("tmpfs", dir, "tmpfs", 0, ""))
+			}
+			mounted = !mounted
+		})
+	}
+}
+
+func openHostname(t *testing.T) (fd int, change func()) {
+	t.Helper()
+	do := onItsThread(t)
+	var err error
+	do(func() {
+		if err = unix.Unshare(unix.CLONE_NEWUTS); err == nil {
+			fd, err = unix.Open("/proc/sys/kernel/hostname", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+		}
+	})
+	if err != nil {
+		t.Skip("no host name of its own here: ", err)
+	}
+	t.Cleanup(func() { unix.Close(fd) })
+	n := 0
+	return fd, func() {
+		n++
+		do(func() { assert.NoError(t, unix.Sethostname([]byte(fmt.Sprint("ev", n)))) })
+	}
+}
+
+// openCgroupEvents returns the cgroup.events of a cgroup that a process enters and
+// leaves.
+func openCgroupEvents(t *testing.T) (fd int, change func()) {
+	t.Helper()
+	for _, root := range []string{"/sys/fs/cgroup", "/sys/fs/cgroup/unified"} {
+		dir := filepath.Join(root, fmt.Sprint("ev-test-", os.Getpid()))
+		if os.Mkdir(dir, 0o755) != nil {
+			continue
+		}
+		t.Cleanup(func() { os.Remove(dir) })
+		var err error
+		if fd, err = unix.Open(filepath.Join(dir, "cgroup.events"), unix.O_RDONLY|unix.O_CLOEXEC, 0); err != nil {
+			continue
+		}
+		t.Cleanup(func() { unix.Close(fd) })
+		sleeper := exec.Command("sleep", "1000")
+		require.NoError(t, sleeper.Start())
+		t.Cleanup(func() { _ = sleeper.Process.Kill(); _ = sleeper.Wait() })
+		inside := false
+		return fd, func() {
+			to := filepath.Join(dir, "cgroup.procs")
+			if inside {
+				to = filepath.Join(root, "cgroup.procs")
+			}
+			inside = !inside
+			assert.NoError(t, os.WriteFile(to, []byte(fmt.Sprint(sleeper.Process.Pid)), 0))
+		}
+	}
+	t.Skip("no cgroup of its own here")
+	return
+}
+
+// openPressure returns a trigger for a millisecond of waiting for a processor in two
+// seconds, and lets some processes make such.
+func openPressure(t *testing.T) (fd int, change func()) {
+	t.Helper()
+	fd, err := unix.Open("/proc/pressure/cpu", unix.O_RDWR|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+	if err == nil {
+		t.Cleanup(func() { unix.Close(fd) })
+		_, err = unix.Write(fd, []byte("some 1000 2000000\x00"))
+	}
+	if err != nil {
+		t.Skip("no pressure to be told of here: ", err)
+	}
+	for range runtime.NumCPU() + 2 {
+		spin := exec.Command("sh", "-c", "while :; do :; done")
+		require.NoError(t, spin.Start())
+		t.Cleanup(func() { _ = spin.Process.Kill(); _ = spin.Wait() })
+	}
+	return fd, func() {} // it goes on
+}
+
+func TestFilesWhosePollTakesTheEventAwayHaveAllOfThem(t *testing.T) {
+	for name, file := range map[string]struct {
+		open    func(t *testing.T) (fd int, change func())
+		changes int
+	}{
+		"a perf event": {func(t *testing.T) (int, func()) {
+			fd, fault := openFaults(t)
+			t.Cleanup(func() { unix.Close(fd) })
+			return fd, fault
+		}, 50},
+		"mounts":        {func(t *testing.T) (int, func()) { return openMounts(t, "mounts") }, 20},
+		"mountinfo":     {func(t *testing.T) (int, func()) { return openMounts(t, "mountinfo") }, 20},
+		"the host name": {openHostname, 20},
+		"cgroup.events": {openCgroupEvents, 4},
+		"pressure":      {openPressure, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			fd, change := file.open(t)
+			l := newLoop(t)
+			var calls atomic.Int64
+			w := ev.NewIO(l, fd, ev.Read, func(_ *ev.IO, got ev.Events) {
+				assert.Equal(t, ev.Read, got)
+				calls.Add(1)
+			})
+			require.NoError(t, w.Start())
+			start(t, l)
+			for range file.changes {
+				settled(t, l, &calls)
+				before := calls.Load()
+				change()
+				require.Eventually(t, func() bool { return calls.Load() > before }, patience, 100*time.Microsecond,
+					"after %d calls, a change was not told", before)
+			}
+			assert.Less(t, calls.Load(), int64(1000), "the loop does not spin")
+			onLoop(t, l, w.Stop)
+			before := calls.Load()
+			change()
+			onLoop(t, l, func() {})
+			assert.Equal(t, before, calls.Load(), "stopped")
+		})
+	}
+}
+
+// settled waits until a call has been made, and none is made any more.
+func settled(t *testing.T, l *ev.Loop, calls *atomic.Int64) {
+	t.Helper()
+	last := int64(0)
+	require.Eventually(t, func() bool {
+		before := last
+		last = calls.Load()
+		return last > 0 && last == before
+	}, patience, 3*time.Millisecond)
+}
+
+func TestTheFirstEventOfSuchAFileComesAtOnce(t *testing.T) { // whatever happened before Start
+	l := newLoop(t)
+	w := ev.NewIO(l, openFile(t, "/proc/self/mounts"), ev.Write, func(w *ev.IO, got ev.Events) {
+		assert.Equal(t, ev.Write, got, "as what was asked for")
+		w.Stop()
+	})
+	require.NoError(t, w.Start())
+	run(t, l)
+}
+
+func openFile(t testing.TB, path string) int {
+	t.Helper()
+	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	require.NoError(t, err)
+	t.Cleanup(func() { unix.Close(fd) })
+	return fd
+}
+
+// callOf runs the loop until the counter grows.
+func callOf(t *testing.T, l *ev.Loop, calls *int) {
+	t.Helper()
+	for before, deadline := *calls, time.Now().Add(patience); *calls == before; nowait(t, l) {
+		require.True(t, time.Now().Before(deadline), "not called")
+		time.Sleep(100 * time.Microsecond)
+	}
+}
+
+// quiet makes iterations, after which there must not be another call.
+func quiet(t *testing.T, l *ev.Loop, calls *int) {
+	t.Helper()
+	before := *calls
+	for range 20 {
+		time.Sleep(100 * time.Microsecond)
+		nowait(t, l)
+	}
+	assert.Equal(t, before, *calls)
+}
+
+func noMoreGoroutines(t *testing.T, than int) {
+	t.Helper()
+	for began := time.Now(); runtime.NumGoroutine() > than && time.Since(began) < patience; {
+		time.Sleep(time.Millisecond)
+	}
+	assert.LessOrEqual(t, runtime.NumGoroutine(), than)
+}
+
+func TestWatchersOfSuchAFileShareItsEventsAndLeaveNothingBehind(t *testing.T) {
+	fd, fault := openFaults(t)
+	defer unix.Close(fd)
+	l := newLoop(t)
+	nowait(t, l)
+	a, _ := socketpair(t)
+	startIO(t, l, a, ev.Read, func(*ev.IO, ev.Events) {}) // for the set
+	nowait(t, l)
+	fds, goroutines := openDescriptors(), runtime.NumGoroutine()
+	var first, second int
+	one := startIO(t, l, fd, ev.Read, func(*ev.IO, ev.Events) { first++ })
+	two := startIO(t, l, fd, ev.Read, func(*ev.IO, ev.Events) { second++ })
+	callOf(t, l, &second)
+	assert.Positive(t, first)
+	fault()
+	callOf(t, l, &first)
+	one.Stop()
+	fault()
+	callOf(t, l, &second)
+	quiet(t, l, &first)
+
+	require.NoError(t, two.SetEvents(ev.None))
+	nowait(t, l)
+	fault()
+	quiet(t, l, &second)
+	require.NoError(t, two.SetEvents(ev.Read|ev.Write))
+	callOf(t, l, &second)
+	fault()
+	callOf(t, l, &second)
+
+	two.Stop()
+	noMoreGoroutines(t, goroutines)
+	assert.Equal(t, fds, openDescriptors(), "at once")
+	require.NoError(t, l.Verify())
+	require.NoError(t, two.Start())
+	callOf(t, l, &second)
+	fault()
+	callOf(t, l, &second)
+	require.NoError(t, l.Verify())
+}
+
+func TestSuchAFileThatWasClosedHasNoMoreEvents(t *testing.T) {
+	for name, replace := range map[string]func(t *testing.T, fd int){
+		"closed": func(t *testing.T, fd int) { require.NoError(t, unix.Close(fd)) },
+		"another file": func(t *testing.T, fd int) {
+			a, _ := socketpair(t)
+			require.NoError(t, dup2(a, fd))
+		},
+		"another event": func(t *testing.T, fd int) {
+			other, _ := openFaults(t)
+			require.NoError(t, dup2(other, fd))
+			require.NoError(t, unix.Close(other))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			fd, fault := openFaults(t)
+			l := newLoop(t)
+			calls := 0
+			w := startIO(t, l, fd, ev.Read, func(*ev.IO, ev.Events) { calls++ })
+			callOf(t, l, &calls)
+			quiet(t, l, &calls)
+			replace(t, fd) // and w is not stopped
+			before := openDescriptors()
+			fault()
+			quiet(t, l, &calls)
+			assert.Less(t, openDescriptors(), before, "the loop has let go of the file")
+			assert.True(t, w.Active())
+			require.NoError(t, l.Verify())
+
+			a, b := socketpair(t)
+			if a != fd {
+				require.NoError(t, dup2(a, fd))
+				defer unix.Close(fd)
+			}
+			write(t, b, "x")
+			got := 0
+			startIO(t, l, fd, ev.Read, func(*ev.IO, ev.Events) { got++ })
+			for range 5 {
+				nowait(t, l)
+			}
+			assert.Equal(t, 5, got, "the number is a socket's, which is level-triggered")
+			require.NoError(t, l.Verify())
+		})
+	}
+}
+
+func TestCloseAndCollectionEndTheRelays(t *testing.T) {
+	fd := openFile(t, "/proc/self/mounts")
+	goroutines := runtime.NumGoroutine()
+	l, err := ev.New()
+	require.NoError(t, err)
+	startIO(t, l, fd, ev.Read, func(*ev.IO, ev.Events) {})
+	nowait(t, l)
+	require.NoError(t, l.Close())
+	noMoreGoroutines(t, goroutines)
+
+	dropLoops(t, 20, func(l *ev.Loop) {
+		calls := 0
+		startIO(t, l, fd, ev.Read, func(*ev.IO, ev.Events) { calls++ })
+		callOf(t, l, &calls)
+	})
+}
+
+func TestAGuestHasTheEventsOfSuchAFile(t *testing.T) {
+	fd, fault := openFaults(t)
+	defer unix.Close(fd)
+	host, guest := newLoop(t), newLoop(t)
+	require.NoError(t, ev.NewEmbed(host, guest, nil).Start())
+	var calls atomic.Int64
+	startIO(t, guest, fd, ev.Read, func(*ev.IO, ev.Events) { calls.Add(1) })
+	start(t, host)
+	for range 20 {
+		settled(t, host, &calls)
+		before := calls.Load()
+		fault()
+		require.Eventually(t, func() bool { return calls.Load() > before }, patience, 100*time.Microsecond)
+	}
+}
+
+// An os.File is in the runtime's poller itself, which polls it too.
+func TestAnOpenFileOfSuchAKindCanBeWatched(t *testing.T) {
+	fd, fault := openFaults(t)
+	require.NoError(t, unix.SetNonblock(fd, true))
+	file := os.NewFile(uintptr(fd), "perf")
+	defer file.Close()
+	require.NoError(t, file.SetReadDeadline(time.Time{}), "it is")
+	l := newLoop(t)
+	calls := 0
+	w := ev.NewConnIO(l, file, ev.Read, func(*ev.IO, ev.Events) { calls++ })
+	require.NoError(t, w.Start())
+	for range 20 {
+		callOf(t, l, &calls)
+		quiet(t, l, &calls)
+		fault()
+	}
+	w.Stop()
+}
+
+func TestWhatIsNotOfSuchAKindStaysLevelTriggered(t *testing.T) {
+	for _, path := range []string{"/proc/self/status", "/proc/kmsg", "/dev/kmsg", "/dev/zero"} {
+		fd, err := unix.Open(path, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+		if err != nil {
+			continue
+		}
+		defer unix.Close(fd)
+		p := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+		if n, err := unix.Poll(p, 0); n != 1 || err != nil {
+			continue // it has nothing to read
+		}
+		l := newLoop(t)
+		calls := 0
+		startIO(t, l, fd, ev.Read, func(*ev.IO, ev.Events) { calls++ })
+		for range 10 {
+			nowait(t, l)
+		}
+		assert.Equal(t, 10, calls, path)
+	}
+}
