@@ -240,7 +240,7 @@ type files struct {
 	always  []int  // descriptors that the poller refuses because they are always ready
 	count   int    // active IOs
 	calls   uint64 // interest changes that the system was told of
-	round   uint16 // counts the iterations that found something ready
+	round   uint16 // counts the looks at the poller
 	relays  relays // instead of the poller, for some
 }
 
@@ -417,12 +417,8 @@ func (l *Loop) fail(w *IO) {
 // markReady makes the watchers pending whose descriptors are ready.
 func (l *Loop) markReady() {
 	f := &l.files
-	ready := l.poller.take()
-	if len(ready) > 0 || len(f.always) > 0 {
-		f.round++
-	}
 	stale := false
-	for _, r := range ready {
+	for _, r := range l.poller.take() {
 		if r.fd >= len(f.table) || f.table[r.fd].generation != r.generation || f.table[r.fd].told == None ||
 			l.goneStale(r.fd) {
 			stale = true
@@ -472,7 +468,7 @@ const (
 func (l *Loop) goneStale(fd int) bool {
 	f := &l.files
 	e := &f.table[fd]
-	if e.round+1 != f.round {
+	if f.round-e.round > 1 {
 		e.streak = 0
 	}
 	e.round = f.round

@@ -268,6 +268,7 @@ func (l *Loop) poll(mode runMode) {
 	if l.ioInterval == 0 || l.files.count == 0 || l.rest(until) {
 		l.park(until, true)
 		l.polled = l.mono
+		l.files.round++
 	}
 }
 
@@ -292,6 +293,7 @@ func (l *Loop) look(always bool) {
 		return
 	}
 	l.polled = l.mono
+	l.files.round++
 	l.beforeWait()
 	l.poller.poll()
 	l.afterWait()
