@@ -290,6 +290,8 @@ func (l *Loop) plan() (until time.Duration, now bool) {
 // that it is too early.
 func (l *Loop) look(always bool) {
 	if l.files.count == 0 || !always && l.ioInterval > 0 && l.mono-l.polled < l.ioInterval {
+		l.beforeWait() // in each iteration, or nobody else could ever stop an Idle
+		l.afterWait()
 		return
 	}
 	l.polled = l.mono
