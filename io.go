@@ -22,9 +22,33 @@ import (
 //
 // Stop the watcher before the descriptor is closed. A descriptor found closed
 // when the loop next tells the system about it stops its watchers, with a last
-// callback of Error|Read|Write; one closed later just has no more events. When
+// callback of Error|Read|Write; one closed later just has no more events. If its
+// file lives on, under a dup or in a child process, on Linux, and stays ready, up
+// to 8 callbacks (of NewConnIO) or 64 (of NewIO) may come before that. When
 // the number is used again, Start or Set makes it known; nothing of the old file
 // is delivered for the new one, but for an event that was pending at Set.
+//
+// # Conditions that last
+//
+// An IO is called in each iteration while its condition holds, whoever caused it.
+// When the peer has closed its end or shut down its sending (a half-closed
+// connection), Read holds from then on, and a read returns 0: stop the watcher, or
+// take Read out with SetEvents. While a socket with IP_RECVERR has a message in its
+// error queue, every event holds: read it with MSG_ERRQUEUE. An epoll descriptor can
+// be watched, for Read, and so can one that holds another, which holds a third. The
+// kernel refuses one level more (ELOOP), and the watcher stops with an Error event.
+//
+// # Linux: files that tell changes
+//
+// Some files are always readable and have an event when they change, or forget
+// their event when they are polled. These are perf_event_open's, PSI triggers
+// (/proc/pressure), the mounts, mountinfo, swaps, mdstat and sys/... of /proc, and the
+// files of sysfs and cgroups. An IO on one is called once for each change, and at
+// first once for what was before, with every event that it asks for; changes that
+// come before the callback collapse into one. It costs a goroutine and a second
+// descriptor, of the same file. So the file stays open until the watcher is stopped.
+// Watch a perf event by one descriptor in one loop: the kernel gives each wake-up to
+// only one of several pollers, an epoll set of your own included.
 //
 // BackendChan has no descriptors: Start answers errors.ErrUnsupported.
 type IO struct {

@@ -137,3 +137,26 @@ func highestDescriptor(t *testing.T) (highest int) {
 	}
 	return highest
 }
+
+func TestEpollDescriptorsNestToTheKernelsLimit(t *testing.T) {
+	onEveryFDLoop(t, func(t *testing.T, l *ev.Loop) {
+		a, b := socketpair(t)
+		write(t, b, "x")
+		for depth, inner := 1, a; depth <= 4; depth++ {
+			epfd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+			require.NoError(t, err)
+			t.Cleanup(func() { unix.Close(epfd) })
+			require.NoError(t, unix.EpollCtl(epfd, unix.EPOLL_CTL_ADD, inner, &unix.EpollEvent{Events: unix.EPOLLIN}))
+			inner = epfd
+			got := ev.None
+			w := startIO(t, l, epfd, ev.Read, func(w *ev.IO, e ev.Events) { got = e; w.Stop() })
+			run(t, l)
+			if depth <= 3 {
+				assert.Equal(t, ev.Read, got, depth)
+			} else {
+				assert.Equal(t, ev.Error|ev.Read|ev.Write, got, "ELOOP")
+			}
+			assert.False(t, w.Active())
+		}
+	})
+}

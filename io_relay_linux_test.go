@@ -225,6 +225,13 @@ func settled(t *testing.T, l *ev.Loop, calls *atomic.Int64) {
 	}, patience, 3*time.Millisecond)
 }
 
+func init() {
+	everyKind["IO of the mount table"] = func(t *testing.T, l *ev.Loop, called func()) (ev.Watcher, error) {
+		w := ev.NewIO(l, openFile(t, "/proc/self/mounts"), ev.Read, func(*ev.IO, ev.Events) { called() })
+		return w, w.Start()
+	}
+}
+
 func TestTheFirstEventOfSuchAFileComesAtOnce(t *testing.T) { // whatever happened before Start
 	l := newLoop(t)
 	w := ev.NewIO(l, openFile(t, "/proc/self/mounts"), ev.Write, func(w *ev.IO, got ev.Events) {

@@ -351,11 +351,15 @@ func (l *Loop) Invoke() {
 	}
 }
 
-// SetRelease has release called right before the loop may wait in the system,
-// and acquire right after (ev_set_loop_release_cb). A lock that is free between
-// them lets other goroutines start and stop watchers, if they Send an Async after:
-// the wait in progress does not know of the change. Embeds are not for them to
-// touch. nil, nil is the default. With functions set, EV_DEBUG=1 checks no owners.
+// SetRelease has release called right before the loop may wait in the system, at
+// least once per iteration, and acquire right after (ev_set_loop_release_cb). A
+// lock that is free between them lets other goroutines start and stop watchers of
+// all kinds but Embed, and call Update, while they hold it. They must Send an Async
+// after, because the wait in progress does not know of the change. nil, nil is the
+// default.
+//
+// Where the set for descriptors cannot be opened, the first IO of a loop fails with an
+// Error event then, not in Start. With functions set, EV_DEBUG=1 checks no owners.
 func (l *Loop) SetRelease(release, acquire func(*Loop)) {
 	l.own("SetRelease")
 	if (release == nil) != (acquire == nil) {

@@ -44,7 +44,7 @@ func (a *Async) Notifier() (*os.File, error) {
 	if a.loop.isClosed() {
 		return nil, ErrClosed
 	}
-	err := a.loop.poller.openSet()
+	err := a.loop.openSet()
 	if errors.Is(err, errors.ErrUnsupported) {
 		err = fmt.Errorf("the backend %v has no descriptors: %w", a.loop.backend, err)
 	}

@@ -133,15 +133,18 @@ func TestOthersMayStartAndStopEveryKindWhileTheLockIsReleased(t *testing.T) { //
 				l.SetRelease(func(*ev.Loop) { mu.Unlock() }, func(*ev.Loop) { mu.Lock() })
 				poke := ev.NewAsync(l, func(*ev.Async) {})
 				poke.Start()
+				tick := ev.NewTimer(l, 0, 2*time.Millisecond, func(*ev.Timer) {}) // parks on the set, for the timerfd in it
+				tick.Start()
 				ended := make(chan error, 1)
 				go func() {
 					mu.Lock()
 					defer mu.Unlock()
 					ended <- l.Run(t.Context())
 				}()
-				// locked has fn called while the loop waits.
+				untilParked(t, l, 0)
+				// locked has fn called while the loop waits, or is about to. What the
+				// loop reads after it has published that it waits has no edge to fn.
 				locked := func(fn func()) {
-					untilParked(t, l, 0)
 					mu.Lock()
 					defer mu.Unlock()
 					fn()
@@ -171,6 +174,7 @@ func TestOthersMayStartAndStopEveryKindWhileTheLockIsReleased(t *testing.T) { //
 					})
 				}
 				locked(poke.Stop)
+				locked(tick.Stop)
 				locked(l.Stop)
 				require.NoError(t, receive(t, ended))
 				mu.Lock()
