@@ -90,6 +90,7 @@ type Loop struct {
 	recalled atomic.Uint32 // 1: the host wants the loop back; see Embed
 	how      how
 	mail     mailbox
+	looks    looks
 
 	observers atomic.Pointer[observers] // nil while there are none
 
@@ -131,6 +132,7 @@ func New(opts ...LoopOption) (*Loop, error) {
 	enlist(l)
 	l.how.init(c.wakeup, p.canWrite())
 	l.requests.activate(&l.mail.request)
+	l.looks.init(l)
 	if c.labels {
 		l.labels = &labels{loop: l.Title()}
 	}

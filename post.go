@@ -17,8 +17,16 @@ type mailbox struct {
 	inbox[job]
 }
 
-// waiting reports whether there is something posted that was not collected.
-func (m *mailbox) waiting() bool { return m.state.Load()&requested != 0 }
+// waiting reports whether there is something posted that was not collected. The
+// request alone may also be for a question: see looks.
+func (m *mailbox) waiting() bool {
+	if m.state.Load()&requested == 0 {
+		return false
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return len(m.in) > 0
+}
 
 func (m *mailbox) put(l *Loop, j job) error {
 	m.mu.Lock()
@@ -71,6 +79,7 @@ func (l *Loop) takePosts() {
 		l.pending.post(j)
 	}
 	l.mail.recycle(jobs)
+	l.looks.mark()
 }
 
 // PanicError is the error that Call and Go report for a function that panicked.

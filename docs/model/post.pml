@@ -37,6 +37,7 @@ inline takePosts() {                                    //= post.go: func (l *Lo
 	                                                    //- for _, j := range jobs {
 	                                                    //- l.pending.post(j)
 	                                                    //- l.mail.recycle(jobs)
+	                                                    //- l.looks.mark()
 }                                                       //.
 
 inline takeMail() {                                     //= inbox.go: func (b *inbox[T]) take() []T {

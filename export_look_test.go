@@ -1,0 +1,8 @@
+package ev
+
+// Asked returns how many questions wait for the loop.
+func Asked(l *Loop) int {
+	l.looks.mu.Lock()
+	defer l.looks.mu.Unlock()
+	return len(l.looks.questions)
+}

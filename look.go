@@ -1,0 +1,169 @@
+package ev
+
+import (
+	"context"
+	"slices"
+	"sync"
+
+	"go.uber.org/atomic"
+
+	"github.com/goevlib/ev/internal/look"
+)
+
+// How tools look at a live loop: package internal/look has the contract.
+
+func init() {
+	look.Ask = func(ctx context.Context, loop any, fn func()) error { return loop.(*Loop).ask(ctx, fn) }
+	look.Part = func(loop any, from look.Cursor, n int, see func(any, bool)) look.Cursor {
+		return loop.(*Loop).part(from, n, see)
+	}
+}
+
+// looks is what tools have asked of a loop. A question travels as a post does, by
+// the request of the mailbox, but is not in the mailbox: waiting does not count
+// it, so it keeps no Run going. The watcher is never active, and is pending while
+// a question is to be answered. guard does not show it to anybody.
+//
+// No question is lost. put appends it, and sets asked, before it makes the
+// request. So whoever collects that request, or an earlier one that the send found
+// not collected yet, calls mark after put has set asked.
+type looks struct {
+	watcher
+	asked atomic.Uint32 // 1: questions is not empty; changed with mu held
+
+	mu        sync.Mutex
+	questions []*question // guarded by mu
+}
+
+// question is claimed either by the loop, to answer it, or by the asker, to give
+// up on it.
+type question struct {
+	fn      func()
+	claimed atomic.Uint32
+	done    chan struct{} // closed when fn has returned
+}
+
+func (q *question) claim() bool { return q.claimed.CompareAndSwap(0, 1) }
+
+func (s *looks) init(l *Loop) { s.watcher.init("New", s, l, false, nil) }
+
+func (l *Loop) ask(ctx context.Context, fn func()) error {
+	l.made("ask")
+	if l.ownedByCaller() {
+		panic("ev: a question to the loop on its own goroutine would wait for itself for ever")
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	q := &question{fn: fn, done: make(chan struct{})}
+	if err := l.looks.put(q); err != nil {
+		return err
+	}
+	l.mail.send(l)
+	var why error
+	select {
+	case <-q.done:
+		return nil
+	case <-ctx.Done():
+		why = ctx.Err()
+	case <-l.done:
+		why = ErrClosed
+	}
+	if q.claim() {
+		l.looks.remove(q)
+		return why
+	}
+	<-q.done // it is being answered
+	return nil
+}
+
+func (s *looks) put(q *question) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.loop.isClosed() {
+		return ErrClosed
+	}
+	s.questions = append(s.questions, q)
+	s.asked.Store(1)
+	return nil
+}
+
+func (s *looks) remove(q *question) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if i := slices.Index(s.questions, q); i >= 0 {
+		s.questions = slices.Delete(s.questions, i, i+1)
+	}
+	s.note()
+}
+
+// take returns the oldest question, or nil, and whether there are more.
+func (s *looks) take() (q *question, more bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.questions) > 0 {
+		q = s.questions[0]
+		s.questions = slices.Delete(s.questions, 0, 1)
+	}
+	s.note()
+	return q, len(s.questions) > 0
+}
+
+// note requires that mu is held.
+func (s *looks) note() {
+	asked := uint32(0)
+	if len(s.questions) > 0 {
+		asked = 1
+	}
+	s.asked.Store(asked)
+}
+
+// mark makes the watcher pending if something was asked. It is called when the
+// request of the mailbox is collected.
+func (s *looks) mark() {
+	if s.asked.Load() != 0 {
+		s.loop.pending.mark(&s.watcher, AsyncEvent)
+	}
+}
+
+// call answers one question. The next one has to wait for the next iteration, so
+// that many who look do not hold up the loop for longer than one does.
+func (s *looks) call() {
+	q, more := s.take()
+	if more {
+		s.loop.mail.send(s.loop)
+	}
+	if q == nil || !q.claim() {
+		return
+	}
+	defer close(q.done)
+	q.fn()
+}
+
+func (s *looks) callback() any { return s.call }
+func (s *looks) halt()         {}
+
+// part is look.Part.
+func (l *Loop) part(at look.Cursor, n int, see func(watcher any, keeps bool)) look.Cursor {
+	if !at.Timers {
+		for ; at.Index < len(l.active); at.Index++ {
+			if n--; n < 0 {
+				return at
+			}
+			if w := l.active[at.Index]; !w.hidden {
+				see(w.self, !w.weak)
+			}
+		}
+		at = look.Cursor{Timers: true}
+	}
+	for ; at.Index < len(l.timers.heap); at.Index++ {
+		if n--; n < 0 {
+			return at
+		}
+		if a := l.timers.heap[at.Index].a; a.index == inHeap {
+			see(a.self, !a.weak)
+		}
+	}
+	at.Done = true
+	return at
+}

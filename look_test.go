@@ -1,0 +1,217 @@
+package ev_test
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/goevlib/ev"
+	"github.com/goevlib/ev/internal/look"
+)
+
+// asked puts questions to a loop from goroutines of their own, and waits until
+// they are there.
+func asked(t *testing.T, l *ev.Loop, ctx context.Context, fns ...func()) <-chan error {
+	t.Helper()
+	answers := make(chan error, len(fns))
+	for _, fn := range fns {
+		go func() { answers <- look.Ask(ctx, l, fn) }()
+	}
+	require.Eventually(t, func() bool { return ev.Asked(l) == len(fns) }, time.Minute, time.Millisecond)
+	return answers
+}
+
+func TestAQuestionKeepsNoLoopAliveAndIsAnsweredInTheNextRun(t *testing.T) {
+	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
+		iterations := make(map[uint64]int)
+		note := func() { iterations[l.Iteration()]++ }
+		answers := asked(t, l, context.Background(), note, note, note)
+		assert.False(t, l.Alive())
+		assert.Zero(t, l.Pending())
+		require.NoError(t, l.Post(func() {}))
+		assert.True(t, l.Alive(), "a Post does, though the request was made already")
+		for range 3 {
+			require.NoError(t, l.RunNoWait())
+			assert.False(t, l.Alive())
+		}
+		for range 3 {
+			require.NoError(t, <-answers)
+		}
+		assert.Equal(t, map[uint64]int{1: 1, 2: 1, 3: 1}, iterations, "one in each")
+		assert.NoError(t, l.Verify())
+	})
+}
+
+func TestAQuestionDoesNotKeepARunGoing(t *testing.T) {
+	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
+		answered := 0
+		answers := asked(t, l, context.Background(), func() { answered++ }, func() { answered++ })
+		require.NoError(t, l.Run(context.Background()))
+		assert.Equal(t, 1, answered, "the Run was over after an iteration")
+		require.NoError(t, l.Run(context.Background()))
+		assert.Equal(t, 2, answered)
+		require.NoError(t, <-answers)
+		require.NoError(t, <-answers)
+	})
+}
+
+func TestAParkedLoopWakesForAQuestionThatNoToolIsToldOf(t *testing.T) {
+	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
+		told := 0
+		note := func(ev.Callback, time.Time) { told++ }
+		l.Observe(&ev.Observer{Begin: note, End: note})
+		ev.NewTimer(l, time.Hour, 0, func(*ev.Timer) {}).Start()
+		done := make(chan error)
+		go func() { done <- l.Run(context.Background()) }()
+		for range 10 {
+			asked := false
+			require.NoError(t, look.Ask(context.Background(), l, func() { asked = true }))
+			assert.True(t, asked)
+		}
+		l.Stop()
+		require.NoError(t, <-done)
+		assert.Zero(t, told)
+	})
+}
+
+func TestAQuestionThatIsGivenUpOnIsNotAnswered(t *testing.T) {
+	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
+		ctx, cancel := context.WithCancel(context.Background())
+		answers := asked(t, l, ctx, func() { assert.Fail(t, "answered") })
+		cancel()
+		assert.ErrorIs(t, <-answers, context.Canceled)
+		assert.Zero(t, ev.Asked(l))
+		assert.ErrorIs(t, look.Ask(ctx, l, func() {}), context.Canceled)
+		require.NoError(t, l.RunNoWait())
+	})
+}
+
+func TestAQuestionToALoopThatClosesIsRefused(t *testing.T) {
+	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
+		answers := asked(t, l, context.Background(), func() { assert.Fail(t, "answered") })
+		require.NoError(t, l.Close())
+		assert.ErrorIs(t, <-answers, ev.ErrClosed)
+		assert.ErrorIs(t, look.Ask(context.Background(), l, func() {}), ev.ErrClosed)
+	})
+}
+
+func TestAQuestionOnTheLoopsOwnGoroutinePanics(t *testing.T) {
+	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
+		require.NoError(t, l.Post(func() {
+			assert.PanicsWithValue(t, "ev: a question to the loop on its own goroutine would wait for itself for ever",
+				func() { _ = look.Ask(context.Background(), l, func() {}) })
+		}))
+		require.NoError(t, l.Run(context.Background()))
+		assert.Panics(t, func() { _ = look.Ask(context.Background(), new(ev.Loop), func() {}) })
+	})
+}
+
+// Askers, posters and a loop whose Runs end again and again: each question that is
+// not given up on is answered once.
+func TestNoQuestionIsLost(t *testing.T) {
+	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
+		const askers, each = 4, 200
+		var others sync.WaitGroup
+		answered := make([]int, askers)
+		for i := range askers {
+			others.Go(func() {
+				for n := range each {
+					if n%3 == 0 {
+						assert.NoError(t, l.Post(runtime.Gosched))
+					}
+					assert.NoError(t, look.Ask(context.Background(), l, func() { answered[i]++ }))
+				}
+			})
+		}
+		over := make(chan struct{})
+		go func() { others.Wait(); close(over) }()
+		for running := true; running; {
+			require.NoError(t, l.Run(context.Background()))
+			require.NoError(t, l.Verify())
+			select {
+			case <-over:
+				running = false
+			default:
+				runtime.Gosched()
+			}
+		}
+		assert.Equal(t, []int{each, each, each, each}, answered)
+	})
+}
+
+// In parts, and at once: a walk sees what Watchers does, each once.
+func TestAWalkInPartsSeesWhatWatchersSees(t *testing.T) {
+	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
+		for i := range 10 {
+			ev.NewPrepare(l, func(*ev.Prepare) {}, ev.Name(fmt.Sprint("prepare ", i))).Start()
+			w := ev.NewTimer(l, time.Hour, 0, func(*ev.Timer) {}, ev.Name(fmt.Sprint("timer ", i)))
+			w.Start()
+			w.Keep(i%2 == 0)
+			ev.NewPeriodic(l, 0, time.Hour, func(*ev.Periodic) {}, ev.Name(fmt.Sprint("periodic ", i))).Start()
+		}
+		want, keepers := make(map[ev.Watcher]int), 0
+		for w := range l.Watchers() {
+			want[w]++
+		}
+		for range l.Keepers() {
+			keepers++
+		}
+		for _, n := range []int{1, 3, 10, 29, 30, 31, 1000} {
+			got, keeping, parts := make(map[ev.Watcher]int), 0, 0
+			for at := (look.Cursor{}); !at.Done; parts++ {
+				handled := 0
+				at = look.Part(l, at, n, func(w any, keeps bool) {
+					handled++
+					got[w.(ev.Watcher)]++
+					if keeps {
+						keeping++
+					}
+				})
+				assert.LessOrEqual(t, handled, n)
+			}
+			assert.Equal(t, want, got, "in parts of %d", n)
+			assert.Equal(t, keepers, keeping)
+			assert.LessOrEqual(t, parts, 30/n+1)
+		}
+		for w := range l.Watchers() {
+			w.Stop()
+		}
+	})
+}
+
+// Between two parts everything may change: the walk still ends, and does not see
+// what is not active.
+func TestAWalkGoesOnWhileWatchersComeAndGo(t *testing.T) {
+	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
+		var timers []*ev.Timer
+		for range 100 {
+			w := ev.NewTimer(l, time.Hour, 0, func(*ev.Timer) {})
+			w.Start()
+			timers = append(timers, w)
+			ev.NewPrepare(l, func(*ev.Prepare) {}).Start()
+		}
+		parts := 0
+		for at := (look.Cursor{}); !at.Done; parts++ {
+			at = look.Part(l, at, 7, func(w any, _ bool) { assert.True(t, w.(ev.Watcher).Active()) })
+			switch parts {
+			case 3:
+				for range 100 {
+					ev.NewCheck(l, func(*ev.Check) {}).Start()
+				}
+			case 10, 20:
+				for w := range l.Watchers() {
+					w.Stop()
+				}
+			case 11:
+				timers[0].Start()
+			}
+		}
+		assert.LessOrEqual(t, parts, 300/7+2)
+	})
+}
