@@ -21,15 +21,18 @@ const (
 )
 
 // answers reports whether the loop will answer a question. One that nobody runs
-// would not, and would be alive for as long as it is asked. A loop that is parked
-// and not running is embedded: its host has it answer.
+// would not, and the page would wait in vain. A loop that is parked and not running
+// is embedded: its host has it answer.
 func answers(l *ev.Loop) bool { return l.Running() || l.Parked() }
 
 // asker asks loops what only they can tell. A loop that does not answer is asked
 // once: the next who wants to know waits for the same answer.
 type asker struct {
 	mu        sync.Mutex
-	questions map[uint64]*question // by the loop's number
+	questions map[uint64]*question // for their watchers; by the loop's number
+	pings     map[uint64]*question // for nothing but an answer
+
+	stacks stacks
 }
 
 type question struct {
@@ -38,9 +41,9 @@ type question struct {
 	at     time.Time
 	err    error
 
-	before *answer // what the loop answered the last time
-
-	stack stack
+	parts  bool      // it may take the loop several iterations
+	before *answer   // what the loop answered the last time
+	heard  time.Time // when it answered the last time
 }
 
 // answer is what a loop tells of itself.
@@ -49,18 +52,29 @@ type answer struct {
 	At time.Time `json:"at"` // when it was given
 }
 
-// ask returns what the loop answers, or has answered before, and whether the
-// answer came in time.
-func (a *asker) ask(l *ev.Loop) (q *question, latest *answer, prompt bool) {
-	q = a.question(l)
+// ask returns what the loop answers, or has answered before, and whether it answers
+// in time. An answer in many parts may be late, though the loop gives each part at
+// once: then a ping tells.
+func (a *asker) ask(l *ev.Loop) (latest *answer, prompt bool) {
+	q := a.question(l)
+	ping := q
+	if q.parts {
+		ping = a.ping(l)
+	}
 	late := time.NewTimer(patience)
 	defer late.Stop()
-	select {
-	case <-q.done:
-		return q, q.latest(), q.err == nil
-	case <-late.C:
-		return q, q.before, false
+	if !ping.answered(late.C) || !q.answered(late.C) {
+		return q.before, ping.ended() && ping.err == nil
 	}
+	return q.latest(), q.err == nil
+}
+
+// prompt reports whether the loop answers in time.
+func (a *asker) prompt(l *ev.Loop) bool {
+	q := a.ping(l)
+	late := time.NewTimer(patience)
+	defer late.Stop()
+	return q.answered(late.C) && q.err == nil
 }
 
 // question returns the one that is on its way or was answered just now, or else
@@ -72,83 +86,135 @@ func (a *asker) question(l *ev.Loop) *question {
 	if q != nil && !q.stale() {
 		return q
 	}
-	next := &question{done: make(chan struct{})}
-	if q != nil {
-		next.before = q.latest()
-	}
-	a.questions[l.ID()] = next
-	go next.put(l)
+	next := q.next()
+	next.parts = l.Stats().Active > evmeter.PartSize
+	a.questions = with(a.questions, l.ID(), next)
+	go next.put(func() (evmeter.Inspection, error) { return evmeter.Inspect(context.Background(), l) })
 	return next
+}
+
+// ping is question, for one that does not ask for the watchers. A question for
+// those does for a ping, if it has one part.
+func (a *asker) ping(l *ev.Loop) *question {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if q := a.questions[l.ID()]; q != nil && !q.parts && q.recent() {
+		return q
+	}
+	q := a.pings[l.ID()]
+	if q != nil && q.recent() {
+		return q
+	}
+	next := q.next()
+	a.pings = with(a.pings, l.ID(), next)
+	go next.put(func() (evmeter.Inspection, error) { return evmeter.Inspection{}, evmeter.Ping(context.Background(), l) })
+	return next
+}
+
+func with(m map[uint64]*question, id uint64, q *question) map[uint64]*question {
+	if m == nil {
+		m = make(map[uint64]*question)
+	}
+	m[id] = q
+	return m
 }
 
 // known returns what the loop has answered before, without asking.
 func (a *asker) known(l *ev.Loop) *answer {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	q := a.questions[l.ID()]
-	if q == nil {
-		return nil
-	}
-	select {
-	case <-q.done:
+	if q := a.questions[l.ID()]; q != nil {
 		return q.latest()
-	default:
-		return q.before
 	}
+	return nil
+}
+
+// heard returns when the loop gave its last answer, whatever it was asked.
+func (a *asker) heard(l *ev.Loop) (last time.Time) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, q := range []*question{a.questions[l.ID()], a.pings[l.ID()]} {
+		if at := q.lastHeard(); at.After(last) {
+			last = at
+		}
+	}
+	return last
 }
 
 // keep drops what other loops have answered: they are closed.
 func (a *asker) keep(loops []*ev.Loop) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	a.questions, a.pings = ofThese(a.questions, loops), ofThese(a.pings, loops)
+}
+
+func ofThese(questions map[uint64]*question, loops []*ev.Loop) map[uint64]*question {
 	live := make(map[uint64]*question)
 	for _, l := range loops {
-		if q := a.questions[l.ID()]; q != nil {
+		if q := questions[l.ID()]; q != nil {
 			live[l.ID()] = q
 		}
 	}
-	a.questions = live
+	return live
+}
+
+// next returns the question that comes after q, which is done, or nil.
+func (q *question) next() *question {
+	next := &question{done: make(chan struct{})}
+	if q != nil {
+		next.before, next.heard = q.latest(), q.lastHeard()
+	}
+	return next
 }
 
 // put waits for as long as it takes; Close ends it too.
-func (q *question) put(l *ev.Loop) {
+func (q *question) put(ask func() (evmeter.Inspection, error)) {
 	defer close(q.done)
-	q.answer, q.err = evmeter.Inspect(context.Background(), l)
+	q.answer, q.err = ask()
 	q.at = time.Now()
+	clipActive(q.answer.Active)
 }
 
-func (q *question) stale() bool {
+// answered waits for the answer.
+func (q *question) answered(late <-chan time.Time) bool {
 	select {
 	case <-q.done:
-		return time.Since(q.at) >= max(fresh, sparsely*q.answer.Took)
+		return true
+	case <-late:
+		return false
+	}
+}
+
+func (q *question) ended() bool {
+	select {
+	case <-q.done:
+		return true
 	default:
 		return false
 	}
 }
 
-// latest requires that q is done.
+func (q *question) stale() bool {
+	return q.ended() && time.Since(q.at) >= max(fresh, sparsely*q.answer.Took)
+}
+
+// recent reports whether the question is on its way, or tells how the loop is now.
+func (q *question) recent() bool { return !q.ended() || time.Since(q.at) < fresh }
+
+// latest returns the last answer that there is.
 func (q *question) latest() *answer {
-	if q.err != nil {
+	if !q.ended() || q.err != nil {
 		return q.before
 	}
 	return &answer{q.answer, q.at}
 }
 
-// stack is where a loop hangs. To find out stops the whole process for a moment:
-// it is done once in a while only, however often somebody looks.
-type stack struct {
-	mu   sync.Mutex
-	at   time.Time
-	text string
-}
-
-const stackEvery = 10 * time.Second
-
-func (s *stack) of(l *ev.Loop) string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.at.IsZero() || time.Since(s.at) >= stackEvery {
-		s.text, s.at = evmeter.Stack(l), time.Now()
+func (q *question) lastHeard() time.Time {
+	switch {
+	case q == nil:
+		return time.Time{}
+	case q.ended() && q.err == nil:
+		return q.at
 	}
-	return s.text
+	return q.heard
 }

@@ -11,9 +11,10 @@
 // the loop's help.
 //
 // What keeps a loop alive only the loop can tell. While somebody looks at its page
-// it is asked for that, by a Call once per second: a parked loop wakes for it. The
-// list asks the loops that are awake, to know which are stuck. A loop that nobody
-// runs is not asked.
+// it is asked for that once per second (evmeter.Inspect): a parked loop wakes for
+// it. The list asks the loops that are awake whether they answer, and nothing else.
+// Neither question is a callback, or keeps a Run going. A loop that nobody runs is
+// not asked.
 //
 // The page refreshes itself once per second, and is a plain page of tables where
 // there is no JavaScript. Programs get the same as JSON, from the same address,

@@ -2,7 +2,6 @@ package evdebug
 
 import (
 	"bytes"
-	"cmp"
 	"embed"
 	"html/template"
 	"net/http"
@@ -37,7 +36,7 @@ func respond(w http.ResponseWriter, r *http.Request, status int, name string, da
 	write(w, r, status, "text/html; charset=utf-8", body.Bytes())
 }
 
-// A table shows so many rows; JSON has all. Where their number changes while one
+// A table shows so many rows; JSON has more. Where their number changes while one
 // looks, empty ones fill them up to a multiple of reserved, so that what is below
 // hardly ever moves.
 const (
@@ -55,7 +54,6 @@ type page struct {
 	More    int // sources that are not shown
 	Active  []evmeter.Active
 	Others  int // groups of watchers that are not shown
-	Keeping []evmeter.Active
 	Pending []pending
 	Plots   []plot
 }
@@ -82,9 +80,8 @@ func (h *handler) show(r report) (page, error) {
 	p.Empty = make([]struct{}, max(0, evmeter.SlowestKept-len(p.Calls)))
 	p.Sources, p.More = sources(r.Sources)
 	if r.Answer != nil {
-		p.Active, p.Others = r.Answer.Active, max(0, len(r.Answer.Active)-most)
-		p.Active = p.Active[:len(p.Active)-p.Others]
-		p.Keeping = keeping(r.Answer.Active)
+		p.Active = r.Answer.Active[:min(len(r.Answer.Active), most)]
+		p.Others = len(r.Answer.Active) - len(p.Active) + r.Answer.More
 	}
 	var err error
 	p.Plots, err = h.draw.of(r)
@@ -133,13 +130,6 @@ func share(part, whole time.Duration) float64 {
 	return float64(part) / float64(whole)
 }
 
-// keeping are those that keep Run going.
-func keeping(active []evmeter.Active) []evmeter.Active {
-	all := slices.DeleteFunc(slices.Clone(active), func(a evmeter.Active) bool { return a.Keeping == 0 })
-	slices.SortStableFunc(all, func(a, b evmeter.Active) int { return cmp.Compare(b.Keeping, a.Keeping) })
-	return all
-}
-
 // byPriority has the highest first, as the loop does.
 func byPriority(r evmeter.Reading) []pending {
 	var all []pending
@@ -170,8 +160,11 @@ func (p page) Outer() *evmeter.Call {
 
 // Keepers is how many watchers keep Run going.
 func (p page) Keepers() int {
-	n := 0
-	for _, a := range p.Keeping {
+	if p.Answer == nil {
+		return 0
+	}
+	n := p.Answer.MoreKeeping
+	for _, a := range p.Answer.Active {
 		n += a.Keeping
 	}
 	return n

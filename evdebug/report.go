@@ -35,6 +35,8 @@ type report struct {
 	Recent recent  `json:"recent"`
 	Answer *answer `json:"inspection"`      // null until the loop has answered once, in Run
 	Stack  string  `json:"stack,omitempty"` // of a loop that does not answer
+
+	StackAt time.Time `json:"stack_at,omitzero"`
 }
 
 // state is what a loop does, in a word.
@@ -82,15 +84,20 @@ type recent struct {
 	Wakeup     time.Duration `json:"max_wakeup_ns"`
 }
 
-func lately(history []evmeter.Second) recent {
-	history = history[max(0, len(history)-span):]
+// lately counts the callback in progress among the slowest, for as long as it has
+// run.
+func lately(reading evmeter.Reading) recent {
+	history := reading.History[max(0, len(reading.History)-span):]
 	r := recent{Seconds: len(history)}
+	if c := reading.Current(); c != nil {
+		r.Slowest = c.Took
+	}
 	if r.Seconds == 0 {
 		return r
 	}
-	each := 1 / float64(r.Seconds)
+	each, busy := 1/float64(r.Seconds), time.Duration(0)
 	for _, s := range history {
-		r.Busy += s.Busy.Seconds() * each
+		busy += s.Busy
 		r.Iterations += float64(s.Iterations) * each
 		r.Callbacks += float64(s.Callbacks) * each
 		r.Parks += float64(s.Parks) * each
@@ -98,6 +105,7 @@ func lately(history []evmeter.Second) recent {
 		r.Lag = max(r.Lag, s.Lag)
 		r.Wakeup = max(r.Wakeup, s.Wakeup)
 	}
+	r.Busy = busy.Seconds() / float64(r.Seconds)
 	return r
 }
 
@@ -116,7 +124,7 @@ func (h *handler) survey(loops []*ev.Loop) survey {
 func (h *handler) summarize(l *ev.Loop) summary {
 	r, lately, state := h.read(l)
 	s := summary{
-		Title: l.Title(), ID: r.ID, Name: r.Name, Backend: r.Backend, State: state,
+		Title: clip(l.Title()), ID: r.ID, Name: r.Name, Backend: r.Backend, State: state,
 		Stats: r.Stats, Recent: lately, InProgress: r.InProgress,
 	}
 	if len(r.Slowest) > 0 {
@@ -125,33 +133,42 @@ func (h *handler) summarize(l *ev.Loop) summary {
 	return s
 }
 
-// read asks only a loop that is awake whether it is stuck: one that sleeps is
-// left to it.
+// read asks only a loop that is awake whether it is stuck, and for nothing else: one
+// that sleeps is left to it.
 func (h *handler) read(l *ev.Loop) (evmeter.Reading, recent, state) {
 	m, prompt := evmeter.On(l), true
 	if l.Running() && !l.Parked() {
-		_, _, prompt = h.ask.ask(l)
+		prompt = h.ask.prompt(l)
 	}
-	r := m.Read()
-	lately := lately(r.History)
+	r := clipped(m.Read())
+	lately := lately(r)
 	return r, lately, stateOf(r, lately, prompt)
 }
 
 // examine asks before it reads, so that the reading is as new as can be.
 func (h *handler) examine(l *ev.Loop) report {
 	m := evmeter.On(l)
-	r, prompt := report{Title: l.Title()}, true
-	var q *question
-	if answers(l) {
-		q, r.Answer, prompt = h.ask.ask(l)
+	r, asked, prompt := report{Title: clip(l.Title())}, answers(l), true
+	if asked {
+		r.Answer, prompt = h.ask.ask(l)
 	} else {
 		r.Answer = h.ask.known(l)
 	}
-	r.Reading = m.Read()
-	r.Recent = lately(r.History)
+	r.Reading = clipped(m.Read())
+	r.Recent = lately(r.Reading)
 	r.State = stateOf(r.Reading, r.Recent, prompt)
-	if r.State == stuck && q != nil {
-		r.Stack = q.stack.of(l)
+	if r.State == stuck && asked {
+		r.Stack, r.StackAt = h.ask.stacks.of(l, h.lastSign(r.Reading, l))
 	}
 	return r
+}
+
+// lastSign is when the loop was seen to come back from a callback for the last time,
+// as far as that is known: a stack from before shows something else.
+func (h *handler) lastSign(r evmeter.Reading, l *ev.Loop) time.Time {
+	heard := h.ask.heard(l)
+	if c := r.Current(); c != nil && c.Began.After(heard) {
+		return c.Began
+	}
+	return heard
 }

@@ -30,6 +30,9 @@ func (m *Meter) enter(at time.Time) {
 	defer m.mu.Unlock()
 	m.told(at)
 	m.entered = append(m.entered, len(m.running))
+	if n := len(m.running); n > 0 {
+		m.running[n-1].modal = true
+	}
 }
 
 // leave finds the Run that enter noted, but for one that had begun when measuring
@@ -134,10 +137,19 @@ func (m *Meter) end(_ ev.Callback, at time.Time) {
 	ended := m.running[len(m.running)-1]
 	m.running = m.running[:len(m.running)-1]
 	ended.took = at.Sub(ended.began)
+	m.history.lasting(ended, at)
 	ended.source.add(at, ended.took)
 	m.callback.add(ended.took)
 	m.history.at(at).callback(ended.took)
 	m.rank(ended)
+}
+
+// noteRunning counts the callback in progress as one that is slow, for as long as it
+// has taken: it may be the slowest of all, and its end may never come.
+func (m *Meter) noteRunning(now time.Time) {
+	if n := len(m.running); n > 0 {
+		m.history.lasting(m.running[n-1], now)
+	}
 }
 
 // SlowestKept is how many of the slowest calls a Reading has at most.

@@ -14,7 +14,7 @@ type Second struct {
 	Iterations uint64        `json:"iterations"`
 	Parks      uint64        `json:"parks"` // times the loop went to sleep
 	Callbacks  uint64        `json:"callbacks"`
-	Slowest    time.Duration `json:"slowest_ns"` // the longest callback that ended
+	Slowest    time.Duration `json:"slowest_ns"` // the longest callback; one that went on after, for as long as it had taken
 	Lag        time.Duration `json:"lag_ns"`     // the latest timer
 	Wakeup     time.Duration `json:"wakeup_ns"`  // the latest wake-up
 }
@@ -59,6 +59,19 @@ func (h *history) busy(from, to time.Time) {
 		}
 		h.at(from).Busy += end.Sub(from)
 		from = end
+	}
+}
+
+// lasting notes, in each second that has ended since c began, for how long c had
+// run at that end. One that called Run did not hold up the loop for all that time,
+// and counts when it ends.
+func (h *history) lasting(c call, now time.Time) {
+	if c.modal {
+		return
+	}
+	for n := max(h.number(c.began), h.number(now)-seconds+1); n < h.number(now); n++ {
+		s := h.second(n)
+		s.Slowest = max(s.Slowest, h.began(n+1).Sub(c.began))
 	}
 }
 

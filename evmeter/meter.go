@@ -26,11 +26,10 @@ func On(l *ev.Loop) *Meter {
 	if l == nil {
 		panic("evmeter: On: nil loop")
 	}
-	now := time.Now()
-	m := meters.of(l, now)
+	m := meters.of(l, time.Now())
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.resume(now)
+	m.resume(time.Now())
 	return m
 }
 
@@ -65,8 +64,8 @@ type Meter struct {
 }
 
 func newMeter(l *ev.Loop) *Meter {
-	m := &Meter{loop: l, wakeup: newHistogram(), lag: newHistogram(), callback: newHistogram()}
-	m.history.epoch = time.Now()
+	m := &Meter{loop: l, wakeup: newHistogram(), lag: newHistogram(), callback: newHistogram(), mark: time.Now()}
+	m.history.epoch = m.mark
 	return m
 }
 
@@ -74,11 +73,15 @@ func newMeter(l *ev.Loop) *Meter {
 func (m *Meter) Loop() *ev.Loop { return m.loop }
 
 // resume notes that somebody asked, and has the Meter measure. It requires that
-// mu is held, as what follows does.
+// mu is held, as what follows does. The time until mark is accounted for already:
+// to count it again would make a second busy for longer than a second.
 func (m *Meter) resume(now time.Time) {
 	m.asked = now
 	if m.stop != nil {
 		return
+	}
+	if now.Before(m.mark) {
+		now = m.mark
 	}
 	m.since, m.mark = now, now
 	stats := m.loop.Stats()

@@ -98,6 +98,7 @@ func (m *Meter) copied() Reading {
 		m.idle = true
 	}
 	m.account(now)
+	m.noteRunning(now)
 	r := Reading{
 		ID: m.loop.ID(), Name: m.loop.Name(), Backend: m.loop.Backend().String(),
 		Running: m.loop.Running(), Parked: m.loop.Parked(), Stats: Stats(m.loop.Stats()),
@@ -130,6 +131,7 @@ type call struct {
 	source *Source
 	began  time.Time
 	took   time.Duration
+	modal  bool // it has called Run, in which the loop went on
 }
 
 func copyCalls(calls []call) []Call {

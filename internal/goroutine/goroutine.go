@@ -5,15 +5,18 @@ package goroutine
 
 import (
 	"bytes"
-	"fmt"
 	"runtime"
 )
 
-// ID returns the number of this goroutine, as the first line of a stack trace has
-// it, "goroutine 7 [running]:", or 0.
+// ID returns the number of this goroutine, or 0.
 func ID() uint64 {
 	var buf [64]byte
-	line, _ := bytes.CutPrefix(buf[:runtime.Stack(buf[:], false)], []byte("goroutine "))
+	return number(buf[:runtime.Stack(buf[:], false)])
+}
+
+// number reads that of a stack trace, whose first line is "goroutine 7 [running]:".
+func number(stack []byte) uint64 {
+	line, _ := bytes.CutPrefix(stack, []byte("goroutine "))
 	id := uint64(0)
 	for _, c := range line {
 		if c < '0' || c > '9' {
@@ -28,23 +31,35 @@ func ID() uint64 {
 const maxStacks = 64 << 20
 
 // Stacks returns the stacks of the goroutines with these numbers, in this order,
-// all of one moment. That of a goroutine that was not found is "".
+// all of one moment. That of a goroutine that was not found is "". It goes through
+// all stacks once, however many are asked for.
 func Stacks(ids ...uint64) []string {
-	stacks := make([]string, len(ids))
-	for _, stack := range bytes.Split(all(), []byte("\n\n")) {
-		for i, id := range ids {
-			if bytes.HasPrefix(stack, fmt.Appendf(nil, "goroutine %d ", id)) {
-				stacks[i] = string(bytes.TrimSpace(stack))
-			}
+	found := make(map[uint64]string, len(ids))
+	for _, id := range ids {
+		found[id] = ""
+	}
+	for stack := range bytes.SplitSeq(all(), []byte("\n\n")) {
+		stack = bytes.TrimSpace(stack)
+		id := number(stack)
+		if text, asked := found[id]; asked && text == "" && id != 0 {
+			found[id] = string(stack)
 		}
+	}
+	stacks := make([]string, len(ids))
+	for i, id := range ids {
+		stacks[i] = found[id]
 	}
 	return stacks
 }
 
+// perStack is about as much as a stack needs. Room for all at the first try: each
+// further one stops the process again.
+const perStack = 2 << 10
+
 func all() []byte {
-	for size := 1 << 20; ; size *= 4 {
-		buf := make([]byte, size)
-		if n := runtime.Stack(buf, true); n < size || size >= maxStacks {
+	for size := max(1<<20, runtime.NumGoroutine()*perStack); ; size *= 4 {
+		buf := make([]byte, min(size, maxStacks))
+		if n := runtime.Stack(buf, true); n < len(buf) || size >= maxStacks {
 			return buf[:n]
 		}
 	}

@@ -1,0 +1,66 @@
+package evdebug
+
+import (
+	"strings"
+	"unicode/utf8"
+
+	"github.com/goevlib/ev/evmeter"
+)
+
+// What names a thing may be of any length, and what is nested of any depth; a page
+// is not.
+const (
+	maxName  = 200 // bytes
+	maxDepth = 100
+)
+
+// clip shortens a name that is very long.
+func clip(name string) string {
+	if len(name) <= maxName {
+		return name
+	}
+	end := maxName
+	for end > 0 && !utf8.RuneStart(name[end]) {
+		end--
+	}
+	return strings.Clone(name[:end]) + "…"
+}
+
+// clipPosition keeps the end: that has the file and the line.
+func clipPosition(position string) string {
+	if len(position) <= maxName {
+		return position
+	}
+	start := len(position) - maxName
+	for start < len(position) && !utf8.RuneStart(position[start]) {
+		start++
+	}
+	return "…" + position[start:]
+}
+
+func clipSource(s *evmeter.Source) { s.Name, s.Position = clip(s.Name), clipPosition(s.Position) }
+
+func clipCalls(calls []evmeter.Call) {
+	for i := range calls {
+		clipSource(&calls[i].Source)
+	}
+}
+
+func clipActive(groups []evmeter.Active) {
+	for i := range groups {
+		g := &groups[i]
+		g.Name, g.Position = clip(g.Name), clipPosition(g.Position)
+	}
+}
+
+// clipped is a Reading for a page. Of nested callbacks it has the innermost.
+func clipped(r evmeter.Reading) evmeter.Reading {
+	r.Name = clip(r.Name)
+	r.InProgress = r.InProgress[max(0, len(r.InProgress)-maxDepth):]
+	clipCalls(r.InProgress)
+	clipCalls(r.Slowest)
+	for i := range r.Sources {
+		clipSource(&r.Sources[i])
+	}
+	return r
+}

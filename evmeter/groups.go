@@ -1,0 +1,100 @@
+package evmeter
+
+import (
+	"cmp"
+	"reflect"
+	"slices"
+
+	"github.com/goevlib/ev"
+)
+
+// Active is a group of active watchers of one kind, name, priority and function.
+type Active struct {
+	Kind     string `json:"kind"`
+	Name     string `json:"name"`
+	Position string `json:"position"`
+	Priority int    `json:"priority"`
+	Count    int    `json:"count"`
+	Keeping  int    `json:"keeping"` // of them, those that keep Run going
+}
+
+// MaxGroups is how many groups an Inspection lists at most; a program may name
+// each of its connections otherwise.
+const MaxGroups = 1000
+
+// groups are all groups of a loop, of which there may be as many as watchers. So
+// a group is small. Only the texts that name a function are long, and cost most of
+// a microsecond: there are few functions, and each has its texts once.
+type groups map[origin]*function
+
+// origin is the same for watchers of one kind with one function.
+type origin struct {
+	kind reflect.Type
+	pc   uintptr
+}
+
+type function struct {
+	kind, position string
+	groups         map[nameAndPriority]tally
+}
+
+type nameAndPriority struct {
+	name     string
+	priority int
+}
+
+type tally struct{ count, keeping int32 }
+
+func (g groups) add(found []found) {
+	for _, w := range found {
+		f := g.of(w.callback)
+		k := nameAndPriority{w.callback.Name(), w.priority}
+		t := f.groups[k]
+		t.count++
+		if w.keeps {
+			t.keeping++
+		}
+		f.groups[k] = t
+	}
+}
+
+func (g groups) of(c ev.Callback) *function {
+	o := origin{reflect.TypeOf(c.Watcher), c.PC()}
+	f := g[o]
+	if f == nil {
+		f = &function{kind: c.Kind(), position: c.Position(), groups: make(map[nameAndPriority]tally)}
+		g[o] = f
+	}
+	return f
+}
+
+// fill lists the first MaxGroups in the Inspection, and counts the others. It keeps
+// twice as many at most meanwhile: to sort them all would take seconds of a million.
+func (g groups) fill(in *Inspection) {
+	in.Active = []Active{} // not null in JSON
+	cut := func() {
+		slices.SortFunc(in.Active, order)
+		for _, a := range in.Active[min(MaxGroups, len(in.Active)):] {
+			in.More++
+			in.MoreCount += a.Count
+			in.MoreKeeping += a.Keeping
+		}
+		in.Active = in.Active[:min(MaxGroups, len(in.Active))]
+	}
+	for _, f := range g {
+		for k, t := range f.groups {
+			in.Active = append(in.Active, Active{f.kind, k.name, f.position, k.priority, int(t.count), int(t.keeping)})
+			if len(in.Active) == 2*MaxGroups {
+				cut()
+			}
+		}
+	}
+	cut()
+}
+
+// order has those that keep Run going before as many others: of a great many, they
+// are the ones that somebody looks for.
+func order(a, b Active) int {
+	return cmp.Or(cmp.Compare(b.Count, a.Count), cmp.Compare(b.Keeping, a.Keeping), cmp.Compare(a.Kind, b.Kind),
+		cmp.Compare(a.Name, b.Name), cmp.Compare(a.Position, b.Position), cmp.Compare(b.Priority, a.Priority))
+}
