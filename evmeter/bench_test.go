@@ -2,6 +2,7 @@ package evmeter_test
 
 import (
 	"context"
+	"fmt"
 	"testing"
 
 	"github.com/goevlib/ev"
@@ -42,6 +43,22 @@ func BenchmarkCallback(b *testing.B) {
 			if err := l.Run(context.Background()); err != nil {
 				b.Fatal(err)
 			}
+		})
+	}
+}
+
+// What a look at all watchers costs whoever looks and, in all parts together, the
+// loop, when each watcher has a name of its own.
+func BenchmarkInspect(b *testing.B) {
+	for _, n := range []int{1000, 100_000, 1_000_000} {
+		b.Run(fmt.Sprint(n, " names"), func(b *testing.B) {
+			l := running(b, func(l *ev.Loop) { sleepers(l, n) })
+			took := 0.0
+			for b.Loop() {
+				took += float64(inspect(b, l).Took.Microseconds())
+			}
+			parts := float64(max(1, n/evmeter.PartSize))
+			b.ReportMetric(took/float64(b.N)/parts, "loop-µs/part")
 		})
 	}
 }

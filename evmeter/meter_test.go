@@ -425,3 +425,61 @@ func TestANilLoopIsNamed(t *testing.T) {
 	assert.PanicsWithValue(t, "evmeter: Stack: nil loop", func() { evmeter.Stack(nil) })
 	assert.PanicsWithValue(t, "evmeter: Inspect: nil loop", func() { _, _ = evmeter.Inspect(context.Background(), nil) })
 }
+
+// slowest are those of the last seconds.
+func slowest(r evmeter.Reading) (all []time.Duration) {
+	for _, s := range r.History {
+		all = append(all, s.Slowest)
+	}
+	return all
+}
+
+func TestACallbackInProgressCountsForAsLongAsItHasRun(t *testing.T) {
+	inBubble(t, func(t *testing.T, l *ev.Loop) {
+		m := evmeter.On(l)
+		timer(l, 500*time.Millisecond, 3*time.Second, "slow")
+		done := make(chan error)
+		go func() { done <- l.Run(context.Background()) }()
+		time.Sleep(2100 * time.Millisecond)
+		half := time.Second / 2
+		assert.Equal(t, []time.Duration{half, 3 * half}, slowest(m.Read()))
+		require.NoError(t, <-done)
+		time.Sleep(time.Second)
+		assert.Equal(t, []time.Duration{half, 3 * half, 5 * half, 6 * half}, slowest(m.Read()))
+	})
+}
+
+func TestACallbackThatNobodyReadOfCountsTheSame(t *testing.T) {
+	inBubble(t, func(t *testing.T, l *ev.Loop) {
+		const long = evmeter.Window + time.Minute // longer than the history, and measured to its end
+		m := evmeter.On(l)
+		timer(l, 0, long+time.Second/2, "for long")
+		run(t, l)
+		all := slowest(m.Read())
+		require.Len(t, all, int(evmeter.Window/time.Second)-1)
+		assert.Equal(t, long, all[len(all)-1])
+		assert.Equal(t, long-time.Second, all[len(all)-2])
+		time.Sleep(time.Second)
+		all = slowest(m.Read())
+		assert.Equal(t, long+time.Second/2, all[len(all)-1], "where it ended")
+		assert.Equal(t, long, all[len(all)-2])
+	})
+}
+
+// A modal callback does not hold up the loop while its Run goes on.
+func TestACallbackInItsNestedRunIsNotSlowYet(t *testing.T) {
+	inBubble(t, func(t *testing.T, l *ev.Loop) {
+		m := evmeter.On(l)
+		ev.NewTimer(l, 0, 0, func(*ev.Timer) {
+			timer(l, 3500*time.Millisecond, 0, "inner")
+			run(t, l)
+		}, ev.Name("modal")).Start()
+		done := make(chan error)
+		go func() { done <- l.Run(context.Background()) }()
+		time.Sleep(2100 * time.Millisecond)
+		assert.Equal(t, []time.Duration{0, 0}, slowest(m.Read()))
+		require.NoError(t, <-done)
+		time.Sleep(time.Second)
+		assert.Equal(t, []time.Duration{0, 0, 0, 3500 * time.Millisecond}, slowest(m.Read()))
+	})
+}

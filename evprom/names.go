@@ -19,9 +19,10 @@ func (c *collector) name(live []*ev.Loop) {
 			taken[known.loop] = true
 		}
 	}
+	tried := make(map[string]int)
 	for _, l := range live {
 		if now[l.ID()] == nil {
-			label := free(clean(l.Title()), taken)
+			label := free(clean(l.Title()), taken, tried)
 			taken[label] = true
 			now[l.ID()] = &labels{loop: label, watchers: make(watchers)}
 		}
@@ -29,12 +30,21 @@ func (c *collector) name(live []*ev.Loop) {
 	c.loops = now
 }
 
-func free(name string, taken map[string]bool) string {
-	label := name
-	for i := 2; taken[label]; i++ {
-		label = fmt.Sprintf("%s %d", name, i)
+// free returns the first label of this name that is not taken: the name, or "name 2"
+// and so on. tried has for each name the number that it has come to. Labels are
+// only added meanwhile, so those before are taken still: n loops of one name take n
+// tries and not n²/2.
+func free(name string, taken map[string]bool, tried map[string]int) string {
+	for i := tried[name] + 1; ; i++ {
+		label := name
+		if i > 1 {
+			label = fmt.Sprintf("%s %d", name, i)
+		}
+		if !taken[label] {
+			tried[name] = i
+			return label
+		}
 	}
-	return label
 }
 
 // maxLabel is how long a label may be, in bytes: servers refuse very long ones,
