@@ -70,8 +70,12 @@ func read(t *testing.T, h http.Handler, l *ev.Loop) (r report) {
 
 type report struct {
 	evmeter.Reading
-	State      string `json:"state"`
-	Stack      string `json:"stack"`
+	State   string    `json:"state"`
+	Stack   string    `json:"stack"`
+	StackAt time.Time `json:"stack_at"`
+	Recent  struct {
+		Slowest time.Duration `json:"max_slowest_ns"`
+	} `json:"recent"`
 	Inspection *struct {
 		evmeter.Inspection
 		At time.Time `json:"at"`
