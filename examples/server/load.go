@@ -2,10 +2,12 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 )
@@ -22,15 +24,36 @@ var mix = []struct {
 	{"/hello?name=libev", 200}, {"/", 200}, {"/nowhere", 404}, {"/stats", 200},
 }
 
+// load is the requests that are made to a server.
+type load struct {
+	url  string
+	rate int    // per second, by all clients together; 0 is as many as the server answers
+	mark string // in each request line: others may make requests meanwhile, and are in the log too
+}
+
+func newLoad(url string, rate int) load { return load{url: url, rate: rate, mark: rand.Text()} }
+
+// address is where a path of the mix is asked for.
+func (l load) address(path string) string {
+	separator := "?"
+	if strings.Contains(path, "?") {
+		separator = "&"
+	}
+	return l.url + path + separator + "load=" + l.mark
+}
+
 // loaded is what the clients saw.
 type loaded struct {
 	latency histogram
 	took    time.Duration
 }
 
+// drive makes as many requests as the server answers, until ctx is done.
+func drive(ctx context.Context, url string) (loaded, error) { return newLoad(url, 0).drive(ctx) }
+
 // drive makes requests until ctx is done. Those under way then are completed, so
 // that both sides count the same.
-func drive(ctx context.Context, url string) (loaded, error) {
+func (l load) drive(ctx context.Context) (loaded, error) {
 	transport := &http.Transport{MaxIdleConnsPerHost: clients}
 	defer transport.CloseIdleConnections()
 	var (
@@ -41,7 +64,7 @@ func drive(ctx context.Context, url string) (loaded, error) {
 		start   = time.Now()
 	)
 	for i := range clients {
-		waiting.Go(func() { errs[i] = client(ctx, transport, url, i, &each[i]) })
+		waiting.Go(func() { errs[i] = l.client(ctx, transport, i, &each[i]) })
 	}
 	waiting.Wait()
 	all.took = time.Since(start)
@@ -51,12 +74,12 @@ func drive(ctx context.Context, url string) (loaded, error) {
 	return all, errors.Join(errs[:]...)
 }
 
-func client(ctx context.Context, t http.RoundTripper, url string, turn int, latency *histogram) error {
-	for ctx.Err() == nil {
+func (l load) client(ctx context.Context, t http.RoundTripper, turn int, latency *histogram) error {
+	for pace := newPace(l.rate, turn); pace.wait(ctx); {
 		ask := mix[turn%len(mix)]
 		turn++
 		start := time.Now()
-		status, err := get(t, url+ask.path)
+		status, err := get(t, l.address(ask.path))
 		if err != nil {
 			return fmt.Errorf("load: %w", err)
 		}
@@ -66,6 +89,42 @@ func client(ctx context.Context, t http.RoundTripper, url string, turn int, late
 		}
 	}
 	return nil
+}
+
+// pace keeps a client to its share of the rate.
+type pace struct {
+	each time.Duration // between two requests; 0 is none
+	next time.Time
+}
+
+// newPace has the clients begin one after the other.
+func newPace(rate, client int) *pace {
+	if rate == 0 {
+		return new(pace)
+	}
+	each := clients * time.Second / time.Duration(rate)
+	return &pace{each, time.Now().Add(each * time.Duration(client) / clients)}
+}
+
+// wait waits until it is time for the next request, and reports whether there is to
+// be one. What was missed while an answer took long is not made up for.
+func (p *pace) wait(ctx context.Context) bool {
+	if p.each == 0 {
+		return ctx.Err() == nil
+	}
+	now := time.Now()
+	if p.next.Before(now) {
+		p.next = now
+	}
+	due := time.NewTimer(p.next.Sub(now))
+	defer due.Stop()
+	p.next = p.next.Add(p.each)
+	select {
+	case <-due.C:
+		return ctx.Err() == nil
+	case <-ctx.Done():
+		return false
+	}
 }
 
 func get(t http.RoundTripper, url string) (status int, err error) {

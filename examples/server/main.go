@@ -17,6 +17,10 @@
 //	go run -C examples/server .
 //	go run -C examples/server . -load 5s
 //
+// That makes 1000 requests per second at most, which leaves the machine to others;
+// -rate 0 makes as many as are answered. Whoever wants to make further requests
+// meanwhile, or to look at the page of the loop, may do so.
+//
 // At /debug/ev/ is the page of the loop. Something to find there makes -slow:
 //
 //	go run -C examples/server . -load 5m -slow 100ms
@@ -42,6 +46,7 @@ type options struct {
 	addr string
 	log  string
 	load time.Duration
+	rate int
 	slow time.Duration
 }
 
@@ -64,6 +69,7 @@ func parse() (options, error) {
 	flag.StringVar(&o.addr, "addr", "", "listen on `host:port` (default 127.0.0.1:8080, with -load any free port)")
 	flag.StringVar(&o.log, "log", "", "append the access log to `file` (default access.log, with -load a temporary file)")
 	flag.DurationVar(&o.load, "load", 0, "make requests to itself for this `time`, then print a table and exit")
+	flag.IntVar(&o.rate, "rate", 1000, "with -load, make this `number` of requests per second at most; 0 is as many as are answered")
 	flag.DurationVar(&o.slow, "slow", 0, "have every third write of the access log take this `time` longer, as on a slow disk")
 	flag.Parse()
 	switch {
@@ -71,6 +77,8 @@ func parse() (options, error) {
 		return o, fmt.Errorf("unexpected arguments: %q", flag.Args())
 	case o.load < 0:
 		return o, fmt.Errorf("-load must not be negative: %v", o.load)
+	case o.rate < 0:
+		return o, fmt.Errorf("-rate must not be negative: %d", o.rate)
 	case o.slow < 0:
 		return o, fmt.Errorf("-slow must not be negative: %v", o.slow)
 	case o.addr == "" && o.load > 0:
@@ -106,7 +114,7 @@ func run(o options) error {
 	s.ledger.slow = o.slow
 	fmt.Printf("listening on %s/ ; try: curl %s/stats ; look at %s/debug/ev/\n", s.url(), s.url(), s.url())
 	if o.load > 0 {
-		return runLoad(s, o.load)
+		return runLoad(s, o.load, o.rate)
 	}
 	return s.run()
 }

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -301,6 +302,7 @@ func TestWrongStartsSayWhatIsWrong(t *testing.T) {
 		"log in no directory":  {[]string{"-addr", "127.0.0.1:0", "-log", "no/where.log"}, []string{"access log", "no/where.log"}},
 		"log is a directory":   {[]string{"-addr", "127.0.0.1:0", "-log", directory}, []string{"access log", directory}},
 		"negative load":        {[]string{"-load", "-1s"}, []string{"-load", "-1s"}},
+		"negative rate":        {[]string{"-load", "1s", "-rate", "-1"}, []string{"-rate", "-1"}},
 		"negative slow":        {[]string{"-slow", "-1s"}, []string{"-slow", "-1s"}},
 		"unexpected arguments": {[]string{"-load", "1s", "now", "please"}, []string{"unexpected", "now", "please"}},
 		"log cannot be read":   {[]string{"-load", "1s", "-log", os.DevNull}, []string{os.DevNull, "not a regular file"}},
@@ -359,5 +361,45 @@ func TestSignalEndsTheLoadEarly(t *testing.T) {
 	p.awaits(&p.stdout, "listening")
 	p.signal(syscall.SIGINT)
 	p.exits(0)
+	assert.Equal(t, p.row("requests"), p.row("lines logged"))
+}
+
+// As docs/debugging.md tells one to: the page of the loop is looked at meanwhile, and
+// more is asked for.
+func TestLoadCountsRightWhoeverElseMakesRequests(t *testing.T) {
+	p := launch(t, "-load", "1s")
+	p.url = p.awaits(&p.stdout, `listening on (http://\S+)/ `)
+	var others sync.WaitGroup
+	var answered atomic.Int64
+	for _, path := range []string{"/debug/ev/", "/debug/ev/1", "/debug/ev/1?format=json", "/hello", "/nowhere?load=no", "/stats"} {
+		others.Go(func() {
+			transport := new(http.Transport)
+			defer transport.CloseIdleConnections()
+			for {
+				if _, err := get(transport, p.url+path); err != nil {
+					return // the server has gone
+				}
+				answered.Add(1)
+			}
+		})
+	}
+	p.exits(0)
+	others.Wait()
+	assert.Equal(t, p.row("requests"), p.row("lines logged"))
+	assert.Equal(t, p.row("requests"), p.row("sends"))
+	n, err := strconv.ParseInt(p.row("by others"), 10, 64)
+	require.NoError(t, err)
+	assert.GreaterOrEqual(t, n, answered.Load(), "one may have been answered into a closed connection")
+	assert.LessOrEqual(t, n, answered.Load()+6)
+	assert.NotEqual(t, p.row("requests"), p.row("by others"))
+}
+
+func TestTheRateOfTheLoadIsBounded(t *testing.T) {
+	p := launch(t, "-load", "500ms", "-rate", fmt.Sprint(clients)) // one per second each, one after the other
+	p.exits(0)
+	assert.Equal(t, "0", p.row("by others"))
+	n, err := strconv.Atoi(p.row("requests"))
+	require.NoError(t, err)
+	assert.LessOrEqual(t, n, clients)
 	assert.Equal(t, p.row("requests"), p.row("lines logged"))
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
@@ -12,8 +13,9 @@ import (
 	"github.com/goevlib/ev"
 )
 
-// runLoad is run, with clients in the same process, and a table at the end.
-func runLoad(s *server, d time.Duration) error {
+// runLoad is run, with clients in the same process, and a table at the end. Others
+// may make requests meanwhile.
+func runLoad(s *server, d time.Duration, rate int) error {
 	path := s.ledger.log.path
 	before, err := logSize(path)
 	if err != nil {
@@ -22,40 +24,48 @@ func runLoad(s *server, d time.Duration) error {
 	ctx, cancel := context.WithTimeout(context.Background(), d)
 	defer cancel()
 	s.quit = cancel // a signal ends the load, and that drains
+	ours := newLoad(s.url(), rate)
 	var seen loaded
-	ev.Go(s.loop, func() (loaded, error) { return drive(ctx, s.url()) }, func(l loaded, err error) {
+	ev.Go(s.loop, func() (loaded, error) { return ours.drive(ctx) }, func(l loaded, err error) {
 		seen, s.err = l, errors.Join(s.err, err)
 		s.drain()
 	})
 	if err := s.run(); err != nil {
 		return err
 	}
-	lines, err := countLines(path, before)
+	logged, err := countLines(path, before, ours.mark)
 	if err != nil {
 		return err
 	}
-	report(s, &seen, lines)
-	if lines != seen.latency.n {
-		return fmt.Errorf("%d requests, but %d lines in %s", seen.latency.n, lines, path)
+	report(s, &seen, logged)
+	if logged.marked != seen.latency.n {
+		return fmt.Errorf("%d requests, but %d lines of them in %s", seen.latency.n, logged.marked, path)
+	}
+	if logged.all != s.ledger.records {
+		return fmt.Errorf("%d records, but %d lines in %s", s.ledger.records, logged.all, path)
 	}
 	return nil
 }
 
-func report(s *server, seen *loaded, lines uint64) {
+// report prints what was counted at each station of a request. "by others" are
+// those of the requests that the clients did not make.
+func report(s *server, seen *loaded, logged lines) {
 	stats := s.loop.Stats()
-	requests, sends, callbacks := seen.latency.n, s.ledger.records, s.ledger.batches
+	others := logged.all - logged.marked
+	sends, callbacks := s.ledger.records, s.ledger.batches
 	for _, row := range []struct {
 		what  string
 		value any
 	}{
-		{"requests", requests},
+		{"requests", seen.latency.n + others},
+		{"by others", others},
 		{"sends", sends},
 		{"callbacks", callbacks},
 		{"sends/callback", fmt.Sprintf("%.2f", float64(sends)/float64(max(callbacks, 1)))},
 		{"wake-ups", stats.FDWrites + stats.DirectWakes},
 		{"fd writes", stats.FDWrites},
-		{"lines logged", lines},
-		{"requests/s", fmt.Sprintf("%.0f", float64(requests)/seen.took.Seconds())},
+		{"lines logged", logged.all},
+		{"requests/s", fmt.Sprintf("%.0f", float64(seen.latency.n)/seen.took.Seconds())},
 		{"p50", seen.latency.quantile(0.50).Round(time.Microsecond)},
 		{"p99", seen.latency.quantile(0.99).Round(time.Microsecond)},
 	} {
@@ -76,26 +86,33 @@ func logSize(path string) (int64, error) {
 	return info.Size(), nil
 }
 
+// lines is how many there are in a log.
+type lines struct {
+	all    uint64
+	marked uint64 // of them, those of the load
+}
+
 // countLines counts those after the first skip bytes.
-func countLines(path string, skip int64) (uint64, error) {
+func countLines(path string, skip int64, mark string) (n lines, err error) {
 	file, err := os.Open(path)
 	if err != nil {
-		return 0, err
+		return n, err
 	}
 	defer file.Close()
 	if _, err := file.Seek(skip, io.SeekStart); err != nil {
-		return 0, err
+		return n, err
 	}
-	var lines uint64
-	buf := make([]byte, 64<<10)
-	for {
-		n, err := file.Read(buf)
-		lines += uint64(bytes.Count(buf[:n], []byte{'\n'}))
+	for r := bufio.NewReader(file); ; {
+		line, err := r.ReadBytes('\n')
 		if err == io.EOF {
-			return lines, nil
+			return n, nil // what is left is no line
 		}
 		if err != nil {
-			return 0, err
+			return n, err
+		}
+		n.all++
+		if bytes.Contains(line, []byte(mark)) {
+			n.marked++
 		}
 	}
 }
