@@ -7,10 +7,10 @@ import (
 
 // What can be read from a loop, and set on it.
 
-// Name returns what WithName gave, or "".
+// Name returns what WithName gave, or "". Any goroutine may call it.
 func (l *Loop) Name() string { return l.name }
 
-// Backend returns the backend in use, never BackendAuto.
+// Backend returns the backend in use, never BackendAuto. Any goroutine may call it.
 func (l *Loop) Backend() Backend { return l.backend }
 
 // Iteration returns how many iterations there were (ev_iteration). It grows

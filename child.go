@@ -85,7 +85,7 @@ func (o traceOption) apply(w *watcher) {
 	c.trace = bool(o)
 }
 
-// Pid returns the number of the process watched.
+// Pid returns the number of the process watched. Any goroutine may call it.
 func (c *Child) Pid() int { return c.pid }
 
 // RPid returns the number of the process whose state changed, which is Pid, or 0

@@ -52,7 +52,7 @@ func NewSignal(l *Loop, sig os.Signal, fn func(*Signal), opts ...Option) *Signal
 	return s
 }
 
-// Signal returns the signal watched.
+// Signal returns the signal watched. Any goroutine may call it.
 func (s *Signal) Signal() os.Signal { return s.sig }
 
 // Start begins to watch. It fails with ErrClosed on a closed loop, and with an

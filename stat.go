@@ -188,7 +188,7 @@ func checkPath(path string) error {
 	return nil
 }
 
-// Path returns the path, as it was given.
+// Path returns the path, as it was given. Any goroutine may call it.
 func (s *Stat) Path() string { return s.path }
 
 // Interval returns the time between two looks where the Stat has to poll: what

@@ -24,7 +24,7 @@ type Watcher interface {
 	// Stop clears a pending event, then deactivates the watcher. It is
 	// idempotent, and final: no callback begins after it returns.
 	Stop()
-	// Loop returns the loop that the watcher was made for.
+	// Loop returns the loop that the watcher was made for. Any goroutine may call it.
 	Loop() *Loop
 	// Priority returns a number from MinPriority to MaxPriority.
 	Priority() int
@@ -36,7 +36,7 @@ type Watcher interface {
 	Data() any
 	// SetData stores v.
 	SetData(v any)
-	// Name returns what the Name option gave, or "".
+	// Name returns what the Name option gave, or "". Any goroutine may call it.
 	Name() string
 	// Feed queues the watcher as if events had happened (ev_feed_event). It
 	// works on an inactive watcher too. Bits fed before the callback begins
@@ -167,7 +167,7 @@ func (w *watcher) needsLoop(method string) {
 	}
 }
 
-// Loop returns the loop that the watcher was made for.
+// Loop returns the loop that the watcher was made for. Any goroutine may call it.
 func (w *watcher) Loop() *Loop { return w.loop }
 
 // Priority returns the watcher's priority, from MinPriority to MaxPriority.
@@ -188,7 +188,7 @@ func (w *watcher) SetData(v any) {
 	w.data = v
 }
 
-// Name returns what the Name option gave, or "".
+// Name returns what the Name option gave, or "". Any goroutine may call it.
 func (w *watcher) Name() string { return w.name }
 
 // Events returns, inside the callback, what it was called with.

@@ -1,7 +1,13 @@
 package evvet
 
 import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"path/filepath"
 	"reflect"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -31,4 +37,100 @@ func TestEveryDoorIsAMethodOfEv(t *testing.T) {
 	for method := range common {
 		check("Watcher", method)
 	}
+}
+
+// owners make the goroutine that calls them the owner.
+var owners = map[string]bool{"Loop.Run": true, "Loop.RunOnce": true, "Loop.RunNoWait": true}
+
+// forEverybody is how the documentation of a method says that it is a door.
+var forEverybody = regexp.MustCompile(`(?i)any goroutine( but the loop's own)? (may|can) (call|use)|from any goroutine|concurrent use`)
+
+// A door that is not known would be reported to everybody who uses it as documented,
+// and a method that is no door would be reported to nobody.
+func TestTheDoorsAreTheMethodsThatAreDocumentedAsSuch(t *testing.T) {
+	var documented, known []string
+	for method, doc := range methodsOfLoopAndWatchers(t) {
+		if owners[method] {
+			continue
+		}
+		if forEverybody.MatchString(strings.Join(strings.Fields(doc), " ")) {
+			documented = append(documented, method)
+		}
+	}
+	for door := range doors {
+		if !owners[door] {
+			known = append(known, door)
+		}
+	}
+	for method := range common {
+		known = append(known, "watcher."+method)
+	}
+	slices.Sort(documented)
+	slices.Sort(known)
+	assert.Equal(t, documented, known)
+	assert.Greater(t, len(documented), 20)
+}
+
+// methodsOfLoopAndWatchers returns the exported methods and what is said of them,
+// by the type that declares them.
+func methodsOfLoopAndWatchers(t *testing.T) map[string]string {
+	files, err := filepath.Glob("../*.go")
+	require.NoError(t, err)
+	docs, embeds := make(map[string]string), make(map[string][]string)
+	for _, path := range files {
+		if strings.HasSuffix(path, "_test.go") {
+			continue
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ParseComments|parser.SkipObjectResolution)
+		require.NoError(t, err)
+		for _, d := range file.Decls {
+			switch d := d.(type) {
+			case *ast.FuncDecl:
+				if d.Recv != nil && d.Name.IsExported() {
+					docs[nameOf(d.Recv.List[0].Type)+"."+d.Name.Name] = d.Doc.Text()
+				}
+			case *ast.GenDecl:
+				for _, s := range d.Specs {
+					if s, ok := s.(*ast.TypeSpec); ok {
+						embeds[s.Name.Name] = embedded(s)
+					}
+				}
+			}
+		}
+	}
+	for method := range docs {
+		if kind, _, _ := strings.Cut(method, "."); kind != "Loop" && !isWatcher(kind, embeds) {
+			delete(docs, method)
+		}
+	}
+	return docs
+}
+
+// embedded are the types whose methods a struct has by embedding them.
+func embedded(s *ast.TypeSpec) (names []string) {
+	if fields, ok := s.Type.(*ast.StructType); ok {
+		for _, f := range fields.Fields.List {
+			if len(f.Names) == 0 {
+				names = append(names, nameOf(f.Type))
+			}
+		}
+	}
+	return names
+}
+
+func isWatcher(kind string, embeds map[string][]string) bool {
+	return kind == "watcher" || slices.ContainsFunc(embeds[kind], func(of string) bool { return isWatcher(of, embeds) })
+}
+
+// nameOf is the name of a receiver's type, or of an embedded one's.
+func nameOf(e ast.Expr) string {
+	switch e := e.(type) {
+	case *ast.StarExpr:
+		return nameOf(e.X)
+	case *ast.IndexExpr:
+		return nameOf(e.X)
+	case *ast.Ident:
+		return e.Name
+	}
+	return ""
 }

@@ -5,14 +5,14 @@ import (
 	"go/types"
 )
 
-// doors are the methods that every goroutine may call, and Run, which makes the
-// goroutine the owner.
+// doors are the methods that every goroutine may call, as their documentation says,
+// and Run, which makes the goroutine the owner.
 var doors = map[string]bool{
 	"Async.Send": true, "Async.Sent": true, "Queue.Send": true,
 	"Signal.Signal": true, "Child.Pid": true, "Stat.Path": true, "Embed.Other": true,
 	"Loop.Run": true, "Loop.RunOnce": true, "Loop.RunNoWait": true,
 	"Loop.Post": true, "Loop.Stop": true, "Loop.StopAll": true, "Loop.Close": true, "Loop.Stats": true,
-	"Loop.ID": true, "Loop.Name": true, "Loop.Backend": true, "Loop.Observe": true,
+	"Loop.ID": true, "Loop.Name": true, "Loop.Title": true, "Loop.Backend": true, "Loop.Observe": true,
 	"Loop.Running": true, "Loop.Parked": true, "Loop.Goroutine": true,
 }
 
