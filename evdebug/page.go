@@ -54,6 +54,7 @@ type page struct {
 	More    int // sources that are not shown
 	Active  []evmeter.Active
 	Others  int // groups of watchers that are not shown
+	Listed  int // those that JSON has
 	Pending []pending
 	Plots   []plot
 }
@@ -80,8 +81,9 @@ func (h *handler) show(r report) (page, error) {
 	p.Empty = make([]struct{}, max(0, evmeter.SlowestKept-len(p.Calls)))
 	p.Sources, p.More = sources(r.Sources)
 	if r.Answer != nil {
-		p.Active = r.Answer.Active[:min(len(r.Answer.Active), most)]
-		p.Others = len(r.Answer.Active) - len(p.Active) + r.Answer.More
+		p.Listed = len(r.Answer.Active) - min(1, r.Answer.More) // the last stands for those that are not
+		p.Active = r.Answer.Active[:min(p.Listed, most)]
+		p.Others = p.Listed - len(p.Active) + r.Answer.More
 	}
 	var err error
 	p.Plots, err = h.draw.of(r)
@@ -163,7 +165,7 @@ func (p page) Keepers() int {
 	if p.Answer == nil {
 		return 0
 	}
-	n := p.Answer.MoreKeeping
+	n := 0
 	for _, a := range p.Answer.Active {
 		n += a.Keeping
 	}

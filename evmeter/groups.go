@@ -18,8 +18,8 @@ type Active struct {
 	Keeping  int    `json:"keeping"` // of them, those that keep Run going
 }
 
-// MaxGroups is how many groups an Inspection lists at most; a program may name
-// each of its connections otherwise.
+// MaxGroups is how many groups an Inspection keeps apart; a program may name each
+// of its connections otherwise. All others are counted in one of Kind "others".
 const MaxGroups = 1000
 
 // groups are all groups of a loop, of which there may be as many as watchers. So
@@ -68,16 +68,18 @@ func (g groups) of(c ev.Callback) *function {
 	return f
 }
 
-// fill lists the first MaxGroups in the Inspection, and counts the others. It keeps
-// twice as many at most meanwhile: to sort them all would take seconds of a million.
+// fill lists the first MaxGroups in the Inspection, and what is in all the others. It
+// keeps twice as many at most meanwhile: to sort them all would take seconds of a
+// million.
 func (g groups) fill(in *Inspection) {
 	in.Active = []Active{} // not null in JSON
+	others := Active{Kind: "others"}
 	cut := func() {
 		slices.SortFunc(in.Active, order)
 		for _, a := range in.Active[min(MaxGroups, len(in.Active)):] {
 			in.More++
-			in.MoreCount += a.Count
-			in.MoreKeeping += a.Keeping
+			others.Count += a.Count
+			others.Keeping += a.Keeping
 		}
 		in.Active = in.Active[:min(MaxGroups, len(in.Active))]
 	}
@@ -89,7 +91,9 @@ func (g groups) fill(in *Inspection) {
 			}
 		}
 	}
-	cut()
+	if cut(); in.More > 0 {
+		in.Active = append(in.Active, others)
+	}
 }
 
 // order has those that keep Run going before as many others: of a great many, they

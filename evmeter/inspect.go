@@ -11,15 +11,11 @@ import (
 
 // Inspection is what only the loop's goroutine can tell.
 type Inspection struct {
-	Active    []Active `json:"active"` // the most numerous first, MaxGroups of them at most
-	Refs      int      `json:"refs"`   // references that keep Run going besides watchers: Ref, and each Go in progress
-	Depth     int      `json:"depth"`  // of nested Runs
+	Active    []Active `json:"active"`         // the most numerous first; "others" last, if there are many groups
+	More      int      `json:"more,omitempty"` // groups that are in "others"
+	Refs      int      `json:"refs"`           // references that keep Run going besides watchers: Ref, and each Go in progress
+	Depth     int      `json:"depth"`          // of nested Runs
 	Iteration uint64   `json:"iteration"`
-
-	// What Active leaves out.
-	More        int `json:"more,omitempty"`         // groups
-	MoreCount   int `json:"more_count,omitempty"`   // watchers in them
-	MoreKeeping int `json:"more_keeping,omitempty"` // of these, those that keep Run going
 
 	Took time.Duration `json:"took_ns"` // for how long asking held up the loop, all parts together
 }

@@ -67,7 +67,7 @@ func TestTheLoopDoesItsOtherWorkBetweenTheParts(t *testing.T) {
 	ticksAfter, after := state()
 	assert.GreaterOrEqual(t, after-before, uint64(parts), "each part is in an iteration of its own")
 	assert.GreaterOrEqual(t, ticksAfter-ticksBefore, parts-1, "and all are served")
-	assert.Equal(t, parts*evmeter.PartSize-evmeter.MaxGroups, in.MoreCount)
+	assert.Equal(t, parts*evmeter.PartSize-evmeter.MaxGroups, in.Active[evmeter.MaxGroups].Count)
 }
 
 func TestOfManyGroupsTheMostNumerousAreListedAndTheOthersCounted(t *testing.T) {
@@ -86,7 +86,7 @@ func TestOfManyGroupsTheMostNumerousAreListedAndTheOthersCounted(t *testing.T) {
 		}
 	})
 	in := inspect(t, l)
-	require.Len(t, in.Active, evmeter.MaxGroups)
+	require.Len(t, in.Active, evmeter.MaxGroups+1)
 	assert.LessOrEqual(t, cap(in.Active), 3*evmeter.MaxGroups, "never were all of them in the list")
 	type row struct {
 		name                     string
@@ -98,15 +98,19 @@ func TestOfManyGroupsTheMostNumerousAreListedAndTheOthersCounted(t *testing.T) {
 	}
 	assert.Equal(t, []row{{"three", 0, 3, 3}, {"two", 1, 2, 2}, {"zebra", 0, 1, 1}, {"sleeper 0", 0, 1, 0}}, first)
 	assert.Equal(t, singles+3-evmeter.MaxGroups, in.More)
-	assert.Equal(t, singles+3-evmeter.MaxGroups, in.MoreCount)
-	assert.Zero(t, in.MoreKeeping)
+	assert.Equal(t, evmeter.Active{Kind: "others", Count: in.More}, in.Active[evmeter.MaxGroups])
 }
 
 func TestKeepersAreCountedAlsoWhereTheyAreNotListed(t *testing.T) {
-	const n = 2*evmeter.MaxGroups + 1
-	in := inspect(t, running(t, func(l *ev.Loop) { sleepers(l, n) }))
-	assert.Equal(t, []int{n - evmeter.MaxGroups, n - evmeter.MaxGroups, n - evmeter.MaxGroups}, []int{in.More, in.MoreCount, in.MoreKeeping})
-	assert.Equal(t, 1, in.Active[0].Keeping)
+	for _, more := range []int{0, 1, evmeter.MaxGroups + 1} {
+		in := inspect(t, running(t, func(l *ev.Loop) { sleepers(l, evmeter.MaxGroups+more) }))
+		count, keeping := 0, 0
+		for _, a := range in.Active {
+			count, keeping = count+a.Count, keeping+a.Keeping
+		}
+		assert.Equal(t, []int{evmeter.MaxGroups + more, evmeter.MaxGroups + more, more}, []int{count, keeping, in.More})
+		assert.Len(t, in.Active, evmeter.MaxGroups+min(1, more))
+	}
 }
 
 func TestWhoLooksIsNotSeen(t *testing.T) {
