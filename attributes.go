@@ -31,7 +31,7 @@ func (l *Loop) Depth() int {
 // not counted (ev_pending_count).
 func (l *Loop) Pending() int {
 	l.own("Pending")
-	return l.pending.count
+	return l.pending.count - l.looks.waiting()
 }
 
 // Active returns the number of active watchers.

@@ -37,7 +37,11 @@ func (l *Loop) PendingAt(priority int) int {
 	if priority != int(clamp(priority)) {
 		panic(fmt.Sprintf("ev: Loop.PendingAt: no such priority: %d", priority))
 	}
-	return l.pending.queues[priority-MinPriority].count()
+	n := l.pending.queues[priority-MinPriority].count()
+	if priority == int(l.looks.priority) {
+		n -= l.looks.waiting()
+	}
+	return n
 }
 
 // Running reports whether a Run, RunOnce or RunNoWait is in progress. Any

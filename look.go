@@ -126,6 +126,15 @@ func (s *looks) mark() {
 	}
 }
 
+// waiting is 1 while the watcher is pending, which nobody wants to count. It is
+// called on the loop's goroutine.
+func (s *looks) waiting() int {
+	if s.pending {
+		return 1
+	}
+	return 0
+}
+
 // call answers one question. The next one has to wait for the next iteration, so
 // that many who look do not hold up the loop for longer than one does.
 func (s *looks) call() {

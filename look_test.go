@@ -65,7 +65,7 @@ func TestAParkedLoopWakesForAQuestionThatNoToolIsToldOf(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		told := 0
 		note := func(ev.Callback, time.Time) { told++ }
-		l.Observe(&ev.Observer{Begin: note, End: note})
+		l.Observe(&ev.Observer{Begin: note, End: note, Pass: func(l *ev.Loop, _ time.Time) { told += l.Pending() + l.PendingAt(0) }})
 		ev.NewTimer(l, time.Hour, 0, func(*ev.Timer) {}).Start()
 		done := make(chan error)
 		go func() { done <- l.Run(context.Background()) }()

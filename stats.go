@@ -64,7 +64,7 @@ func (l *Loop) publish() {
 
 func (l *Loop) publishWatchers() {
 	l.counters.active.Store(uint32(l.actives()))
-	l.counters.pending.Store(uint32(l.pending.count))
+	l.counters.pending.Store(uint32(l.pending.count - l.looks.waiting()))
 }
 
 // settle publishes what a watcher's method has changed outside Run, where no

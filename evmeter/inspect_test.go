@@ -125,6 +125,7 @@ func TestWhoLooksIsNotSeen(t *testing.T) {
 	assert.Empty(t, r.Slowest)
 	assert.Zero(t, r.Callback.Count)
 	assert.Empty(t, r.InProgress)
+	assert.Equal(t, [evmeter.Levels]evmeter.Depth{}, r.Pending)
 }
 
 // A Run may end before it has answered.
