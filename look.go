@@ -35,15 +35,12 @@ type looks struct {
 	questions []*question // guarded by mu
 }
 
-// question is claimed either by the loop, to answer it, or by the asker, to give
-// up on it.
+// question is taken from the list once, with mu held: either by the loop, to answer
+// it, or by the asker, to give up on it.
 type question struct {
-	fn      func()
-	claimed atomic.Uint32
-	done    chan struct{} // closed when fn has returned
+	fn   func()
+	done chan struct{} // closed when fn has returned
 }
-
-func (q *question) claim() bool { return q.claimed.CompareAndSwap(0, 1) }
 
 func (s *looks) init(l *Loop) { s.watcher.init("New", s, l, false, nil) }
 
@@ -56,45 +53,42 @@ func (l *Loop) ask(ctx context.Context, fn func()) error {
 		return err
 	}
 	q := &question{fn: fn, done: make(chan struct{})}
-	if err := l.looks.put(q); err != nil {
-		return err
-	}
-	l.mail.send(l)
+	l.looks.put(q)
+	l.mail.send(l) // harmless when the loop is closed
 	var why error
 	select {
-	case <-q.done:
+	case <-q.done: // with a loop that has closed meanwhile, or not
 		return nil
 	case <-ctx.Done():
 		why = ctx.Err()
 	case <-l.done:
 		why = ErrClosed
 	}
-	if q.claim() {
-		l.looks.remove(q)
+	if l.looks.remove(q) {
 		return why
 	}
 	<-q.done // it is being answered
 	return nil
 }
 
-func (s *looks) put(q *question) error {
+func (s *looks) put(q *question) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.loop.isClosed() {
-		return ErrClosed
-	}
 	s.questions = append(s.questions, q)
-	s.asked.Store(1)
-	return nil
+	s.note()
 }
 
-func (s *looks) remove(q *question) {
+// remove reports whether the question was not taken yet.
+func (s *looks) remove(q *question) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if i := slices.Index(s.questions, q); i >= 0 {
-		s.questions = slices.Delete(s.questions, i, i+1)
+	i := slices.Index(s.questions, q)
+	if i < 0 {
+		return false
 	}
+	s.questions = slices.Delete(s.questions, i, i+1)
 	s.note()
+	return true
 }
 
 // take returns the oldest question, or nil, and whether there are more.
@@ -142,7 +136,7 @@ func (s *looks) call() {
 	if more {
 		s.loop.mail.send(s.loop)
 	}
-	if q == nil || !q.claim() {
+	if q == nil { // its asker has given up
 		return
 	}
 	defer close(q.done)
