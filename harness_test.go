@@ -110,11 +110,11 @@ func receive[T any](t testing.TB, ch <-chan T) T {
 	}
 }
 
-// untilParked waits until the loop has parked once more than before.
+// untilParked waits until the loop has parked once more than before, and sleeps: a
+// Send wakes it, whatever it is about.
 func untilParked(t testing.TB, l *ev.Loop, before uint64) {
 	t.Helper()
-	require.Eventually(t, func() bool { return l.Stats().Parks > before }, patience, 50*time.Microsecond)
-	time.Sleep(time.Millisecond) // from the count to the sleep itself
+	require.Eventually(t, func() bool { return l.Stats().Parks > before && l.Parked() }, patience, 50*time.Microsecond)
 }
 
 // TestMain checks, after all tests, that nothing is left behind.

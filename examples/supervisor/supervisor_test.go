@@ -4,9 +4,11 @@ package main
 
 import (
 	"bufio"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -18,14 +20,28 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestMain makes the test binary the supervisor when it is told to: what the
-// tests run is the program.
+// TestMain makes the test binary the supervisor when it is told to, or a program
+// for it: what the tests run is the real thing.
 func TestMain(m *testing.M) {
-	if os.Getenv("EV_EXAMPLE_SUPERVISOR") == "1" {
+	switch os.Getenv("EV_EXAMPLE_SUPERVISOR") {
+	case "1":
 		main()
-		return
+	case "polite":
+		polite()
+	default:
+		os.Exit(m.Run())
 	}
-	os.Exit(m.Run())
+}
+
+// polite is a program that says goodbye. It is no shell script: what a shell waits
+// for is a process of its own, and a signal that reaches that between fork and exec
+// is lost.
+func polite() {
+	asked := make(chan os.Signal, 1)
+	signal.Notify(asked, syscall.SIGTERM)
+	fmt.Println("ready")
+	<-asked
+	fmt.Println("bye")
 }
 
 // patience bounds every wait.
@@ -135,8 +151,9 @@ func TestAProgramThatCannotBeStartedIsTriedAgain(t *testing.T) {
 }
 
 func TestProgramsAreStoppedGracefully(t *testing.T) {
-	polite := "trap 'echo bye; kill $!; exit 0' TERM\nsleep 1000 &\necho ready\nwait\n"
-	s := supervise(t, program(t, steady), program(t, polite))
+	exe, err := os.Executable()
+	require.NoError(t, err)
+	s := supervise(t, program(t, steady), "env EV_EXAMPLE_SUPERVISOR=polite "+exe)
 	s.until("ready")
 	s.until("ready") // both
 	s.signal(syscall.SIGTERM)
