@@ -79,7 +79,7 @@ func (noFiles) poll()                                 {}
 func (noFiles) take() []readyFD                       { return nil }
 func (noFiles) settimes() uint64                      { return 0 }
 
-// farAway is the longest wait that is handed to the system as a deadline.
+// farAway is the longest wait for which a timer is set.
 const farAway = 1 << 62 * time.Nanosecond
 
 // openPoller makes the poller of a loop that counts its time from base.

@@ -105,9 +105,6 @@ func (p *fdPoller) sleep(b *bed, until time.Duration, commit func() bool) (expir
 	if p.on.Load() != b {
 		p.on.Store(b)
 	}
-	if until >= farAway {
-		until = never
-	}
 	if b.insured.Load() != 0 {
 		b.insured.Store(0)
 		b.armed = unknown
@@ -124,6 +121,8 @@ func (p *fdPoller) sleep(b *bed, until time.Duration, commit func() bool) (expir
 	return err != nil
 }
 
+// arm sets the deadline. The runtime makes the last moment there is of one that is
+// too far away for it.
 func (b *bed) arm(base time.Time, until time.Duration) {
 	var deadline time.Time
 	if until != never {

@@ -32,6 +32,8 @@ type how struct {
 	way     atomic.Uint32 // of the park in progress
 	written atomic.Uint32 // WakeAuto: when the last write was made, in micros; 0 is none
 
+	yield func() // runtime.Gosched, but in tests; immutable
+
 	// The loop goroutine's.
 	usual uint32        // the way while the loop is not hot
 	span  time.Duration // how long writes are avoided; 0 while they are not late
@@ -57,7 +59,7 @@ const (
 )
 
 func (h *how) init(mode Wakeup, canWrite bool) {
-	h.mode = mode
+	h.mode, h.yield = mode, runtime.Gosched
 	if mode == WakeDirect || !canWrite {
 		h.mode = WakeDirect
 		h.way.Store(directly)
@@ -113,7 +115,7 @@ func (l *Loop) linger() bool {
 		return false
 	}
 	for range yields {
-		runtime.Gosched()
+		h.yield()
 		if !l.requests.empty() {
 			h.most = 0
 			return true

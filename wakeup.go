@@ -41,9 +41,17 @@ func (l *Loop) commit() bool {
 // wake is steps 2 to 4. Any goroutine may call it. (Async.Send takes step 2 by
 // itself first, to spare a busy loop's senders the call.)
 func (l *Loop) wake() {
-	if !l.claim() {
-		return
+	if l.claim() {
+		l.finishWake()
 	}
+}
+
+func (l *Loop) claim() bool { return l.parked.Load() != 0 && l.parked.CompareAndSwap(1, 0) }
+
+// finishWake is step 4. In WakeAuto the stamp comes before the write, for the loop
+// to find when the write has woken it, and so does the deadline that makes up for
+// the write.
+func (l *Loop) finishWake() {
 	l.noteClaim()
 	way := l.how.way.Load()
 	if way == directly {
@@ -60,8 +68,6 @@ func (l *Loop) wake() {
 	l.counters.fdWrites.Inc()
 	l.poller.write()
 }
-
-func (l *Loop) claim() bool { return l.parked.Load() != 0 && l.parked.CompareAndSwap(1, 0) }
 
 // rouse is wake for a caller who waits for the loop: it does not make the write,
 // which may be late.

@@ -85,8 +85,6 @@ inline sleepOn(b) {                                     //= netpoll_fd.go: func 
 #ifndef ON_AFTER_COMMIT
 	on = b;                                             //| p.on.Store(b)
 #endif
-	                                                    //- if until >= farAway {
-	                                                    //- until = never
 	if
 	:: file[b].insured ->                               //| if b.insured.Load() != 0 {
 	   file[b].insured = false;                         //| b.insured.Store(0)

@@ -57,27 +57,30 @@ inline claim() {                                        //= wakeup.go: func (l *
 }                                                       //.
 
 inline wake() {                                         //= wakeup.go: func (l *Loop) wake() {
-	claim();                                            //| if !l.claim() {
+	claim();                                            //| if l.claim() {
 	if
-	:: !ok                                              //| return
-	:: ok ->
+	:: ok -> finishWake()                               //| l.finishWake()
+	:: else
+	fi
+}                                                       //.
+
+inline finishWake() {                                   //= wakeup.go: func (l *Loop) finishWake() {
 	                                                    //- l.noteClaim()
-	   how = way;                                       //| way := l.how.way.Load()
-	   if
-	   :: how == DIRECTLY ->                            //| if way == directly {
+	how = way;                                          //| way := l.how.way.Load()
+	if
+	:: how == DIRECTLY ->                               //| if way == directly {
 	                                                    //- l.counters.directWakes.Inc()
-	      expire()                                      //| l.poller.expire()
+	   expire()                                         //| l.poller.expire()
 	                                                    //| return
-	   :: how == INSURED ->                             //- if l.how.mode == WakeAuto {
+	:: how == INSURED ->                                //- if l.how.mode == WakeAuto {
 	                                                    //- l.how.written.Store(l.micros())
 	                                                    //| if way == insured {
-	      expireAfter();                                //| l.poller.expireAfter(lateWrite)
+	   expireAfter();                                   //| l.poller.expireAfter(lateWrite)
 	                                                    //- l.counters.fdWrites.Inc()
-	      write()                                       //| l.poller.write()
-	   :: how == BY_WRITE -> write()
-	   fi;
-	   how = 0
-	fi
+	   write()                                          //| l.poller.write()
+	:: how == BY_WRITE -> write()
+	fi;
+	how = 0
 }                                                       //.
 
 inline rouse() {                                        //= wakeup.go: func (l *Loop) rouse() {

@@ -1,0 +1,260 @@
+package ev
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+)
+
+// The steps of wakeup.go's protocol, in the orders that matter. "Late" is a write
+// that a second passes before; the bubble's clock stands still otherwise.
+
+// answering is an Async that counts its callbacks, each of which takes a
+// millisecond: the loop is not hot.
+func answering(l *Loop) (a *Async, calls *int) {
+	calls = new(int)
+	a = NewAsync(l, func(*Async) { *calls++; time.Sleep(time.Millisecond) })
+	a.Start()
+	return a, calls
+}
+
+func TestOneSenderWakesTheLoopForAllOfThem(t *testing.T) {
+	inSteps(t, func(t *testing.T) {
+		l, p := newStepped(t)
+		a, first := answering(l)
+		b, second := answering(l)
+		inRun(t, l)
+		assert.Equal(t, counts{slept: 1}, p.counted())
+		held := p.stop(t, beforeWrite)
+		go a.Send()
+		held.reached()
+		b.Send() // finds the wake claimed
+		assert.Equal(t, counts{}, p.counted())
+		held.goOn()
+		pass(time.Second)
+		assert.Equal(t, counts{slept: 1, writes: 1}, p.counted())
+		assert.Equal(t, 1, *first)
+		assert.Equal(t, 1, *second)
+	})
+}
+
+func TestARequestBeforeTheCommitKeepsTheLoopAwakeAndWakesNobody(t *testing.T) {
+	inSteps(t, func(t *testing.T) {
+		l, p := newStepped(t)
+		a, first := answering(l)
+		b, second := answering(l)
+		parking := p.stop(t, beforeCommit)
+		inRun(t, l)
+		parking.reached()
+		a.Send()
+		refused := p.stop(t, afterRefusal)
+		parking.goOn()
+		refused.reached()
+		b.Send() // the loop is not going to sleep any more
+		assert.Equal(t, counts{}, p.counted())
+		assert.False(t, l.Parked())
+		refused.goOn()
+		pass(time.Second)
+		assert.Equal(t, counts{slept: 1}, p.counted())
+		assert.Equal(t, 1, *first)
+		assert.Equal(t, 1, *second)
+	})
+}
+
+func TestAStopOrACloseBeforeTheCommitKeepsTheLoopAwake(t *testing.T) {
+	for name, end := range map[string]func(*Loop){
+		"Stop": (*Loop).Stop, "StopAll": (*Loop).StopAll, "Close": func(l *Loop) { _ = l.Close() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			inSteps(t, func(t *testing.T) {
+				l, p := newStepped(t)
+				answering(l)
+				parking := p.stop(t, beforeCommit)
+				ended := false
+				go func() { _ = l.Run(t.Context()); ended = true }()
+				parking.reached()
+				end(l)
+				parking.goOn()
+				assert.True(t, ended)
+				assert.Equal(t, counts{}, p.counted())
+				p.end()
+			})
+		})
+	}
+}
+
+// What a host makes its guest's sitter do: the host must get the guest back.
+
+// sitting is a host whose guest has a sitter in its poller.
+func sitting(t *testing.T) (host, guest *Loop, p *stepped, ask *Async, calls *int) {
+	host = newBubbleLoop(t)
+	guest, p = newStepped(t)
+	e := NewEmbed(host, guest, nil)
+	assert.NoError(t, e.Start())
+	ask, calls = answering(host)
+	return host, guest, p, ask, calls
+}
+
+func TestARecallBeforeTheGuestsCommitKeepsItsSitterAwake(t *testing.T) {
+	inSteps(t, func(t *testing.T) {
+		host, _, p, ask, calls := sitting(t)
+		parking := p.stop(t, beforeCommit)
+		inRun(t, host)
+		parking.reached()
+		ask.Send()
+		assert.Equal(t, counts{direct: 1}, p.counted()) // too early to end the sleep
+		parking.goOn()
+		assert.Equal(t, 0, p.counted().slept)
+		pass(time.Second)
+		assert.Equal(t, 1, *calls)
+		p.end()
+	})
+}
+
+func TestARecallDoesNotWaitForTheWriteOfASender(t *testing.T) {
+	inSteps(t, func(t *testing.T) {
+		host, guest, p, ask, calls := sitting(t)
+		a, answered := answering(guest)
+		inRun(t, host)
+		held := p.stop(t, beforeWrite)
+		go a.Send() // has claimed the wake
+		held.reached()
+		ask.Send()
+		pass(time.Second)
+		assert.Equal(t, 1, *calls)
+		assert.Equal(t, 1, *answered)
+		held.goOn()
+		p.end()
+	})
+}
+
+func TestARecallOfAGuestAsleepMakesNoWrite(t *testing.T) {
+	inSteps(t, func(t *testing.T) {
+		host, guest, p, ask, calls := sitting(t)
+		inRun(t, host)
+		assert.Equal(t, counts{slept: 1}, p.counted())
+		ask.Send()
+		pass(time.Second)
+		assert.Equal(t, counts{slept: 1, direct: 1}, p.counted())
+		assert.Equal(t, 1, *calls)
+		assert.EqualValues(t, 1, guest.Stats().DirectWakes)
+	})
+}
+
+// The stamp of a write, by which the loop finds out that it was late.
+
+// lateOnce has a sender's write be noticed after a second.
+func lateOnce(p *stepped, a *Async) {
+	p.noticeWritesAfter(time.Second)
+	a.Send()
+	pass(time.Second + time.Millisecond) // and the callback
+	p.noticeWritesAfter(0)
+}
+
+// wakesBy sends to the loop, and requires that it is woken in this way.
+func wakesBy(t *testing.T, p *stepped, a *Async, want counts, what string) {
+	t.Helper()
+	p.counted()
+	a.Send()
+	pass(time.Millisecond)
+	want.slept = 1
+	assert.Equal(t, want, p.counted(), what)
+}
+
+func TestAWriteThatIsNoticedBeforeItReturnsIsJudged(t *testing.T) {
+	inSteps(t, func(t *testing.T) {
+		l, p := newStepped(t)
+		a, calls := answering(l)
+		inRun(t, l)
+		p.noticeWritesAfter(time.Second)
+		held := p.stop(t, afterWrite)
+		go a.Send()
+		held.reached()
+		pass(time.Second + time.Millisecond)
+		assert.Equal(t, 1, *calls)
+		wakesBy(t, p, a, counts{direct: 1}, "the write was late")
+		held.goOn()
+	})
+}
+
+// A stamp has no value that says that there is none: not at the start, nor when the
+// microseconds come round to 0.
+func TestALateWriteIsJudgedAtAnyTime(t *testing.T) {
+	const round = 1 << 32 * time.Microsecond
+	for _, at := range []time.Duration{0, round, 2 * round, round - time.Second/2, round + time.Microsecond, time.Microsecond} {
+		t.Run(at.String(), func(t *testing.T) {
+			inSteps(t, func(t *testing.T) {
+				l, p := newStepped(t)
+				a, calls := answering(l)
+				inRun(t, l)
+				pass(at - time.Since(l.base))
+				lateOnce(p, a)
+				assert.Equal(t, 1, *calls)
+				wakesBy(t, p, a, counts{direct: 1}, "the write was late")
+			})
+		})
+	}
+}
+
+func TestAWriteInTimeIsNotJudgedLateAtAnyTime(t *testing.T) {
+	const round = 1 << 32 * time.Microsecond
+	for _, at := range []time.Duration{0, round, round - 100*time.Microsecond, round + time.Microsecond} {
+		t.Run(at.String(), func(t *testing.T) {
+			inSteps(t, func(t *testing.T) {
+				l, p := newStepped(t)
+				a, _ := answering(l)
+				inRun(t, l)
+				pass(at - time.Since(l.base))
+				p.noticeWritesAfter(lateWrite - 2*time.Microsecond)
+				a.Send()
+				pass(2 * time.Millisecond)
+				p.noticeWritesAfter(0)
+				wakesBy(t, p, a, counts{writes: 1}, "none was late")
+			})
+		})
+	}
+}
+
+// A sender may be held up between its claim and its stamp, and the park that it
+// claimed be over by the time of the stamp. That must not be found in the next one,
+// which has nothing to do with it.
+func TestAStampThatComesTooLateIsNotJudged(t *testing.T) {
+	inSteps(t, func(t *testing.T) {
+		l, p := newStepped(t)
+		a, calls := answering(l)
+		tick := NewTimer(l, time.Second, time.Second, func(*Timer) { time.Sleep(500 * time.Millisecond) })
+		tick.Start()
+		inRun(t, l)
+		assert.True(t, l.claim())
+		pass(1100 * time.Millisecond) // the timer has ended that park, and its callback lasts
+		l.finishWake()
+		assert.Equal(t, counts{slept: 1, writes: 1}, p.counted())
+		pass(1100 * time.Millisecond) // parked again, until the timer
+		assert.Equal(t, counts{slept: 1}, p.counted())
+		pass(600 * time.Millisecond) // parked once more
+		wakesBy(t, p, a, counts{writes: 1}, "the stamp was of another park")
+		assert.Equal(t, 1, *calls)
+	})
+}
+
+// An insured park ends though the write does not end it: not even if the sender
+// has not come to make it.
+func TestTheInsuranceIsThereBeforeTheWrite(t *testing.T) {
+	inSteps(t, func(t *testing.T) {
+		l, p := newStepped(t)
+		a, calls := answering(l)
+		inRun(t, l)
+		lateOnce(p, a)
+		pass(minAvoiding)
+		wakesBy(t, p, a, counts{direct: 1}, "the way is that of the park")
+		held := p.stop(t, beforeWrite)
+		go a.Send()
+		held.reached()
+		assert.Equal(t, counts{insured: 1}, p.counted())
+		pass(lateWrite + time.Millisecond)
+		assert.Equal(t, 3, *calls)
+		wakesBy(t, p, a, counts{direct: 1}, "the write was late once more")
+		held.goOn()
+	})
+}
