@@ -1,9 +1,8 @@
 package ev
 
 import (
-	"context"
-	"runtime"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -62,42 +61,153 @@ func TestOtherWakeupsHaveOneWay(t *testing.T) {
 	}
 }
 
-// Two loops that answer each other hardly ever park, once neither has found a write
-// late, which the machine may be to blame for. On one processor: with more it
-// depends on how long the system takes to wake one whether they get hot.
+// yielding has the loop count its yields, and call others meanwhile, which is what
+// a yield is for.
+func yielding(l *Loop, others func()) (yielded *int) {
+	yielded = new(int)
+	l.how.yield = func() { *yielded++; others() }
+	return yielded
+}
+
+// Two loops that answer each other do not park, once they are hot. A yield of the
+// one is a turn of the other.
 func TestHotLoopsFindEachOtherAwake(t *testing.T) {
-	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
-	l, m := hotLoop(t), hotLoop(t)
-	wakes := func() uint64 {
-		s, r := l.Stats(), m.Stats()
-		return s.FDWrites + s.DirectWakes + r.FDWrites + r.DirectWakes
-	}
-	const rounds = 20_000
-	n, before, awake := 0, uint64(0), false
-	giveUp := time.Now().Add(20 * time.Second)
-	var ping, pong *Async
-	ping = NewAsync(l, func(*Async) {
-		if n++; n%rounds == 0 {
-			now := wakes()
-			awake = now-before < rounds/2 // without lingering, two a round
-			before = now
-			if awake || time.Now().After(giveUp) {
+	inSteps(t, func(t *testing.T) {
+		const rounds = 1000
+		l, p := newStepped(t)
+		m, q := newStepped(t)
+		n := 0
+		var ping, pong *Async
+		ping = NewAsync(l, func(*Async) {
+			if n++; n == rounds {
 				l.Stop()
-				m.Stop()
 				return
 			}
-		}
-		pong.Send()
+			pong.Send()
+		})
+		pong = NewAsync(m, func(*Async) { ping.Send() })
+		ping.Start()
+		pong.Start()
+		yielded := yielding(l, func() { require.NoError(t, m.RunOnce(t.Context())) })
+		ping.Send()
+		require.NoError(t, l.Run(t.Context()))
+		assert.Equal(t, rounds, n)
+		assert.Equal(t, rounds-1, *yielded)
+		assert.Equal(t, counts{}, p.counted())
+		assert.Equal(t, counts{}, q.counted())
 	})
-	pong = NewAsync(m, func(*Async) { ping.Send() })
-	ping.Start()
-	pong.Start()
-	ran := make(chan error, 1)
-	go func() { ran <- m.Run(context.Background()) }()
-	ping.Send()
-	require.NoError(t, l.Run(context.Background()))
-	require.NoError(t, <-ran)
-	assert.True(t, awake, "%d wake-ups in %d rounds", wakes(), n)
+}
+
+// bystander is a loop with nothing to do, and the number of its yields in each
+// park of some, between which it is sent to, by a goroutine that makes it hot.
+type bystander struct {
+	l       *Loop
+	p       *stepped
+	a       *Async
+	spent   time.Duration // by each callback
+	sends   int           // in the yields to come
+	yielded *int
+}
+
+func newBystander(t *testing.T) *bystander {
+	b := new(bystander)
+	b.l, b.p = newStepped(t)
+	b.a = NewAsync(b.l, func(*Async) { time.Sleep(b.spent) })
+	b.a.Start()
+	b.yielded = yielding(b.l, func() {
+		if b.sends > 0 {
+			b.sends--
+			b.a.Send()
+		}
+	})
+	return b
+}
+
+// yields sends to the loop n times, each time when it is parked, and returns how
+// often it yielded before it parked anew.
+func (b *bystander) yields(n int) (each []int) {
+	for range n {
+		before := *b.yielded
+		b.a.Send()
+		synctest.Wait()
+		each = append(each, *b.yielded-before)
+	}
+	return each
+}
+
+func TestAHotLoopYieldsEverMoreRarelyInVain(t *testing.T) {
+	inSteps(t, func(t *testing.T) {
+		b := newBystander(t)
+		inRun(t, b.l)
+		for _, skips := range []int{1, 3, 7, 15, 31, 63, maxSkips, maxSkips} {
+			each := b.yields(1 + skips)
+			assert.Equal(t, yields, each[0])
+			assert.Equal(t, make([]int, skips), each[1:])
+		}
+	})
+}
+
+func TestAYieldThatWasNotInVainForgetsThoseThatWere(t *testing.T) {
+	inSteps(t, func(t *testing.T) {
+		b := newBystander(t)
+		inRun(t, b.l)
+		b.yields(1 + 1 + 1 + 3 + 1 + 7)
+		b.sends = 1
+		assert.Equal(t, []int{1 + yields, 0, yields}, b.yields(3), "not 16 times without")
+	})
+}
+
+// Others would all come first.
+func TestALoopWhoseWritesAreLateDoesNotYield(t *testing.T) {
+	inSteps(t, func(t *testing.T) {
+		b := newBystander(t)
+		inRun(t, b.l)
+		assert.Equal(t, []int{yields}, b.yields(1))
+		b.l.how.skips = 0
+		pass(time.Second)
+		assert.Equal(t, []int{0}, b.yields(1), "it has slept")
+		lateOnce(b.p, b.a)
+		b.yields(1)
+		assert.Equal(t, make([]int, 100), b.yields(100))
+		for range 2 { // directly, insured, and by write
+			pass(minAvoiding)
+			b.yields(1)
+		}
+		assert.Contains(t, b.yields(10), yields)
+	})
+}
+
+func TestALoopThatIsNotHotDoesNotYield(t *testing.T) {
+	for name, spent := range map[string]time.Duration{"at all": time.Second, "just": hotIteration} {
+		t.Run(name, func(t *testing.T) {
+			inSteps(t, func(t *testing.T) {
+				b := newBystander(t)
+				b.spent = spent
+				inRun(t, b.l)
+				for range 10 {
+					pass(spent)
+					b.a.Send()
+				}
+				pass(spent)
+				assert.Zero(t, *b.yielded)
+			})
+		})
+	}
+}
+
+func TestALoopInAnotherModeDoesNotYield(t *testing.T) {
+	for _, mode := range []Wakeup{WakeWrite, WakeDirect} {
+		t.Run(mode.String(), func(t *testing.T) {
+			inSteps(t, func(t *testing.T) {
+				b := newBystander(t)
+				b.l.how.init(mode, true)
+				yielded := yielding(b.l, func() {})
+				inRun(t, b.l)
+				b.yields(10)
+				assert.Zero(t, *yielded)
+			})
+		})
+	}
 }
 
 func hotLoop(t *testing.T) *Loop {
