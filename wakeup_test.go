@@ -62,6 +62,21 @@ func TestARequestBeforeTheCommitKeepsTheLoopAwakeAndWakesNobody(t *testing.T) {
 	})
 }
 
+func TestASendWakesNobodyOnceTheLoopIsUpByItself(t *testing.T) {
+	inSteps(t, func(t *testing.T) {
+		l, p := newStepped(t)
+		a, calls := answering(l)
+		NewTimer(l, time.Second, 0, func(*Timer) { time.Sleep(time.Second) }).Start()
+		inRun(t, l)
+		pass(1500 * time.Millisecond) // in the timer's callback
+		a.Send()
+		assert.Equal(t, counts{slept: 1}, p.counted())
+		pass(time.Second)
+		assert.Equal(t, counts{slept: 1}, p.counted())
+		assert.Equal(t, 1, *calls)
+	})
+}
+
 func TestAStopOrACloseBeforeTheCommitKeepsTheLoopAwake(t *testing.T) {
 	for name, end := range map[string]func(*Loop){
 		"Stop": (*Loop).Stop, "StopAll": (*Loop).StopAll, "Close": func(l *Loop) { _ = l.Close() },
