@@ -117,6 +117,13 @@ func untilParked(t testing.TB, l *ev.Loop, before uint64) {
 	require.Eventually(t, func() bool { return l.Stats().Parks > before && l.Parked() }, patience, 50*time.Microsecond)
 }
 
+// parkFirst has the loop park before its next timer in any case: also when that is
+// due already because the machine had something else to do.
+func parkFirst(t testing.TB, l *ev.Loop) {
+	t.Helper()
+	require.NoError(t, l.SetTimeoutInterval(2*time.Millisecond))
+}
+
 // TestMain checks, after all tests, that nothing is left behind.
 func TestMain(m *testing.M) {
 	if helper := os.Getenv("EV_TEST_HELPER"); helper != "" {

@@ -182,6 +182,18 @@ func TestTheHeapKeepsNoRemovedAlarmAlive(t *testing.T) {
 	assert.Equal(t, make([]alarmEntry, 9), h.heap[:9])
 }
 
+func TestTheHeapKeepsNoAlarmAliveThatWasTakenDue(t *testing.T) {
+	for due := range 10 {
+		var h alarms
+		for i := range 9 {
+			h.add(&alarm{}, time.Duration(i))
+		}
+		entries := h.heap
+		assert.Len(t, h.takeDue(time.Duration(due-1)), due)
+		assert.Equal(t, make([]alarmEntry, due), entries[9-due:])
+	}
+}
+
 // Verify.
 
 // fullLoop makes a loop with something in its structures: three timers, an Async

@@ -53,13 +53,6 @@ func TestAnObserverIsToldWhatTheLoopDoes(t *testing.T) {
 	})
 }
 
-// parkFirst has the loop park before its next timer however late it is by then, and
-// wait until that is due.
-func parkFirst(t *testing.T, l *ev.Loop) {
-	t.Helper()
-	require.NoError(t, l.SetTimeoutInterval(2*time.Millisecond)) // more than the spans of the tests
-}
-
 // withoutSpuriousParks removes what a wake-up for nothing, or one that came a
 // little early, adds.
 func withoutSpuriousParks(lines []string) []string {

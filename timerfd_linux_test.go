@@ -37,6 +37,7 @@ func TestALoopHasATimerfdOnceATimerIsNear(t *testing.T) {
 
 		near := ev.NewTimer(l, 5*time.Millisecond, 0, func(*ev.Timer) { l.Stop() })
 		near.Start()
+		parkFirst(t, l)
 		run(t, l)
 		assert.Equal(t, 1, timerfds(t))
 		require.NoError(t, l.Close())

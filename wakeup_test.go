@@ -157,6 +157,19 @@ func TestARecallOfAGuestAsleepMakesNoWrite(t *testing.T) {
 	})
 }
 
+func TestStatsOfAGuestAreExactWhileItsSitterParks(t *testing.T) {
+	inSteps(t, func(t *testing.T) {
+		host, guest, _, _, _ := sitting(t)
+		a, _ := answering(guest)
+		inRun(t, host)
+		for i := range 5 { // less than publishEvery
+			assert.EqualValues(t, i, guest.Stats().Collected)
+			a.Send()
+			pass(time.Second)
+		}
+	})
+}
+
 // The stamp of a write, by which the loop finds out that it was late.
 
 // lateOnce has a sender's write be noticed after a second.

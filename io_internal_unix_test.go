@@ -1,0 +1,72 @@
+//go:build linux || darwin || dragonfly || freebsd || netbsd || openbsd
+
+package ev
+
+import (
+	"os"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func nativeLoop(t *testing.T) *Loop {
+	t.Helper()
+	l, err := New()
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		assert.NoError(t, l.Verify())
+		assert.NoError(t, l.Close())
+	})
+	return l
+}
+
+func pipe(t *testing.T) (r, w *os.File) {
+	t.Helper()
+	r, w, err := os.Pipe()
+	require.NoError(t, err)
+	t.Cleanup(func() { _, _ = r.Close(), w.Close() })
+	return r, w
+}
+
+func TestTheListOfChangedDescriptorsHasEachOnce(t *testing.T) {
+	l := nativeLoop(t)
+	r, _ := pipe(t)
+	w := NewConnIO(l, r, Read, func(*IO, Events) {})
+	require.NoError(t, w.Start())
+	for range 1000 {
+		require.NoError(t, w.SetEvents(None))
+		require.NoError(t, w.SetEvents(Read))
+	}
+	assert.Len(t, l.files.changed, 1)
+	require.NoError(t, l.RunNoWait())
+	assert.Empty(t, l.files.changed)
+	assert.EqualValues(t, 1, l.files.calls)
+}
+
+// reconnecting is a connection that gets another descriptor now and then.
+type reconnecting struct{ syscall.RawConn }
+
+func (c *reconnecting) SyscallConn() (syscall.RawConn, error) { return c, nil }
+
+// What is watched by a number must be what had it at Start.
+func TestAConnectionThatGetsAnotherDescriptorIsNotWatchedByTheOldOne(t *testing.T) {
+	l := nativeLoop(t)
+	old, peer := pipe(t)
+	other, _ := pipe(t)
+	conn := new(reconnecting)
+	var err error
+	conn.RawConn, err = old.SyscallConn()
+	require.NoError(t, err)
+	var got []Events
+	w := NewConnIO(l, conn, Read, func(_ *IO, e Events) { got = append(got, e) })
+	require.NoError(t, w.Start())
+	conn.RawConn, err = other.SyscallConn()
+	require.NoError(t, err)
+	_, err = peer.WriteString("for the old one")
+	require.NoError(t, err)
+	require.NoError(t, l.RunNoWait())
+	assert.Equal(t, []Events{Error | Read | Write}, got)
+	assert.False(t, w.Active())
+}

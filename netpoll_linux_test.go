@@ -1,0 +1,48 @@
+package ev
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+)
+
+// epollLoop makes a loop on epoll that is verified and closed when the test ends,
+// and returns its poller.
+func epollLoop(t *testing.T) (*Loop, *fdPoller) {
+	t.Helper()
+	l, err := New(WithBackend(BackendEpoll))
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		assert.NoError(t, l.Verify())
+		assert.NoError(t, l.Close())
+	})
+	return l, l.poller.(*fdPoller)
+}
+
+// The two stages of a long wait are for the sake of the timerfd.
+func TestALoopWithoutATimerfdParksOnceForALongWait(t *testing.T) {
+	l, p := epollLoop(t)
+	p.timer.failed = true
+	NewTimer(l, 4*nearWait, 0, func(*Timer) {}).Start()
+	require.NoError(t, l.SetTimeoutInterval(2*nearWait)) // it parks however late it is by then
+	require.NoError(t, l.Run(context.Background()))
+	assert.EqualValues(t, 1, l.Stats().Parks)
+}
+
+// A busy processor sees the deadline, and an idle one the timerfd: the busy one is to
+// come first.
+func TestTheTimerfdIsDueAfterTheDeadline(t *testing.T) {
+	_, p := epollLoop(t)
+	for i := range time.Duration(100) {
+		until := time.Since(p.base) + time.Hour + i
+		require.True(t, p.setTimer(until))
+		var left unix.ItimerSpec
+		require.NoError(t, unix.TimerfdGettime(p.timer.fd, &left))
+		due := time.Since(p.base) + time.Duration(left.Value.Nano()) // or a little later: the clock has gone on
+		assert.GreaterOrEqual(t, due, until+lead)
+	}
+}
