@@ -46,3 +46,35 @@ func TestTheTimerfdIsDueAfterTheDeadline(t *testing.T) {
 		assert.GreaterOrEqual(t, due, until+lead)
 	}
 }
+
+// To set a deadline costs a lock and, when it changes, a timer of the runtime's. A park
+// whose file has that deadline already does not set it. To see that, another one is
+// put there behind its back: the park ends by it.
+func TestAParkSetsADeadlineOnlyIfItIsAnotherOne(t *testing.T) {
+	_, p := epollLoop(t)
+	far := time.Since(p.base) + time.Hour
+	asleep := func() bool { return true }
+	refused := func() bool { return false }
+	endsBy := func(until time.Duration) {
+		t.Helper()
+		require.NoError(t, p.wake.file.SetReadDeadline(longPast))
+		ended := make(chan struct{})
+		go func() { p.sleep(&p.wake, until, asleep); close(ended) }()
+		select {
+		case <-ended:
+		case <-time.After(20 * time.Second):
+			assert.Fail(t, "it was set anew")
+			p.write()
+			<-ended
+		}
+	}
+	for _, until := range []time.Duration{never, far, far + 1} {
+		assert.False(t, p.sleep(&p.wake, until, refused)) // sets it
+		endsBy(until)
+	}
+
+	p.sleep(&p.wake, never, refused)
+	p.expireAfter(time.Hour)
+	p.sleep(&p.wake, never, refused) // sets it anew: another one was there
+	endsBy(never)
+}

@@ -2,22 +2,76 @@ package ev
 
 import (
 	"context"
+	"os"
+	"runtime"
 	"testing"
 	"testing/synctest"
 	"time"
+	"weak"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
-func TestABatchThatIsUsedAgainKeepsNothingAlive(t *testing.T) {
-	batch := make([]*int, 5, 8)
-	for i := range batch {
-		batch[i] = new(int)
+func TestWhatWasPostedIsGarbageOnceItHasRun(t *testing.T) {
+	l, err := New(WithBackend(BackendChan))
+	require.NoError(t, err)
+	defer l.Close()
+	ran := 0
+	post := func() weak.Pointer[[64]byte] {
+		v := new([64]byte)
+		assert.NoError(t, l.Post(func() { ran += len(v) / 64 }))
+		return weak.Make(v)
 	}
-	empty := recycle(batch)
-	assert.Empty(t, empty)
-	assert.Equal(t, make([]*int, 8), empty[:8])
+	posted := []weak.Pointer[[64]byte]{post(), post(), post()}
+	require.NoError(t, l.RunNoWait())
+	assert.Equal(t, 3, ran)
+	runtime.GC()
+	for _, p := range posted {
+		assert.Nil(t, p.Value())
+	}
+}
+
+func TestItemsAreGarbageOnceTheirBatchWasDelivered(t *testing.T) {
+	l, err := New(WithBackend(BackendChan))
+	require.NoError(t, err)
+	defer l.Close()
+	delivered := 0
+	q := NewQueue(l, 0, func(_ *Queue[*[64]byte], batch []*[64]byte) { delivered += len(batch) })
+	q.Start()
+	send := func() weak.Pointer[[64]byte] {
+		v := new([64]byte)
+		assert.NoError(t, q.Send(v))
+		return weak.Make(v)
+	}
+	sent := []weak.Pointer[[64]byte]{send(), send(), send()}
+	require.NoError(t, l.RunNoWait())
+	assert.Equal(t, 3, delivered)
+	runtime.GC()
+	for _, p := range sent {
+		assert.Nil(t, p.Value())
+	}
+	runtime.KeepAlive(q)
+}
+
+func TestPostsOfASteadyStreamShareTheirMemory(t *testing.T) {
+	if os.Getenv("EV_DEBUG") == "1" {
+		t.Skip("EV_DEBUG=1 allocates")
+	}
+	l, err := New(WithBackend(BackendChan))
+	require.NoError(t, err)
+	defer l.Close()
+	fn := func() {}
+	round := func() {
+		for range 3 {
+			_ = l.Post(fn)
+		}
+		_ = l.RunNoWait()
+	}
+	round()
+	round()
+	idle := testing.AllocsPerRun(100, func() { _ = l.RunNoWait() })
+	assert.Equal(t, idle, testing.AllocsPerRun(100, round))
 }
 
 // It sleeps: in a bubble, time passes only if it does.

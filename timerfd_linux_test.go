@@ -110,6 +110,7 @@ func TestTimersRunWithoutDescriptorsForATimerfd(t *testing.T) {
 			w.Stop()
 		}
 	})
+	parkFirst(t, l)
 	withoutDescriptors(t, func() {
 		w.Start()
 		run(t, l)
@@ -117,6 +118,12 @@ func TestTimersRunWithoutDescriptorsForATimerfd(t *testing.T) {
 	assert.Equal(t, 3, ticks)
 	assert.Zero(t, l.Stats().TimerfdSets)
 	assert.Zero(t, timerfds(t))
+
+	ticks = 0
+	w.Start()
+	run(t, l)
+	assert.Equal(t, 3, ticks)
+	assert.Zero(t, timerfds(t), "it does not try again")
 }
 
 // IO and timers share a set: neither may make the other deaf.
