@@ -193,7 +193,7 @@ func TestWithACallbackNothingIsDeliveredUntilSweep(t *testing.T) { // spec 126
 		assert.Equal(t, 10, calls, "the callback comes again while there is something to do")
 		assert.Equal(t, ev.EmbedEvent, events)
 		assert.Empty(t, j)
-		receive(t, sent) // Sent is true a little before the request can be collected
+		receive(t, sent) // Sent turns true a little before the request can be collected
 		require.NoError(t, e.Sweep())
 		assert.Equal(t, []string{"async", "timer"}, j.takeAll())
 		calls = 0

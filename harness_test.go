@@ -110,15 +110,15 @@ func receive[T any](t testing.TB, ch <-chan T) T {
 	}
 }
 
-// untilParked waits until the loop has parked once more than before, and sleeps: a
-// Send wakes it, whatever it is about.
+// untilParked waits until the loop has parked more often than before and is parked. A
+// Send that follows must wake it.
 func untilParked(t testing.TB, l *ev.Loop, before uint64) {
 	t.Helper()
 	require.Eventually(t, func() bool { return l.Stats().Parks > before && l.Parked() }, patience, 50*time.Microsecond)
 }
 
-// parkFirst has the loop park before its next timer in any case: also when that is
-// due already because the machine had something else to do.
+// parkFirst makes the loop park before its next timer in any case. Without it, a loop
+// that a loaded machine holds up finds the timer due and does not park.
 func parkFirst(t testing.TB, l *ev.Loop) {
 	t.Helper()
 	require.NoError(t, l.SetTimeoutInterval(2*time.Millisecond))

@@ -50,7 +50,7 @@ type reconnecting struct{ syscall.RawConn }
 
 func (c *reconnecting) SyscallConn() (syscall.RawConn, error) { return c, nil }
 
-// What is watched by a number must be what had it at Start.
+// The loop must watch the file that had the number at Start, or none.
 func TestAConnectionThatGetsAnotherDescriptorIsNotWatchedByTheOldOne(t *testing.T) {
 	l := nativeLoop(t)
 	old, peer := pipe(t)

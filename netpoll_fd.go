@@ -121,8 +121,8 @@ func (p *fdPoller) sleep(b *bed, until time.Duration, commit func() bool) (expir
 	return err != nil
 }
 
-// arm sets the deadline. The runtime makes the last moment there is of one that is
-// too far away for it.
+// arm sets the deadline. The runtime reduces one that is too far away to the last
+// moment that it can express.
 func (b *bed) arm(base time.Time, until time.Duration) {
 	var deadline time.Time
 	if until != never {

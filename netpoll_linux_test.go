@@ -23,7 +23,7 @@ func epollLoop(t *testing.T) (*Loop, *fdPoller) {
 	return l, l.poller.(*fdPoller)
 }
 
-// The two stages of a long wait are for the sake of the timerfd.
+// A long wait has two stages only for the sake of the timerfd.
 func TestALoopWithoutATimerfdParksOnceForALongWait(t *testing.T) {
 	l, p := epollLoop(t)
 	p.timer.failed = true
@@ -33,8 +33,8 @@ func TestALoopWithoutATimerfdParksOnceForALongWait(t *testing.T) {
 	assert.EqualValues(t, 1, l.Stats().Parks)
 }
 
-// A busy processor sees the deadline, and an idle one the timerfd: the busy one is to
-// come first.
+// A busy processor sees the deadline, an idle one the timerfd. The deadline must come
+// first.
 func TestTheTimerfdIsDueAfterTheDeadline(t *testing.T) {
 	_, p := epollLoop(t)
 	for i := range time.Duration(100) {
@@ -47,9 +47,9 @@ func TestTheTimerfdIsDueAfterTheDeadline(t *testing.T) {
 	}
 }
 
-// To set a deadline costs a lock and, when it changes, a timer of the runtime's. A park
-// whose file has that deadline already does not set it. To see that, another one is
-// put there behind its back: the park ends by it.
+// Setting a deadline is not free, and a park whose file has that deadline already does
+// not set it. The test plants another deadline, which the poller does not know of: the
+// park must end by that one.
 func TestAParkSetsADeadlineOnlyIfItIsAnotherOne(t *testing.T) {
 	_, p := epollLoop(t)
 	far := time.Since(p.base) + time.Hour

@@ -74,7 +74,7 @@ func TestPostsOfASteadyStreamShareTheirMemory(t *testing.T) {
 	assert.Equal(t, idle, testing.AllocsPerRun(100, round))
 }
 
-// It sleeps: in a bubble, time passes only if it does.
+// Time passes in a bubble only while every goroutine sleeps, Call's too.
 func TestACallSleepsWhileAFunctionThatBeganBeforeCloseGoesOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, err := New(WithBackend(BackendChan))

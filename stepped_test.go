@@ -11,14 +11,14 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// stepped is a poller whose steps a test takes one by one, under the loop's own
-// code and in a bubble of testing/synctest: the test stops a goroutine at a point of
-// it, lets others go on, reads the counts, and has time pass when it wants. So it
-// chooses the schedule that a lock-free protocol has to survive, and none is left to
-// luck.
+// stepped is a poller that a test drives step by step, under the loop's own code and
+// in a bubble of testing/synctest. The test can stop a goroutine at a point in the
+// poller while others go on, read the counts, and let time pass. It chooses the
+// schedule; nothing is left to luck.
 //
-// It keeps the contract of poller and promises nothing beyond it. A wake that comes
-// before commit is forgotten. A write is noticed as late as the test says.
+// The poller keeps the contract of the interface and promises nothing more:
+//   - It forgets a wake that comes before commit.
+//   - It delivers a write as late as the test says.
 type stepped struct {
 	noFiles
 	base  time.Time
@@ -26,7 +26,7 @@ type stepped struct {
 
 	mu     sync.Mutex
 	stops  map[point]*stop
-	late   time.Duration // how long after it a write is noticed; never is never
+	late   time.Duration // from a write to its delivery; never: it is lost
 	parks  int           // calls of park
 	slept  int           // those in which commit agreed
 	writes int
@@ -52,7 +52,7 @@ type stop struct {
 	gone    chan struct{}
 }
 
-// inSteps runs the test in a bubble, where the clock stands still unless all wait.
+// inSteps runs the test in a bubble. The clock stands still there unless all wait.
 func inSteps(t *testing.T, test func(t *testing.T)) { synctest.Test(t, test) }
 
 // newStepped makes a loop on a stepped poller, in WakeAuto.
@@ -91,7 +91,7 @@ func inRun(t *testing.T, l *Loop) {
 	synctest.Wait()
 }
 
-// stop has the next goroutine that comes to this point wait there.
+// stop makes the next goroutine that comes to this point wait there.
 func (p *stepped) stop(t *testing.T, at point) *stop {
 	s := &stop{t, at, make(chan struct{}), make(chan struct{})}
 	p.mu.Lock()
@@ -100,7 +100,7 @@ func (p *stepped) stop(t *testing.T, at point) *stop {
 	return s
 }
 
-// reached requires that somebody waits there, once all that can be done is.
+// reached waits until nothing can go on, and requires that a goroutine waits there.
 func (s *stop) reached() {
 	s.t.Helper()
 	synctest.Wait()
@@ -112,7 +112,7 @@ func (s *stop) reached() {
 	}
 }
 
-// goOn lets it go, and waits until all that can be done is.
+// goOn releases that goroutine, and waits until nothing can go on.
 func (s *stop) goOn() {
 	close(s.gone)
 	synctest.Wait()
@@ -129,7 +129,7 @@ func (p *stepped) at(at point) {
 	}
 }
 
-// pass has time pass, and waits until all that can be done then is.
+// pass lets time pass, and waits until nothing can go on.
 func pass(d time.Duration) {
 	time.Sleep(d)
 	synctest.Wait()
@@ -202,15 +202,14 @@ func (p *stepped) count(n *int) {
 	*n++
 }
 
-// noticeWritesAfter says how late writes are from now on.
-func (p *stepped) noticeWritesAfter(d time.Duration) {
+// deliverAfter sets how late writes are from now on.
+func (p *stepped) deliverAfter(d time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.late = d
 }
 
-// counted returns what was done since it was called last, once all that can be
-// done is.
+// counted waits until nothing can go on, and returns the counts since the last call.
 func (p *stepped) counted() (c counts) {
 	synctest.Wait()
 	p.mu.Lock()

@@ -43,7 +43,8 @@ func (p *fdPoller) park(now, until time.Duration, files bool, commit func() bool
 	}
 	if until-now > nearWait && !p.timer.failed {
 		soon := until - lastWait
-		// When a deadline ends it, nothing is ready. One before soon is a sender's.
+		// If a deadline ends it, no descriptor is ready. A deadline before soon is a
+		// sender's.
 		if !p.sleep(p.bedFor(files, false), soon, commit) || time.Since(p.base) < soon {
 			return
 		}

@@ -61,16 +61,16 @@ func TestOtherWakeupsHaveOneWay(t *testing.T) {
 	}
 }
 
-// yielding has the loop count its yields, and call others meanwhile, which is what
-// a yield is for.
+// yielding counts the loop's yields. Each yield calls others, in place of the
+// goroutines that would run then.
 func yielding(l *Loop, others func()) (yielded *int) {
 	yielded = new(int)
 	l.how.yield = func() { *yielded++; others() }
 	return yielded
 }
 
-// Two loops that answer each other do not park, once they are hot. A yield of the
-// one is a turn of the other.
+// Two hot loops that answer each other do not park. When one yields, the other makes
+// an iteration.
 func TestHotLoopsFindEachOtherAwake(t *testing.T) {
 	inSteps(t, func(t *testing.T) {
 		const rounds = 1000
@@ -98,8 +98,7 @@ func TestHotLoopsFindEachOtherAwake(t *testing.T) {
 	})
 }
 
-// bystander is a loop with nothing to do, and the number of its yields in each
-// park of some, between which it is sent to, by a goroutine that makes it hot.
+// bystander is a loop that does nothing but answer sends.
 type bystander struct {
 	l       *Loop
 	p       *stepped
@@ -157,7 +156,7 @@ func TestAYieldThatWasNotInVainForgetsThoseThatWere(t *testing.T) {
 	})
 }
 
-// Others would all come first.
+// Its yields would let all others run first.
 func TestALoopWhoseWritesAreLateDoesNotYield(t *testing.T) {
 	inSteps(t, func(t *testing.T) {
 		b := newBystander(t)

@@ -48,9 +48,9 @@ func (l *Loop) wake() {
 
 func (l *Loop) claim() bool { return l.parked.Load() != 0 && l.parked.CompareAndSwap(1, 0) }
 
-// finishWake is step 4. In WakeAuto the stamp comes before the write, for the loop
-// to find when the write has woken it, and so does the deadline that makes up for
-// the write.
+// finishWake is step 4. In WakeAuto the stamp comes before the write: the loop that the
+// write wakes must find it. The deadline that makes up for a late write comes before
+// the write too.
 func (l *Loop) finishWake() {
 	l.noteClaim()
 	way := l.how.way.Load()

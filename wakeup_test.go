@@ -7,8 +7,7 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-// The steps of wakeup.go's protocol, in the orders that matter. "Late" is a write
-// that a second passes before; the bubble's clock stands still otherwise.
+// The steps of wakeup.go's protocol, in the orders that matter.
 
 // answering is an Async that counts its callbacks, each of which takes a
 // millisecond: the loop is not hot.
@@ -99,7 +98,7 @@ func TestAStopOrACloseBeforeTheCommitKeepsTheLoopAwake(t *testing.T) {
 	}
 }
 
-// What a host makes its guest's sitter do: the host must get the guest back.
+// A host that waits must get its guest back from the sitter.
 
 // sitting is a host whose guest has a sitter in its poller.
 func sitting(t *testing.T) (host, guest *Loop, p *stepped, ask *Async, calls *int) {
@@ -172,15 +171,15 @@ func TestStatsOfAGuestAreExactWhileItsSitterParks(t *testing.T) {
 
 // The stamp of a write, by which the loop finds out that it was late.
 
-// lateOnce has a sender's write be noticed after a second.
+// lateOnce sends to the loop, and delivers the write after a second.
 func lateOnce(p *stepped, a *Async) {
-	p.noticeWritesAfter(time.Second)
+	p.deliverAfter(time.Second)
 	a.Send()
 	pass(time.Second + time.Millisecond) // and the callback
-	p.noticeWritesAfter(0)
+	p.deliverAfter(0)
 }
 
-// wakesBy sends to the loop, and requires that it is woken in this way.
+// wakesBy sends to the loop, and requires that this wakes it.
 func wakesBy(t *testing.T, p *stepped, a *Async, want counts, what string) {
 	t.Helper()
 	p.counted()
@@ -195,7 +194,7 @@ func TestAWriteThatIsNoticedBeforeItReturnsIsJudged(t *testing.T) {
 		l, p := newStepped(t)
 		a, calls := answering(l)
 		inRun(t, l)
-		p.noticeWritesAfter(time.Second)
+		p.deliverAfter(time.Second)
 		held := p.stop(t, afterWrite)
 		go a.Send()
 		held.reached()
@@ -206,8 +205,8 @@ func TestAWriteThatIsNoticedBeforeItReturnsIsJudged(t *testing.T) {
 	})
 }
 
-// A stamp has no value that says that there is none: not at the start, nor when the
-// microseconds come round to 0.
+// A stamp is never 0, the value that means none: not at the start, and not when the
+// microseconds wrap.
 func TestALateWriteIsJudgedAtAnyTime(t *testing.T) {
 	const round = 1 << 32 * time.Microsecond
 	for _, at := range []time.Duration{0, round, 2 * round, round - time.Second/2, round + time.Microsecond, time.Microsecond} {
@@ -234,19 +233,18 @@ func TestAWriteInTimeIsNotJudgedLateAtAnyTime(t *testing.T) {
 				a, _ := answering(l)
 				inRun(t, l)
 				pass(at - time.Since(l.base))
-				p.noticeWritesAfter(lateWrite - 2*time.Microsecond)
+				p.deliverAfter(lateWrite - 2*time.Microsecond)
 				a.Send()
 				pass(2 * time.Millisecond)
-				p.noticeWritesAfter(0)
+				p.deliverAfter(0)
 				wakesBy(t, p, a, counts{writes: 1}, "none was late")
 			})
 		})
 	}
 }
 
-// A sender may be held up between its claim and its stamp, and the park that it
-// claimed be over by the time of the stamp. That must not be found in the next one,
-// which has nothing to do with it.
+// A sender may be held up between its claim and its stamp. If the park that it claimed
+// ends meanwhile, the stamp must not be judged in the next park.
 func TestAStampThatComesTooLateIsNotJudged(t *testing.T) {
 	inSteps(t, func(t *testing.T) {
 		l, p := newStepped(t)
@@ -266,8 +264,7 @@ func TestAStampThatComesTooLateIsNotJudged(t *testing.T) {
 	})
 }
 
-// An insured park ends though the write does not end it: not even if the sender
-// has not come to make it.
+// An insured park ends in time even if its sender is held up before the write.
 func TestTheInsuranceIsThereBeforeTheWrite(t *testing.T) {
 	inSteps(t, func(t *testing.T) {
 		l, p := newStepped(t)

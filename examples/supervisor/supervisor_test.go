@@ -20,8 +20,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestMain makes the test binary the supervisor when it is told to, or a program
-// for it: what the tests run is the real thing.
+// TestMain makes the test binary the supervisor, or a program for it, if the
+// environment says so.
 func TestMain(m *testing.M) {
 	switch os.Getenv("EV_EXAMPLE_SUPERVISOR") {
 	case "1":
@@ -33,9 +33,9 @@ func TestMain(m *testing.M) {
 	}
 }
 
-// polite is a program that says goodbye. It is no shell script: what a shell waits
-// for is a process of its own, and a signal that reaches that between fork and exec
-// is lost.
+// polite is a program that says goodbye. It is not a shell script, because a shell
+// waits for a child process, and loses a signal that reaches the child between fork
+// and exec.
 func polite() {
 	asked := make(chan os.Signal, 1)
 	signal.Notify(asked, syscall.SIGTERM)
