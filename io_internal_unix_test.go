@@ -3,9 +3,11 @@
 package ev
 
 import (
+	"context"
 	"os"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -30,19 +32,41 @@ func pipe(t *testing.T) (r, w *os.File) {
 	return r, w
 }
 
-func TestTheListOfChangedDescriptorsHasEachOnce(t *testing.T) {
+func TestSetEventsTakesBackOnlyWhatIsNotAskedForAnyMore(t *testing.T) {
+	for _, c := range []struct{ fed, events, got Events }{
+		{Read | Write, Read, Read},
+		{Read | Write, Write, Write},
+		{Read | Write, Read | Write, Read | Write},
+		{Read, Write, None},
+		{Read | Custom, Write, Custom},
+		{Write | Error, None, Error},
+	} {
+		l := nativeLoop(t)
+		r, _ := pipe(t)
+		got := None
+		w := NewConnIO(l, r, Read|Write, func(_ *IO, e Events) { got |= e })
+		require.NoError(t, w.Start())
+		w.Feed(c.fed)
+		require.NoError(t, w.SetEvents(c.events))
+		assert.Equal(t, c.got != None, w.Pending())
+		l.Invoke()
+		assert.Equal(t, c.got, got, "%v", c)
+	}
+}
+
+// Nobody reads the eventfd, nor the timerfd: each is readable ever after.
+func TestAWakeDoesNotMakeALoopWithDescriptorsSpin(t *testing.T) {
 	l := nativeLoop(t)
 	r, _ := pipe(t)
 	w := NewConnIO(l, r, Read, func(*IO, Events) {})
 	require.NoError(t, w.Start())
-	for range 1000 {
-		require.NoError(t, w.SetEvents(None))
-		require.NoError(t, w.SetEvents(Read))
-	}
-	assert.Len(t, l.files.changed, 1)
-	require.NoError(t, l.RunNoWait())
-	assert.Empty(t, l.files.changed)
-	assert.EqualValues(t, 1, l.files.calls)
+	NewTimer(l, time.Millisecond, 0, func(*Timer) {
+		l.poller.write()
+		NewTimer(l, 30*time.Millisecond, 0, func(*Timer) { l.Stop() }).Start()
+	}).Start()
+	require.NoError(t, l.Run(context.Background()))
+	assert.Less(t, l.Iteration(), uint64(10))
+	w.Stop()
 }
 
 // reconnecting is a connection that gets another descriptor now and then.
