@@ -172,6 +172,7 @@ func TestNoQuestionIsLost(t *testing.T) {
 
 // In parts, and at once: a walk sees what Watchers does, each once.
 func TestAWalkInPartsSeesWhatWatchersSees(t *testing.T) {
+	const hidden = 3 // at most: the loop's own watchers, for the Periodics and the Stat
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		for i := range 10 {
 			ev.NewPrepare(l, func(*ev.Prepare) {}, ev.Name(fmt.Sprint("prepare ", i))).Start()
@@ -205,7 +206,7 @@ func TestAWalkInPartsSeesWhatWatchersSees(t *testing.T) {
 			}
 			assert.Equal(t, want, got, "in parts of %d", n)
 			assert.Equal(t, keepers, keeping)
-			assert.LessOrEqual(t, parts, 32/n+1)
+			assert.LessOrEqual(t, parts, (31+hidden)/n+2)
 		}
 		for w := range l.Watchers() {
 			w.Stop()
