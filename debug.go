@@ -168,12 +168,3 @@ func (l *Loop) trespass(w Watcher, method string, caller, owner uint64) string {
 	return fmt.Sprintf("ev: %s.%s: called by goroutine %d, but goroutine %d runs the loop %q%s\n\nthe caller is\n%s\n\nthe loop is run by\n%s\n",
 		kind, method, caller, owner, l.name, name, stacks[0], stacks[1])
 }
-
-// ownedByCaller reports whether this goroutine is in a Run that looked up its
-// goroutine.
-func (l *Loop) ownedByCaller() bool {
-	caller := goroutine.ID()
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return caller != 0 && caller == l.owner
-}

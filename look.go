@@ -7,6 +7,7 @@ import (
 
 	"go.uber.org/atomic"
 
+	"github.com/goevlib/ev/internal/goroutine"
 	"github.com/goevlib/ev/internal/look"
 )
 
@@ -46,7 +47,7 @@ func (s *looks) init(l *Loop) { s.watcher.init("New", s, l, false, nil) }
 
 func (l *Loop) ask(ctx context.Context, fn func()) error {
 	l.made("ask")
-	if l.ownedByCaller() {
+	if l.ownerIs(goroutine.ID()) {
 		panic("ev: a question to the loop on its own goroutine would wait for itself for ever")
 	}
 	if err := ctx.Err(); err != nil {

@@ -51,7 +51,7 @@ type Loop struct {
 	checks          hooks
 	cleanups        hooks
 	files           files
-	guests          guests        // the loops that this one runs
+	guests          guests        // the loops that this one runs; changed with embedding held
 	polling         bool          // the guests may be lent
 	polled          time.Duration // when descriptors were looked at last
 	hidden          int           // active watchers that are the loop's own
@@ -94,15 +94,17 @@ type Loop struct {
 
 	observers atomic.Pointer[observers] // nil while there are none
 
-	// Guarded by mu.
+	// Guarded by mu. The order of locks is: embedding, then the mu of one loop.
+	// With mu held no other lock is taken, least of all another loop's mu.
 	mu    sync.Mutex
 	runs  []run // the Runs active now, the innermost last
 	runID uint64
 	lent  bool   // another goroutine may be parked in this loop; see Embed
-	owed  bool   // it is closed, and its host shall take it down
 	owner uint64 // the goroutine in them, if it was looked up
 
-	host *Loop // who embeds this loop; guarded by embedding
+	// Guarded by embedding.
+	host       *Loop // who embeds this loop
+	deferredTo *Loop // the host up the chain whose Run tears down this closed loop; see Close
 }
 
 // New makes a loop (ev_loop_new). It fails when the system lacks the backend
@@ -178,10 +180,7 @@ func (l *Loop) run(ctx context.Context, mode runMode) (err error) {
 	// as a return does: usable by another Run, and closable.
 	outer := l.ctx
 	l.ctx = ctx
-	defer func() {
-		l.ctx = outer
-		err = l.leave(err)
-	}()
+	defer l.leave(outer, &err)
 	untold := l.noteEnter()
 	defer l.noteLeave(untold)
 	if l.labels != nil && mode != noWait { // RunNoWait has no context to take them from, nor to go back to
@@ -380,65 +379,3 @@ func (l *Loop) SetInvoke(fn func(*Loop)) {
 }
 
 func (l *Loop) isClosed() bool { return l.closed.Load() != 0 }
-
-// Close ends the loop's life (ev_loop_destroy). Any goroutine may call it, any
-// number of times. During a Run it shuts the doors, wakes the loop and returns
-// nil; that Run finishes the callback in progress, frees the descriptors, and
-// returns ErrClosed. Otherwise all of that is done, on the caller's goroutine, when
-// Close returns; nobody else may touch the loop or its watchers meanwhile. Other
-// pending callbacks, and what was posted and has not begun, are dropped.
-// Watchers are stopped.
-func (l *Loop) Close() error {
-	l.made("Close")
-	l.mu.Lock()
-	if l.isClosed() {
-		l.mu.Unlock()
-		return nil
-	}
-	l.closed.Store(1)
-	close(l.done)
-	running := len(l.runs) > 0 || l.lent
-	if !running && l.heldByHost() {
-		running, l.owed = true, true
-	}
-	l.mu.Unlock()
-	if running {
-		l.wake()
-		return nil
-	}
-	return l.teardown()
-}
-
-// teardown frees what the loop holds. It happens once: in Close when no Run is
-// active, else in the last Run to leave, and enter admits none after.
-// The Cleanups run first, and even if one panics the rest is done.
-func (l *Loop) teardown() (err error) {
-	defer func() { err = l.free() }()
-	l.pending.drop()
-	l.markCleanups()
-	l.callPending(new(atomic.Uint32))
-	return nil
-}
-
-func (l *Loop) free() error {
-	delist(l.id)
-	for _, e := range l.guests {
-		defer e.bury()
-	}
-	for len(l.active) > 0 {
-		w := l.active[len(l.active)-1]
-		w.self.halt()
-		l.deactivate(w)
-	}
-	for len(l.timers.heap) > 0 { // Timers: the other kinds are out of it by now
-		a := l.timers.heap[len(l.timers.heap)-1].a
-		a.self.halt()
-		l.deactivate(&a.watcher)
-	}
-	l.pending.drop()
-	l.mail.drop()
-	l.letGo()
-	l.freed = true
-	l.publish()
-	return l.resources.close()
-}

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"go.uber.org/atomic"
+
+	"github.com/goevlib/ev/internal/goroutine"
 )
 
 // mailbox is what Post fills. Its request is never inactive and has no watcher;
@@ -154,7 +156,8 @@ const slowAnswer = 20 * time.Millisecond
 // Call runs fn on l's goroutine, as Post does, and waits for what it returns.
 // Any goroutine but the loop's own may call it; there it would wait for ever,
 // and panics (inside Run as soon as the answer is slow in coming; inside RunOnce
-// and RunNoWait with EV_DEBUG=1).
+// and RunNoWait with EV_DEBUG=1). An embedded loop's own goroutine is that of its
+// host's Run.
 //
 // When ctx is done first, Call returns ctx.Err(): an fn that has not begun will
 // not run, one that has goes on without an audience. When the loop is closed
@@ -191,7 +194,7 @@ func Call[T any](ctx context.Context, l *Loop, fn func() (T, error)) (T, error) 
 			}
 			closed = nil
 		case <-slow.C:
-			if l.ownedByCaller() {
+			if l.ownerIs(goroutine.ID()) {
 				c.claim()
 				panic("ev: Call on the loop's own goroutine would wait for itself for ever")
 			}

@@ -1,6 +1,7 @@
 package ev
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/goevlib/ev/internal/goroutine"
@@ -53,30 +54,46 @@ func (l *Loop) enter(mode runMode) (uint64, error) {
 	return l.runID, nil
 }
 
-// leave ends the innermost Run. The last one to leave a closed loop takes it
-// down.
-func (l *Loop) leave(err error) error {
+// leave is deferred by run. It is the end of a Run however the Run ends.
+func (l *Loop) leave(outer context.Context, err *error) {
+	l.ctx = outer
 	l.publish()
 	l.tidy()
+	ended, closed := l.endRun()
+	if !ended {
+		closed = l.finishRun(recover())
+	}
+	if closed {
+		*err = ErrClosed
+	}
+}
+
+// endRun ends the innermost Run and reports whether the loop is closed. It does not
+// end the last Run while a teardown is left for it: finishRun makes that.
+//
+// A Close of a guest reads, with embedding held, whether this Run is active, and if
+// so leaves the teardown to it. endRun holds embedding too: either it finds the
+// closed guest, or that Close finds the Run ended. Without guests there is no such
+// Close, and mu alone decides.
+func (l *Loop) endRun() (ended, closed bool) {
+	if len(l.guests) > 0 {
+		embedding.Lock()
+		defer embedding.Unlock()
+	}
 	l.mu.Lock()
+	defer l.mu.Unlock()
+	closed = l.isClosed()
+	last := len(l.runs) == 1
+	if last && (closed && !l.freed || l.guests.anyClosed()) {
+		return false, closed
+	}
 	l.runs = l.runs[:len(l.runs)-1]
 	l.depth = len(l.runs)
 	l.mirrorStop()
-	closed, last := l.isClosed(), l.depth == 0
 	if last {
 		l.owner = 0
 	}
-	l.mu.Unlock()
-	if last {
-		l.buryGuests()
-	}
-	if !closed {
-		return err
-	}
-	if last {
-		_ = l.teardown()
-	}
-	return ErrClosed
+	return true, closed
 }
 
 // mirrorStop keeps stopped what the innermost Run's request to stop is, for the

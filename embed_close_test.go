@@ -1,0 +1,255 @@
+package ev_test
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"runtime"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/atomic"
+
+	"github.com/goevlib/ev"
+	"github.com/goevlib/ev/internal/goroutine"
+)
+
+// chain is loops of which each embeds the next, and what is expected of the end of
+// each.
+type chain struct {
+	t      *testing.T
+	loops  []*ev.Loop
+	embeds []*ev.Embed // embeds[i] runs loops[i+1]
+	runner atomic.Uint64
+	closer []atomic.Uint64 // the goroutine whose Close came first, perhaps
+	torn   []atomic.Uint64 // the goroutine that called the Cleanup
+	times  []atomic.Uint32
+}
+
+// newChain makes a chain of n loops. In each of their callbacks the loop may stop its
+// Embed, or start it again.
+func newChain(t *testing.T, rng *rand.Rand, n int) *chain {
+	c := &chain{t: t, closer: make([]atomic.Uint64, n), torn: make([]atomic.Uint64, n), times: make([]atomic.Uint32, n)}
+	backends := ev.SupportedBackends()
+	for i := range n {
+		l, err := ev.New(ev.WithBackend(backends[rng.IntN(len(backends))]), ev.WithName(fmt.Sprint("loop ", i)))
+		require.NoError(t, err)
+		c.loops = append(c.loops, l)
+		ev.NewCleanup(l, func(*ev.Cleanup) {
+			c.torn[i].Store(goroutine.ID())
+			c.times[i].Inc()
+		}).Start()
+	}
+	for i := range n - 1 {
+		c.embeds = append(c.embeds, embed(t, c.loops[i], c.loops[i+1]))
+	}
+	for i, l := range c.loops {
+		turns := rng.IntN(3)
+		ev.NewTimer(l, 0, 20*time.Microsecond, func(*ev.Timer) {
+			if turns++; i == n-1 || turns%3 != 0 {
+				return
+			}
+			if e := c.embeds[i]; e.Active() {
+				e.Stop()
+			} else if err := e.Start(); err != nil {
+				assert.ErrorIs(t, err, ev.ErrClosed)
+			}
+		}).Start()
+	}
+	return c
+}
+
+// run runs the outermost loop until it is closed, in one Run or in many.
+func (c *chain) run(many bool) {
+	c.runner.Store(goroutine.ID())
+	for {
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		var err error
+		if many {
+			err = c.loops[0].RunOnce(ctx)
+		} else {
+			err = c.loops[0].Run(ctx)
+		}
+		cancel()
+		if err != nil {
+			assert.ErrorIs(c.t, err, ev.ErrClosed)
+			return
+		}
+	}
+}
+
+func (c *chain) close(i int) {
+	c.closer[i].CompareAndSwap(0, goroutine.ID())
+	assert.NoError(c.t, c.loops[i].Close())
+}
+
+// check requires that each loop was torn down once, by the Run's goroutine or by one
+// that closed it.
+func (c *chain) check(allowed func(i int, goroutine uint64) bool) {
+	for i, l := range c.loops {
+		assert.EqualValues(c.t, 1, c.times[i].Load(), "teardowns of loop %d", i)
+		assert.True(c.t, allowed(i, c.torn[i].Load()), "loop %d: by goroutine %d", i, c.torn[i].Load())
+		assert.ErrorIs(c.t, l.RunNoWait(), ev.ErrClosed)
+		assert.Zero(c.t, l.Active())
+	}
+	for _, e := range c.embeds {
+		assert.False(c.t, e.Active())
+	}
+}
+
+func TestClosesOfHostsAndGuestsNeitherWaitForEachOtherNorLoseATeardown(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, uint64(time.Now().UnixNano())))
+	before := openDescriptors()
+	deadline := time.Now().Add(1500 * time.Millisecond)
+	for round := 0; round < 2000 && (round < 20 || time.Now().Before(deadline)) && !t.Failed(); round++ {
+		n := 2 + rng.IntN(3)
+		c := newChain(t, rng, n)
+		many, begin := rng.IntN(2) == 0, make(chan struct{})
+		var wg sync.WaitGroup
+		var mu sync.Mutex
+		byGoroutine := make(map[uint64][]int) // which loops a goroutine closed
+		closing := func(i, yields int) {
+			wg.Go(func() {
+				<-begin
+				mu.Lock()
+				byGoroutine[goroutine.ID()] = []int{i}
+				mu.Unlock()
+				for range yields {
+					runtime.Gosched()
+				}
+				c.close(i)
+			})
+		}
+		for i := range n {
+			closing(i, rng.IntN(40))
+		}
+		for range rng.IntN(3) {
+			closing(rng.IntN(n), rng.IntN(40))
+		}
+		wg.Go(func() {
+			<-begin
+			c.run(many)
+		})
+		close(begin)
+		ended := make(chan struct{})
+		go func() { wg.Wait(); close(ended) }()
+		receive(t, ended)
+		c.check(func(i int, g uint64) bool {
+			if g == c.runner.Load() {
+				return true
+			}
+			closed := byGoroutine[g]
+			return len(closed) == 1 && closed[0] == i
+		})
+	}
+	assert.Equal(t, before, openDescriptors())
+}
+
+// With no Run anywhere, whoever closes a loop takes it down before Close returns.
+func TestClosesBetweenRunsAreDoneWhenTheyReturn(t *testing.T) {
+	rng := rand.New(rand.NewPCG(2, 2))
+	for range 300 {
+		n := 2 + rng.IntN(3)
+		c := newChain(t, rng, n)
+		var wg sync.WaitGroup
+		for i := range n {
+			wg.Go(func() {
+				c.close(i)
+				assert.EqualValues(t, 1, c.times[i].Load())
+			})
+		}
+		ended := make(chan struct{})
+		go func() { wg.Wait(); close(ended) }()
+		receive(t, ended)
+		c.check(func(i int, g uint64) bool { return g == c.closer[i].Load() })
+	}
+}
+
+// Whatever the goroutine in Run does with the Embeds meanwhile, it takes down what
+// another goroutine closes below it.
+func TestAGuestOfAGuestThatIsClosedDuringARunIsTakenDownByThatRun(t *testing.T) {
+	type tree struct {
+		outer, middle, inner *ev.Loop
+		om, mi               *ev.Embed
+	}
+	closeElsewhere := func(t *testing.T, l *ev.Loop) {
+		done := make(chan error)
+		go func() { done <- l.Close() }()
+		assert.NoError(t, receive(t, done))
+	}
+	for name, last := range map[string]func(t *testing.T, x *tree){
+		"and the Run ends": func(*testing.T, *tree) {},
+		"and the middle is closed": func(t *testing.T, x *tree) {
+			assert.NoError(t, x.middle.Close())
+		},
+		"and the middle is closed elsewhere": func(t *testing.T, x *tree) { closeElsewhere(t, x.middle) },
+		"and the outermost is closed":        func(t *testing.T, x *tree) { assert.NoError(t, x.outer.Close()) },
+		"and its Embed stops":                func(t *testing.T, x *tree) { x.mi.Stop() },
+		"and its host's Embed stops":         func(t *testing.T, x *tree) { x.om.Stop() },
+		"and all are closed": func(t *testing.T, x *tree) {
+			closeElsewhere(t, x.outer)
+			closeElsewhere(t, x.middle)
+		},
+	} {
+		for _, where := range []string{"outer", "middle", "inner"} {
+			t.Run("in the "+where+" "+name, func(t *testing.T) {
+				onEveryPair(t, func(t *testing.T, outer, middle *ev.Loop) {
+					x := &tree{outer: outer, middle: middle, inner: newLoop(t)}
+					x.om, x.mi = embed(t, outer, middle), embed(t, middle, x.inner)
+					var by []uint64
+					ev.NewCleanup(x.inner, func(*ev.Cleanup) { by = append(by, goroutine.ID()) }).Start()
+					farOff(t, x.inner)
+					loops := map[string]*ev.Loop{"outer": outer, "middle": middle, "inner": x.inner}
+					dueNow(loops[where], func(*ev.Timer) {
+						closeElsewhere(t, x.inner)
+						assert.Empty(t, by)
+						last(t, x)
+						outer.Stop()
+					})
+					if err := outer.Run(t.Context()); err != nil {
+						assert.ErrorIs(t, err, ev.ErrClosed)
+					}
+					assert.Equal(t, []uint64{goroutine.ID()}, by)
+					assert.Zero(t, x.inner.Active())
+					if middle.RunNoWait() == nil && outer.RunNoWait() == nil { // if they have no host any more
+						assert.False(t, x.mi.Active())
+					}
+					assert.NoError(t, outer.Verify())
+					assert.NoError(t, middle.Verify())
+				})
+			})
+		}
+	}
+}
+
+// A function that the host calls as it waits may stop Embeds: what is out comes back.
+func TestAnEmbedStoppedWhileTheHostWaits(t *testing.T) {
+	onEveryPair(t, func(t *testing.T, host, guest *ev.Loop) {
+		below := newLoop(t)
+		e, under := embed(t, host, guest), embed(t, guest, below)
+		other := embed(t, host, newLoop(t))
+		ev.NewAsync(below, func(*ev.Async) {}).Start()
+		waits := 0
+		host.SetRelease(func(*ev.Loop) {
+			if waits++; waits == 1 {
+				e.Stop()
+				host.Stop()
+			}
+		}, func(*ev.Loop) {})
+		run(t, host)
+		assert.Equal(t, 1, waits)
+		assert.False(t, e.Active())
+		assert.True(t, under.Active())
+		assert.True(t, other.Active())
+		for _, l := range []*ev.Loop{host, guest, below} {
+			assert.NoError(t, l.Verify())
+			nowait(t, l) // it is nobody's any more, or nobody waits in it
+		}
+		require.NoError(t, e.Start())
+		nowait(t, host)
+		host.SetRelease(nil, nil)
+	})
+}

@@ -1,0 +1,185 @@
+package ev
+
+import "go.uber.org/atomic"
+
+// The end of a loop: who makes it, where, and that all of it is made.
+
+// Close ends the loop's life (ev_loop_destroy). Any goroutine may call it, any
+// number of times; it does not wait for a busy loop.
+//
+// During a Run it shuts the doors, wakes the loop and returns nil; that Run finishes
+// the callback in progress, calls the Cleanups, frees the descriptors, and returns
+// ErrClosed. A Run of the loop's host counts too, and of a host above that; see Embed.
+// Otherwise all of that is done, on the caller's goroutine, when Close returns; nobody
+// else may touch the loop or its watchers meanwhile. Other pending callbacks, and what
+// was posted and has not begun, are dropped. Watchers are stopped.
+//
+// A Cleanup that panics or calls runtime.Goexit keeps nothing from being done: the
+// other Cleanups are called, and everything is freed. Then the first panic goes on,
+// out of the Run or out of Close; so does the Goexit. A panic handler gets all the
+// panics, and none goes on.
+func (l *Loop) Close() error {
+	l.made("Close")
+	closed, deferred := l.shut()
+	switch {
+	case closed:
+		return nil
+	case deferred:
+		l.wake()
+		return nil
+	}
+	return l.teardown()
+}
+
+// shut marks the loop closed, and decides who tears it down: a Run, if one has the
+// loop, else the caller. It decides once, with embedding held, so that each loop is
+// torn down once, by a goroutine that has it: a Run does not begin on a closed loop,
+// and see endRun and detach for how one ends.
+func (l *Loop) shut() (already, deferred bool) {
+	embedding.Lock()
+	defer embedding.Unlock()
+	l.mu.Lock()
+	already = l.isClosed()
+	running := len(l.runs) > 0
+	if !already {
+		l.closed.Store(1)
+		close(l.done)
+	}
+	l.mu.Unlock()
+	return already, !already && (running || l.deferClose())
+}
+
+// finishRun makes the teardowns that are left for a Run that ends, then ends it, and
+// reports whether the loop is closed. panicked is what the Run panics with, or nil.
+// More may be closed meanwhile: until endRun says that there is no more.
+func (l *Loop) finishRun(panicked any) (closed bool) {
+	inAnyCase(panicked, func() bool {
+		for _, e := range l.closedGuests() {
+			e.Stop()
+		}
+		if l.isClosed() && !l.freed {
+			l.depth = 0
+			_ = l.teardown()
+		}
+		var ended bool
+		ended, closed = l.endRun()
+		return !ended
+	})
+	return closed
+}
+
+// stopClosedGuests is made between two polls.
+func (l *Loop) stopClosedGuests() {
+	inAnyCase(nil, func() bool {
+		for _, e := range l.closedGuests() {
+			e.Stop()
+		}
+		return false
+	})
+}
+
+// teardown calls the Cleanups and frees what the loop holds. It happens once, and in
+// any case as a whole.
+func (l *Loop) teardown() (err error) {
+	l.pending.drop()
+	l.markCleanups()
+	var embeds []*Embed
+	left := -1
+	inAnyCase(nil,
+		func() bool {
+			stuck := left == l.pending.count
+			left = l.pending.count
+			l.callCleanups(stuck)
+			return false
+		},
+		func() bool {
+			embeds, err = l.free()
+			return false
+		},
+		func() bool {
+			for _, e := range embeds {
+				e.finishClose()
+			}
+			return false
+		})
+	return err
+}
+
+// callCleanups is made again after a panic or a Goexit. stuck says that none was
+// called the last time: then it was an observer's, which keeps the pass from
+// beginning, and the Cleanups are called without observers.
+func (l *Loop) callCleanups(stuck bool) {
+	open := new(atomic.Uint32)
+	if stuck {
+		l.pending.pass(open, nil)
+	} else {
+		l.callPending(open)
+	}
+}
+
+// free stops all watchers and returns the Embeds among them, of which finishClose is
+// to be called.
+func (l *Loop) free() ([]*Embed, error) {
+	delist(l.id)
+	embeds := append([]*Embed(nil), l.guests...)
+	for len(l.active) > 0 {
+		w := l.active[len(l.active)-1]
+		w.self.halt()
+		l.deactivate(w)
+	}
+	for len(l.timers.heap) > 0 { // Timers: the other kinds are out of it by now
+		a := l.timers.heap[len(l.timers.heap)-1].a
+		a.self.halt()
+		l.deactivate(&a.watcher)
+	}
+	l.pending.drop()
+	l.mail.drop()
+	l.letGo()
+	l.freed = true
+	l.publish()
+	return embeds, l.resources.close()
+}
+
+// inAnyCase makes the steps, one after the other: each again until it reports that
+// there is no more of it, also after it has panicked or called runtime.Goexit. So a
+// step must get on even then. The first panic goes on after the last step; so does a
+// Goexit, unless a panic ends the program before. panicked, unless it is nil, was the
+// first: the caller has recovered it.
+func inAnyCase(panicked any, steps ...func() (more bool)) {
+	t := thorough{panicked, steps}
+	t.work()
+	t.goOn()
+}
+
+type thorough struct {
+	panicked any
+	steps    []func() (more bool)
+}
+
+// work goes on in the deferred function where a step was cut off. The frames of that
+// step are on the stack still when its panic goes on, for whoever prints it.
+func (t *thorough) work() {
+	done := false
+	defer func() {
+		if done {
+			return
+		}
+		if v := recover(); t.panicked == nil { // nil is a Goexit
+			t.panicked = v
+		}
+		defer t.goOn() // also when what is left calls Goexit
+		t.work()
+	}()
+	for len(t.steps) > 0 {
+		if !t.steps[0]() {
+			t.steps = t.steps[1:]
+		}
+	}
+	done = true
+}
+
+func (t *thorough) goOn() {
+	if t.panicked != nil {
+		panic(t.panicked)
+	}
+}
