@@ -1,0 +1,478 @@
+package ev_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/goevlib/ev"
+)
+
+// end is how a function ended that ran on a goroutine of its own.
+type end struct {
+	panicked any
+	stack    string // where it panicked
+	exited   bool   // the goroutine did, by runtime.Goexit
+}
+
+// endOf runs fn on a goroutine of its own.
+func endOf(t testing.TB, fn func()) (e end) {
+	t.Helper()
+	done := make(chan struct{})
+	e.exited = true
+	go func() {
+		defer close(done)
+		func() {
+			defer func() {
+				if e.panicked = recover(); e.panicked != nil {
+					e.stack = string(debug.Stack())
+				}
+			}()
+			fn()
+		}()
+		e.exited = false
+	}()
+	receive(t, done)
+	return e
+}
+
+// full starts a watcher of each kind that holds something of the system.
+func full(t *testing.T, l *ev.Loop) {
+	t.Helper()
+	farOff(t, l)
+	ev.NewAsync(l, func(*ev.Async) {}).Start()
+	ev.NewPeriodic(l, 0, time.Hour, func(*ev.Periodic) {}).Start()
+	ev.NewQueue(l, 0, func(*ev.Queue[int], []int) {}).Start()
+	require.NoError(t, ev.NewSignal(l, syscall.SIGINT, func(*ev.Signal) {}).Start())
+	require.NoError(t, ev.NewStat(l, t.TempDir(), time.Hour, func(*ev.Stat) {}).Start())
+	if l.Backend() == ev.BackendChan {
+		return
+	}
+	r, w, err := os.Pipe()
+	require.NoError(t, err)
+	t.Cleanup(func() { r.Close(); w.Close() })
+	require.NoError(t, ev.NewConnIO(l, r, ev.Read, func(*ev.IO, ev.Events) {}).Start())
+}
+
+// gone requires that nothing is left of a loop.
+func gone(t *testing.T, l *ev.Loop) {
+	t.Helper()
+	assert.NoError(t, l.Close())
+	assert.ErrorIs(t, l.RunNoWait(), ev.ErrClosed)
+	assert.ErrorIs(t, l.Post(func() {}), ev.ErrClosed)
+	_, err := ev.Call(t.Context(), l, func() (int, error) { return 0, nil })
+	assert.ErrorIs(t, err, ev.ErrClosed)
+	assert.Zero(t, l.Active())
+	assert.Zero(t, l.Depth())
+	assert.False(t, l.Running())
+	assert.False(t, l.Alive())
+	assert.NoError(t, l.Verify())
+	assert.False(t, listed(l.ID()))
+}
+
+func blowUp(v any) { panic(v) }
+
+// acts are what Cleanups do, by name.
+func act(what string) {
+	switch what {
+	case "return":
+	case "exit":
+		runtime.Goexit()
+	default:
+		blowUp(what)
+	}
+}
+
+// closings are the ways to close a loop such that this goroutine takes it down.
+var closings = map[string]func(l *ev.Loop){
+	"Close": func(l *ev.Loop) { l.Close() },
+	"Run": func(l *ev.Loop) {
+		dueNow(l, func(*ev.Timer) { l.Close() })
+		l.Run(context.Background())
+	},
+	"RunNoWait": func(l *ev.Loop) {
+		l.Post(func() { l.Close() })
+		l.RunNoWait()
+	},
+	"a nested Run": func(l *ev.Loop) {
+		dueNow(l, func(*ev.Timer) {
+			dueNow(l, func(*ev.Timer) { l.Close() })
+			l.RunOnce(context.Background())
+		})
+		l.Run(context.Background())
+	},
+	"a Run that another goroutine ends": func(l *ev.Loop) {
+		dueNow(l, func(*ev.Timer) { go l.Close() })
+		l.Run(context.Background())
+	},
+	"the Run of a host": func(l *ev.Loop) {
+		host, err := ev.New()
+		if err != nil {
+			panic(err)
+		}
+		defer host.Close()
+		e := ev.NewEmbed(host, l, nil)
+		e.Start()
+		dueNow(host, func(*ev.Timer) { l.Close() })
+		host.Run(context.Background())
+	},
+	"Stop of an Embed": func(l *ev.Loop) {
+		host, err := ev.New()
+		if err != nil {
+			panic(err)
+		}
+		defer host.Close()
+		e := ev.NewEmbed(host, l, nil)
+		e.Start()
+		dueNow(host, func(*ev.Timer) { l.Close(); e.Stop() })
+		host.Run(context.Background())
+	},
+	"Close of a guest and its host": func(l *ev.Loop) {
+		host, err := ev.New()
+		if err != nil {
+			panic(err)
+		}
+		ev.NewEmbed(host, l, nil).Start()
+		dueNow(host, func(*ev.Timer) { l.Close(); host.Close() })
+		host.Run(context.Background())
+	},
+	"Close of a host and its guest in the guest": func(l *ev.Loop) {
+		host, err := ev.New()
+		if err != nil {
+			panic(err)
+		}
+		ev.NewEmbed(host, l, nil).Start()
+		dueNow(l, func(*ev.Timer) { host.Close(); l.Close() })
+		host.Run(context.Background())
+	},
+}
+
+func TestEveryCleanupRunsAndEverythingIsFreed(t *testing.T) {
+	for _, tc := range []struct {
+		acts     [3]string
+		panicked any
+		exited   bool
+	}{
+		{[3]string{"return", "return", "return"}, nil, false},
+		{[3]string{"first", "return", "return"}, "first", false},
+		{[3]string{"return", "return", "last"}, "last", false},
+		{[3]string{"first", "second", "third"}, "first", false},
+		{[3]string{"exit", "return", "return"}, nil, true},
+		{[3]string{"exit", "exit", "exit"}, nil, true},
+		{[3]string{"exit", "second", "third"}, "second", true},
+		{[3]string{"first", "exit", "third"}, "first", true},
+		{[3]string{"first", "second", "exit"}, "first", true},
+	} {
+		for name, closing := range closings {
+			t.Run(fmt.Sprintf("%v/%s", tc.acts, name), func(t *testing.T) {
+				for _, backend := range ev.SupportedBackends() {
+					var j journal
+					before := openDescriptors()
+					l, err := ev.New(ev.WithBackend(backend))
+					require.NoError(t, err)
+					t.Run(backend.String(), func(t *testing.T) {
+						full(t, l)
+						for i, what := range tc.acts {
+							ev.NewCleanup(l, func(*ev.Cleanup) { j.note(fmt.Sprint(i)); act(what) }).Start()
+						}
+						e := endOf(t, func() { closing(l) })
+						assert.Equal(t, []string{"0", "1", "2"}, j.takeAll())
+						assert.Equal(t, tc.panicked, e.panicked)
+						assert.Equal(t, tc.exited, e.exited)
+						if tc.panicked == tc.acts[0] {
+							assert.Contains(t, e.stack, "ev_test.blowUp", "the panic has its stack still")
+						}
+						gone(t, l)
+					})
+					assert.Equal(t, before, openDescriptors())
+				}
+			})
+		}
+	}
+}
+
+func TestAPanicWithNilInACleanup(t *testing.T) {
+	var j journal
+	l, err := ev.New()
+	require.NoError(t, err)
+	ev.NewCleanup(l, func(*ev.Cleanup) { panic(nil) }).Start() //nolint
+	ev.NewCleanup(l, func(*ev.Cleanup) { j.note("second"); panic("second") }).Start()
+	e := endOf(t, func() { l.Close() })
+	assert.IsType(t, new(runtime.PanicNilError), e.panicked)
+	assert.Equal(t, []string{"second"}, j.takeAll())
+	gone(t, l)
+}
+
+// Every loop of a chain has Cleanups that panic, and an ordinary one.
+func TestCleanupsOfAChainPanic(t *testing.T) {
+	for name, closing := range map[string]struct {
+		close func(t *testing.T, loops []*ev.Loop)
+		first string // of the loops, to be taken down
+	}{
+		"all in a callback of the outermost": {func(t *testing.T, loops []*ev.Loop) {
+			dueNow(loops[0], func(*ev.Timer) { closeAll(t, loops) })
+		}, "1"},
+		"all in a callback of the innermost": {func(t *testing.T, loops []*ev.Loop) {
+			dueNow(loops[3], func(*ev.Timer) { closeAll(t, loops) })
+		}, "3"},
+		"all on another goroutine": {func(t *testing.T, loops []*ev.Loop) {
+			dueNow(loops[0], func(*ev.Timer) {
+				done := make(chan struct{})
+				go func() { closeAll(t, loops); close(done) }()
+				receive(t, done)
+			})
+		}, "1"},
+		"all but the outermost while it waits": {func(t *testing.T, loops []*ev.Loop) {
+			go func() {
+				for loops[3].Stats().Parks == 0 {
+					runtime.Gosched()
+				}
+				closeAll(t, loops[1:])
+			}()
+		}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var j journal
+			before := openDescriptors()
+			loops := make([]*ev.Loop, 4)
+			for i := range loops {
+				l, err := ev.New()
+				require.NoError(t, err)
+				loops[i] = l
+				ev.NewAsync(l, func(*ev.Async) {}).Start()
+				for _, what := range []string{"return", fmt.Sprint(i), "return", "too late", "return"} {
+					ev.NewCleanup(l, func(*ev.Cleanup) { j.note(fmt.Sprint(i)); act(what) }).Start()
+				}
+				if i > 0 {
+					embed(t, loops[i-1], l)
+				}
+			}
+			closing.close(t, loops)
+			e := endOf(t, func() { loops[0].Run(context.Background()) })
+			assert.False(t, e.exited)
+			if closing.first != "" {
+				assert.Equal(t, closing.first, e.panicked)
+			} else {
+				assert.Contains(t, []any{"1", "2", "3"}, e.panicked)
+			}
+			assert.NoError(t, loops[0].Verify())
+			for range 3 { // those closed a little later
+				endOf(t, func() { loops[0].RunNoWait() })
+			}
+			endOf(t, func() { loops[0].Close() })
+			require.Eventually(t, func() bool { return openDescriptors() == before }, patience, time.Millisecond)
+			called := make(map[string]int)
+			for _, loop := range j.takeAll() {
+				called[loop]++
+			}
+			assert.Equal(t, map[string]int{"0": 5, "1": 5, "2": 5, "3": 5}, called)
+			for _, l := range loops {
+				gone(t, l)
+			}
+		})
+	}
+}
+
+func closeAll(t *testing.T, loops []*ev.Loop) {
+	for _, l := range loops {
+		assert.NoError(t, l.Close())
+	}
+}
+
+func TestThePanicOfACallbackComesBeforeThoseOfTheCleanups(t *testing.T) {
+	onEveryPair(t, func(t *testing.T, host, guest *ev.Loop) {
+		cleaned := 0
+		for _, l := range []*ev.Loop{host, guest} {
+			ev.NewCleanup(l, func(*ev.Cleanup) { cleaned++; panic("cleanup") }).Start()
+		}
+		embed(t, host, guest)
+		dueNow(guest, func(*ev.Timer) {
+			host.Close()
+			guest.Close()
+			blowUp("callback")
+		})
+		e := endOf(t, func() { host.Run(context.Background()) })
+		assert.Equal(t, "callback", e.panicked)
+		assert.Contains(t, e.stack, "ev_test.blowUp")
+		assert.Equal(t, 2, cleaned)
+		gone(t, host)
+		gone(t, guest)
+	})
+}
+
+func TestAGoexitOfACallbackThatClosed(t *testing.T) {
+	onEveryPair(t, func(t *testing.T, host, guest *ev.Loop) {
+		cleaned := 0
+		for _, l := range []*ev.Loop{host, guest} {
+			ev.NewCleanup(l, func(*ev.Cleanup) { cleaned++ }).Start()
+		}
+		embed(t, host, guest)
+		dueNow(guest, func(*ev.Timer) { host.Close(); guest.Close(); runtime.Goexit() })
+		e := endOf(t, func() { host.Run(context.Background()) })
+		assert.True(t, e.exited)
+		assert.Equal(t, 2, cleaned)
+		gone(t, host)
+		gone(t, guest)
+	})
+}
+
+func TestThePanicHandlerGetsThePanicOfEachCleanup(t *testing.T) {
+	for name, closing := range closings {
+		t.Run(name, func(t *testing.T) {
+			var j journal
+			l, err := ev.New(ev.WithPanicHandler(func(w ev.Watcher, v any, _ []byte) { j.note(fmt.Sprintf("%s: %v", w.Name(), v)) }))
+			require.NoError(t, err)
+			for i := range 3 {
+				ev.NewCleanup(l, func(*ev.Cleanup) { panic(i) }, ev.Name("cleanup")).Start()
+			}
+			assert.Equal(t, end{}, endOf(t, func() { closing(l) }))
+			assert.Equal(t, []string{"cleanup: 0", "cleanup: 1", "cleanup: 2"}, j.takeAll())
+			gone(t, l)
+		})
+	}
+}
+
+// What the Cleanups of a guest panic with is to the host like a panic in the sweep.
+func TestTheHostsPanicHandlerGetsThoseOfAGuestsCleanups(t *testing.T) {
+	for _, with := range []int{0, 1} { // which loop of the chain has the handler
+		var j journal
+		handler := ev.WithPanicHandler(func(w ev.Watcher, v any, _ []byte) { j.note(fmt.Sprintf("%s: %v", w.Name(), v)) })
+		options := [3][]ev.LoopOption{}
+		options[with] = append(options[with], handler)
+		var loops [3]*ev.Loop
+		for i := range loops {
+			loops[i] = newLoop(t, options[i]...)
+			if i > 0 {
+				require.NoError(t, ev.NewEmbed(loops[i-1], loops[i], nil, ev.Name(fmt.Sprint("embed ", i))).Start())
+			}
+		}
+		ev.NewCleanup(loops[2], func(*ev.Cleanup) { panic("cleanup") }).Start()
+		dueNow(loops[0], func(*ev.Timer) { loops[2].Close() })
+		nowait(t, loops[0])
+		assert.Equal(t, []string{"embed 2: cleanup"}, j.takeAll())
+		gone(t, loops[2])
+	}
+}
+
+func TestAPanicHandlerThatPanicsAboutACleanup(t *testing.T) {
+	var j journal
+	l, err := ev.New(ev.WithPanicHandler(func(_ ev.Watcher, v any, _ []byte) { panic(fmt.Sprint("handler: ", v)) }))
+	require.NoError(t, err)
+	for i := range 3 {
+		ev.NewCleanup(l, func(*ev.Cleanup) { j.note("called"); panic(i) }).Start()
+	}
+	assert.Equal(t, "handler: 0", endOf(t, func() { l.Close() }).panicked)
+	assert.Len(t, j, 3)
+	gone(t, l)
+}
+
+// An observer that keeps the pass from beginning does not keep the Cleanups from it.
+func TestCleanupsRunThoughAnObserverPanics(t *testing.T) {
+	for _, what := range []string{"observer", "exit"} {
+		var j journal
+		l, err := ev.New()
+		require.NoError(t, err)
+		l.Observe(&ev.Observer{Pass: func(*ev.Loop, time.Time) { act(what) }})
+		for i := range 3 {
+			ev.NewCleanup(l, func(*ev.Cleanup) { j.note(fmt.Sprint(i)); act([]string{"return", "panic", "exit"}[i]) }).Start()
+		}
+		endOf(t, func() { l.Close() })
+		assert.Equal(t, []string{"0", "1", "2"}, j.takeAll())
+		gone(t, l)
+	}
+}
+
+func TestWhatACleanupMayDo(t *testing.T) {
+	for name, closing := range closings {
+		t.Run(name, func(t *testing.T) {
+			l, err := ev.New()
+			require.NoError(t, err)
+			late := ev.NewAsync(l, func(*ev.Async) { assert.Fail(t, "a callback after the Cleanups") })
+			full(t, l)
+			guest := newLoop(t)
+			e := embed(t, l, guest)
+			closed, closedGuest := newLoop(t), 0
+			ev.NewCleanup(closed, func(*ev.Cleanup) { closedGuest++ }).Start()
+			embed(t, l, closed)
+			var other *ev.Cleanup
+			ev.NewCleanup(l, func(*ev.Cleanup) {
+				assert.NoError(t, l.Close())
+				assert.ErrorIs(t, l.Run(context.Background()), ev.ErrClosed)
+				assert.ErrorIs(t, l.RunNoWait(), ev.ErrClosed)
+				assert.ErrorIs(t, l.Post(func() {}), ev.ErrClosed)
+				l.Stop()
+				l.Invoke()
+				late.Start()
+				late.Feed(ev.Custom)
+				late.Send()
+				assert.False(t, late.Active())
+				ev.NewTimer(l, 0, 0, func(*ev.Timer) {}).Start()
+				ev.NewCleanup(l, func(*ev.Cleanup) { assert.Fail(t, "a Cleanup that was started in one") }).Start()
+				assert.Error(t, ev.NewSignal(l, syscall.SIGINT, func(*ev.Signal) {}).Start())
+				assert.ErrorIs(t, ev.NewEmbed(l, newLoop(t), nil).Start(), ev.ErrClosed)
+				e.Stop()
+				nowait(t, guest)
+				assert.NoError(t, closed.Close())
+				other.Stop()
+			}).Start()
+			other = ev.NewCleanup(l, func(*ev.Cleanup) { assert.Fail(t, "a Cleanup that was stopped") })
+			other.Start()
+			assert.Equal(t, end{}, endOf(t, func() { closing(l) }))
+			assert.Equal(t, 1, closedGuest)
+			gone(t, l)
+			gone(t, closed)
+			nowait(t, guest)
+		})
+	}
+}
+
+// A Cleanup of a guest, called as its host's Run ends, may run the host once more.
+func TestACleanupOfAGuestRunsTheHost(t *testing.T) {
+	onEveryPair(t, func(t *testing.T, host, guest *ev.Loop) {
+		var j journal
+		embed(t, host, guest)
+		ev.NewCleanup(guest, func(*ev.Cleanup) {
+			j.note("cleanup")
+			j.due(host, "nested")
+			assert.NoError(t, host.RunNoWait())
+		}).Start()
+		dueNow(host, func(*ev.Timer) {
+			assert.NoError(t, guest.Close())
+			host.Stop()
+		})
+		run(t, host)
+		assert.Equal(t, []string{"cleanup", "nested"}, j.takeAll())
+		assert.False(t, host.Running())
+	})
+}
+
+// What the guests had is back when a panic leaves the host in the middle of its poll.
+func TestAGuestClosedWhileItIsOutAndTheHostPanics(t *testing.T) {
+	onEveryPair(t, func(t *testing.T, host, guest *ev.Loop) {
+		cleaned := 0
+		e := embed(t, host, guest)
+		ev.NewCleanup(guest, func(*ev.Cleanup) { cleaned++; panic("cleanup") }).Start()
+		host.SetRelease(func(*ev.Loop) {
+			done := make(chan error)
+			go func() { done <- guest.Close() }()
+			assert.NoError(t, receive(t, done))
+			assert.Zero(t, cleaned)
+		}, func(*ev.Loop) { blowUp("acquire") })
+		got := endOf(t, func() { host.Run(context.Background()) })
+		host.SetRelease(nil, nil)
+		assert.Equal(t, "acquire", got.panicked)
+		assert.Contains(t, got.stack, "ev_test.blowUp")
+		assert.Equal(t, 1, cleaned)
+		assert.False(t, e.Active())
+		gone(t, guest)
+		nowait(t, host)
+	})
+}
