@@ -110,6 +110,7 @@ var closings = map[string]func(l *ev.Loop){
 		l.Run(context.Background())
 	},
 	"a Run that another goroutine ends": func(l *ev.Loop) {
+		ev.NewTimer(l, time.Hour, 0, func(*ev.Timer) {}).Start()
 		dueNow(l, func(*ev.Timer) { go l.Close() })
 		l.Run(context.Background())
 	},
