@@ -254,6 +254,61 @@ func TestCallOnTheLoopsOwnGoroutinePanics(t *testing.T) {
 	}
 }
 
+// A guest's goroutine is that of its host's Run, through chains, also while neither is
+// swept.
+func TestCallToALoopThatThisGoroutineRunsAsAGuestPanics(t *testing.T) {
+	var loops []*ev.Loop
+	remake := func() {
+		loops = []*ev.Loop{newLoop(t), newLoop(t), newLoop(t), newLoop(t)}
+		embed(t, loops[0], loops[1])
+		embed(t, loops[1], loops[2])
+		embed(t, loops[0], loops[3])
+	}
+	panics := func(from, to int) {
+		assert.PanicsWithValue(t, "ev: Call on the loop's own goroutine would wait for itself for ever", func() {
+			ev.Call(context.Background(), loops[to], func() (int, error) {
+				assert.Fail(t, "it was given up")
+				return 0, nil
+			})
+		}, "%d calls %d", from, to)
+	}
+	t.Setenv("EV_DEBUG", "1") // RunOnce and RunNoWait look up their goroutine then
+	remake()
+	dueNow(loops[0], func(*ev.Timer) { panics(0, 2) })
+	once(t, loops[0])
+	t.Setenv("EV_DEBUG", "")
+	remake()
+	for from, l := range loops {
+		for to := range loops {
+			dueNow(l, func(*ev.Timer) {
+				panics(from, to)
+				loops[0].Stop()
+			})
+			run(t, loops[0])
+		}
+	}
+}
+
+// A slow answer of a guest is no reason to panic for anybody else.
+func TestCallToAGuestFromOtherGoroutinesWaits(t *testing.T) {
+	onEveryPair(t, func(t *testing.T, host, guest *ev.Loop) {
+		embed(t, host, guest)
+		start(t, host)
+		other, free := newLoop(t), make(chan struct{})
+		go host.Post(func() { receive(t, free) })
+		dueNow(other, func(*ev.Timer) { // it is in a Run, but not in one of theirs
+			time.AfterFunc(2*slowAnswer, func() { close(free) })
+			v, err := ev.Call(t.Context(), guest, func() (int, error) { return 7, nil })
+			assert.NoError(t, err)
+			assert.Equal(t, 7, v)
+		})
+		run(t, other)
+	})
+}
+
+// slowAnswer is when Call looks whether it waits for itself.
+const slowAnswer = 20 * time.Millisecond
+
 func TestGoRunsWorkElsewhereAndDoneOnTheLoop(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		var got string
