@@ -20,6 +20,9 @@ nested   -DSENDERS=1 -DWAYS=2 -DSTOPS=2 -DNESTED=1
 close    -DSENDERS=1 -DWAYS=3 -DCLOSES=2 -DRUNS=2
 post     -DSENDS=0 -DPOSTS=1 -DWAYS=1 -DCLOSES=1
 recall   -DSENDERS=1 -DSENDS=2 -DWAYS=3 -DRECALLS=2 -DCOUNTED
+parting  -DSENDS=0 -DWAYS=3 -DRECALLS=1 -DRUNS=2 -DCLOSES=1 -DHOSTCLOSES=1
+partings -DSENDS=0 -DWAYS=1 -DRECALLS=1 -DRUNS=2 -DCLOSES=2 -DHOSTCLOSES=1
+late     -DSENDERS=1 -DWAYS=1 -DRECALLS=1 -DRUNS=2 -DCLOSES=1
 "
 
 # That everything comes to rest: what goes round in a circle does not.
@@ -31,6 +34,7 @@ ticking  -DSENDERS=1 -DWAYS=7 -DBEDS=2 -DTICKS=1
 ending   -DSENDERS=1 -DWAYS=3 -DSTOPS=1
 closing  -DSENDERS=1 -DWAYS=3 -DCLOSES=2 -DRUNS=2
 sitting  -DSENDERS=1 -DSENDS=2 -DWAYS=3 -DRECALLS=2
+leaving  -DSENDS=0 -DWAYS=1 -DRECALLS=1 -DRUNS=2 -DCLOSES=1 -DHOSTCLOSES=1
 "
 
 # Senders that need not end: every cycle is looked at, not the end.
@@ -67,6 +71,11 @@ close    ENTER_WHEN_CLOSED
 post     PUT_WHEN_CLOSED
 recall   RECALL_WITHOUT_ROUSE
 recall   NO_RECHECK_OF_RECALLED
+close    LEAVE_WITHOUT_TEARDOWN
+parting  CLOSE_TAKES_MU_FIRST
+parting  END_WITHOUT_EMBEDDING
+parting  STOP_FORGETS_DEFERRED
+late     SITTER_IGNORES_CLOSE
 "
 
 fail() { echo "$*" >&2; exit 1; }

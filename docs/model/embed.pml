@@ -1,5 +1,6 @@
-// embed.go: the loop is a guest. A sitter parks in it while its host parks, and the
-// host recalls it. The host's own park is taken to work: it ends when asked is set.
+// embed.go and embed_wait.go: the loop is a guest. A sitter parks in it while its host parks, and the
+// host recalls it. The host's own park is taken to work: it ends when asked is set, or
+// when the host is closed.
 
 bool turn;
 bool back;
@@ -9,9 +10,13 @@ proctype sitter() {
 	LOCALS;
 	byte b, until;
 	bool quiet, done, expired;
-end_idle:                                               //~ embed.go: func (e *Embed) sit(turns <-chan time.Duration, back chan<- struct{}) {
+end_idle:                                               //~ embed_wait.go: func sit(turns <-chan turn, back chan<- struct{}) {
 	do
-	:: atomic { turn -> turn = false };                 //| for until := range turns {
+	:: atomic { turn -> turn = false };                 //| for t := range turns {
+	                                                    //| t.embed.sit(t.until)
+	                                                    //| back <- struct{}{}
+	                                                    //.
+	                                                    //~ embed_wait.go: func (e *Embed) sit(until time.Duration) {
 	   do
 	   :: recalled -> break                             //| for other.recalled.Load() == 0 {
 	   :: else ->
@@ -19,24 +24,37 @@ end_idle:                                               //~ embed.go: func (e *E
 	      d_step { quiet = false; done = false; expired = false; ok = false }
 	      if                                            //| if other.foundFiles() || !other.requests.empty() || other.isClosed() ||
 	      :: head != 0 -> asked = true; break           //| e.send(e.loop)
+#ifndef SITTER_IGNORES_CLOSE
+	      :: closed -> asked = true; break
+#endif
 	      :: else
 	      fi
-	   od;
-	   back = true                                      //| back <- struct{}{}
+	   od;                                              //.
+	   atomic { out = false; back = true }
 	od
-}                                                       //.
+}
 
-inline lend() {                                         //~ embed.go: func (e *Embed) lend(sleep bool) {
-	plan();                                             //| until, now := other.plan()
+inline lend() {                                         //~ embed_wait.go: func (e *Embed) lend(sleep bool) {
+	lock(mu);                                           //| other.mu.Lock()
+	lent = !closed;                                     //| e.lent = !other.isClosed()
+	unlock(mu);                                         //| other.mu.Unlock()
 	if
-	:: now -> asked = true                              //| e.send(e.loop)
-	:: else ->                                          //| case sleep:
-	   given = true; turn = true                        //| e.give(until)
-	fi;
-	now = false
+	:: !lent -> asked = true                            //| if !e.lent {
+	                                                    //| e.send(e.loop)
+	:: else ->
+	   assert(!torn);
+	   plan();                                          //| until, now := other.plan()
+	   if
+	   :: now -> asked = true                           //| e.send(e.loop)
+	   :: else ->                                       //| case sleep:
+	      atomic { given = true; out = true; turn = true } //| e.give(until)
+	   fi;
+	   now = false
+	fi
 }                                                       //.
 
-inline recall() {                                       //~ embed.go: func (l *Loop) recall(dead []*Embed) []*Embed {
+// The result is in dead: the guest is closed.
+inline recall() {                                       //~ embed_wait.go: func (e *Embed) recall() (closed bool) {
 	if
 	:: given ->                                         //| if e.given {
 	   given = false;                                   //| e.given = false
@@ -44,29 +62,160 @@ inline recall() {                                       //~ embed.go: func (l *L
 #ifndef RECALL_WITHOUT_ROUSE
 	   rouse();                                         //| other.rouse()
 #endif
-	   atomic { back -> back = false };                 //| <-e.back
+	   atomic { back -> back = false };                 //| <-e.sitter.back
 	   recalled = false                                 //| other.recalled.Store(0)
 	:: else
-	fi
+	fi;
+	lent = false;                                       //| e.lent = false
+	lock(mu);                                           //| other.mu.Lock()
+	dead = closed;                                      //| return closed || other.isClosed()
+	unlock(mu)
 }                                                       //.
 
-// The host's iterations. It may be woken by what is its own, so many times.
+// Embed.Stop.
+inline stopEmbed() {                                    //~ embed_tree.go: func (e *Embed) detach() (deferred []*Loop) {
+	lock(embedding);                                    //| embedding.Lock()
+	attached = false;                                   //| e.other.host = nil
+#ifndef STOP_FORGETS_DEFERRED
+	mine = deferred;                                    //| return e.other.takeDeferred(l, nil)
+#endif
+	deferred = false;
+	unlock(embedding);
+	if                                                  //.
+	:: mine -> mine = false; teardown()                 //~ embed.go: func (e *Embed) teardown(l *Loop) {
+	                                                    //| _ = l.teardown()
+	:: else                                             //.
+	fi
+}
+
+inline hostTeardown() {
+	assert(!hostTorn); hostTorn = true;
+	if
+	:: attached -> stopEmbed()
+	:: else
+	fi
+}
+
+// Another Run of the guest is admitted only by the host's goroutine: the sweep.
+inline sweep() {                                        //~ embed.go: func (e *Embed) Sweep() error {
+#if CLOSES > 0
+	enter();                                            //| return e.other.RunNoWait()
+	if
+	:: refused
+	:: else -> collect(); pass(); leave()
+	fi;
+	refused = false
+#else
+	collect(); pass()
+#endif
+}                                                       //.
+
+// endRun and finishRun, of a loop with a guest.
+inline endHostRun() {
+	do
+	::                                                  //~ run.go: func (l *Loop) endRun() (ended, closed bool) {
+#ifndef END_WITHOUT_EMBEDDING
+	   lock(embedding);                                 //| embedding.Lock()
+#endif
+	   dead = attached && closed;
+	   lock(hostMu);                                    //| l.mu.Lock()
+	   if
+	   :: dead || hostClosed && !hostTorn -> refused = true //| if last && (closed && !l.freed || l.guests.anyClosed()) {
+	                                                    //| return false, closed
+	   :: else -> hostRunning = false; refused = false  //| l.runs = l.runs[:len(l.runs)-1]
+	   fi;
+	   unlock(hostMu);
+#ifndef END_WITHOUT_EMBEDDING
+	   unlock(embedding);
+#endif
+	                                                    //.
+	   if                                               //~ teardown.go: func (l *Loop) finishRun(panicked any) (closed bool) {
+	   :: !refused -> break
+	   :: refused && dead -> stopEmbed()                //| e.Stop()
+	   :: refused && !dead -> hostTeardown()            //| _ = l.teardown()
+	   fi                                               //.
+	od;
+	dead = false
+}
+
+// The host's iterations. It may be woken by what is its own, so many times, and its
+// Run may end at any time if there are Closes to come between two Runs.
 proctype host() {
 	LOCALS;
 	byte a, n, r, oldest, without, until;
-	byte others = RECALLS, ticks;
-	bool took, now, given, nest;
+	byte others = RECALLS, ticks, left = RUNS, changes, self, nested;
+	bool took, now, given, lent, nest, dead, mine, ended, refused, cut;
 	do
-	:: lend();
-end_parked:
+	:: left > 0 ->
+	   left--;
+	   lock(hostMu);
+	   refused = hostClosed;
+	   hostRunning = !refused;
+	   unlock(hostMu);
 	   if
-	   :: asked
-	   :: others > 0 -> others--
-	   fi;
-	   recall();
-	   if
-	   :: asked -> asked = false; collect(); pass()
+	   :: refused -> break
 	   :: else
-	   fi
+	   fi;
+	   do
+	   :: hostClosed -> break
+#if CLOSES > 0
+	   :: left > 0 -> break
+#endif
+	   :: !hostClosed ->
+	      if
+	      :: attached -> lend()
+	      :: else
+	      fi;
+end_parked:
+	      if
+	      :: asked
+	      :: hostClosed
+	      :: others > 0 -> others--
+	      fi;
+	      if
+	      :: attached -> recall()
+	      :: else
+	      fi;
+	      if                                            //~ embed_wait.go: func (l *Loop) pollWithGuests(mode runMode) {
+	      :: dead && attached -> stopEmbed()            //| l.stopClosedGuests()
+	      :: else
+	      fi;                                           //.
+	      dead = false;
+	      if
+	      :: asked ->
+	         asked = false;
+	         if
+	         :: attached -> sweep()
+	         :: else
+	         fi
+	      :: else
+	      fi
+	   od;
+	   endHostRun()
+	:: else -> break
 	od
 }
+
+// Close of the host.
+#if HOSTCLOSES > 0
+proctype hostCloser() {
+	LOCALS;
+	byte without;
+	bool running, mine;
+#ifdef CLOSE_TAKES_MU_FIRST
+	lock(hostMu);
+	lock(embedding);
+#else
+	lock(embedding);
+	lock(hostMu);
+#endif
+	hostClosed = true;
+	running = hostRunning;
+	unlock(hostMu);
+	unlock(embedding);
+	if
+	:: running
+	:: else -> hostTeardown()
+	fi
+}
+#endif

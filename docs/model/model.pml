@@ -34,8 +34,11 @@
 #ifndef CLOSES
 #define CLOSES 0  // goroutines that call Loop.Close
 #endif
+#ifndef HOSTCLOSES
+#define HOSTCLOSES 0 // 1: a goroutine closes the host
+#endif
 #ifndef RECALLS
-#define RECALLS 0 // turns of a sitter; with any, the loop is a guest, and in no Run
+#define RECALLS 0 // turns of a sitter; with any, the loop is a guest, in Runs of its host's
 #endif
 #ifndef WAYS
 #define WAYS 7    // of waking, those that a park may have: the sum of them
@@ -62,6 +65,7 @@
 #include "request.pml"
 #include "post.pml"
 #include "watcher.pml"
+#include "tree.pml"
 #include "run.pml"
 
 #define LOCALS byte s, to, h, how, bed, i; bool ok, linking
@@ -107,7 +111,7 @@ proctype stopper() {
 proctype closer() {
 	LOCALS;
 	byte without;
-	bool running;
+	bool running, already;
 	close()
 }
 #endif
@@ -183,7 +187,7 @@ proctype loop() {
 	LOCALS;
 	byte a, b, n, r, oldest, without, until;
 	byte left = RUNS, changes = CHANGES, ticks = TICKS, self = SELF, nested = NESTED;
-	bool took, quiet, done, expired, now, cut, refused, nest;
+	bool took, quiet, done, expired, now, cut, refused, nest, ended;
 	do
 	:: left > 0 ->
 	   left--;
@@ -259,8 +263,15 @@ proctype judge() {
 	assert(depth == 0 || !runs[depth - 1].stop);
 	assert(!closed || depth == 0)
 #if CLOSES > 0
-	; assert(closed == torn && closed == file[0].gone);
+	; assert(closed == torn && torn == freed && closed == file[0].gone);
+#if RECALLS > 0
+	assert(hostClosed == hostTorn);
+	assert(!hostClosed || !hostRunning);
+	assert(!(attached && hostRunning && closed));
+	assert(file[0].refs == out) // the sitter, asleep
+#else
 	assert(file[0].refs == (depth > 0)) // the loop, asleep
+#endif
 #endif
 }
 
@@ -277,6 +288,9 @@ init {
 		run netpoller();
 #if RECALLS > 0
 		run sitter(); run host();
+#if HOSTCLOSES > 0
+		run hostCloser();
+#endif
 #else
 		run loop();
 #endif

@@ -1,4 +1,4 @@
-// run.go and loop.go: Runs, requests to stop them, Close.
+// run.go and teardown.go: Runs, requests to stop them, Close.
 
 typedef Run { bool stop; byte id }
 
@@ -9,6 +9,7 @@ bool mu;
 bool stopped;
 bool closed;
 bool torn; // the teardown began
+bool freed; // it has ended
 
 // The result is in cut.
 inline interrupted() {                                  //= run.go: func (l *Loop) interrupted() bool { return l.stopped.Load() != 0 || l.isClosed() }
@@ -40,30 +41,61 @@ inline enter() {                                        //~ run.go: func (l *Loo
 	unlock(mu)
 }                                                       //.
 
-inline leave() {                                        //= run.go: func (l *Loop) leave(err error) error {
+inline leave() {                                        //= run.go: func (l *Loop) leave(outer context.Context, err *error) {
+	                                                    //- l.ctx = outer
 	                                                    //- l.publish()
 	                                                    //- l.tidy()
-	lock(mu);                                           //| l.mu.Lock()
-	assert(runs[depth - 1].stop || closed); // nothing else ends this Run
-	d_step { depth--;                                   //| l.runs = l.runs[:len(l.runs)-1]
-	runs[depth].stop = false; runs[depth].id = 0 };
-	                                                    //- l.depth = len(l.runs)
-#ifndef LEAVE_KEEPS_STOPPED
-	mirrorStop();                                       //| l.mirrorStop()
-#endif
-	cut = closed;                                       //| closed, last := l.isClosed(), l.depth == 0
-	                                                    //- if last {
-	                                                    //- l.owner = 0
-	unlock(mu);                                         //| l.mu.Unlock()
-	                                                    //- if last {
-	                                                    //- l.buryGuests()
-	if                                                  //| if !closed {
-	                                                    //| return err
-	:: cut && depth == 0 ->                             //| if last {
-	   teardown()                                       //| _ = l.teardown()
+	endRun();                                           //| ended, closed := l.endRun()
+	if                                                  //| if !ended {
+	:: !ended -> finishRun()                            //| closed = l.finishRun(recover())
 	:: else
 	fi
-	                                                    //| return ErrClosed
+	                                                    //- if closed {
+	                                                    //- *err = ErrClosed
+}                                                       //.
+
+// This loop has no guests; host, in embed.pml, has. The result is in ended.
+inline endRun() {                                       //= run.go: func (l *Loop) endRun() (ended, closed bool) {
+	                                                    //- if len(l.guests) > 0 {
+	                                                    //- embedding.Lock()
+	                                                    //- defer embedding.Unlock()
+	lock(mu);                                           //| l.mu.Lock()
+	                                                    //| defer l.mu.Unlock()
+	                                                    //| closed = l.isClosed()
+	                                                    //| last := len(l.runs) == 1
+	if
+#ifdef LEAVE_WITHOUT_TEARDOWN
+	:: false
+#else
+	:: depth == 1 && closed && !freed ->                //| if last && (closed && !l.freed || l.guests.anyClosed()) {
+#endif
+	   ended = false                                    //| return false, closed
+	:: else ->
+	   assert(RECALLS > 0 || runs[depth - 1].stop || closed); // nothing else ends this Run
+	   d_step { depth--;                                //| l.runs = l.runs[:len(l.runs)-1]
+	   runs[depth].stop = false; runs[depth].id = 0 };
+	                                                    //- l.depth = len(l.runs)
+#ifndef LEAVE_KEEPS_STOPPED
+	   mirrorStop();                                    //| l.mirrorStop()
+#endif
+	                                                    //- if last {
+	                                                    //- l.owner = 0
+	   ended = true                                     //| return true, closed
+	fi;
+	unlock(mu)
+}                                                       //.
+
+inline finishRun() {                                    //~ teardown.go: func (l *Loop) finishRun(panicked any) (closed bool) {
+	do
+	:: ended -> break
+	:: else ->
+	   if
+	   :: closed && !freed ->                           //| if l.isClosed() && !l.freed {
+	      teardown()                                    //| _ = l.teardown()
+	   :: else
+	   fi;
+	   endRun()                                         //| ended, closed = l.endRun()
+	od                                                  //| return !ended
 }                                                       //.
 
 inline mirrorStop() {                                   //= run.go: func (l *Loop) mirrorStop() {
@@ -103,44 +135,69 @@ inline stopRuns(which) {                                //= run.go: func (l *Loo
 #endif
 }                                                       //.
 
-inline close() {                                        //~ loop.go: func (l *Loop) Close() error {
-	lock(mu);                                           //| l.mu.Lock()
+inline close() {                                        //= teardown.go: func (l *Loop) Close() error {
+	                                                    //- l.made("Close")
+	shut();                                             //| closed, deferred := l.shut()
+	                                                    //- switch {
 	if
-	:: closed ->                                        //| if l.isClosed() {
-	   unlock(mu)                                       //| l.mu.Unlock()
+	:: already                                          //| case closed:
 	                                                    //| return nil
-	:: else ->
-	   closed = true;                                   //| l.closed.Store(1)
-	                                                    //- close(l.done)
-	   running = depth > 0;                             //| running := len(l.runs) > 0 || l.lent
-	                                                    //- if !running && l.heldByHost() {
-	                                                    //- running, l.owed = true, true
-	   unlock(mu);                                      //| l.mu.Unlock()
-	   if
-	   :: running ->                                    //| if running {
-#ifdef CLOSE_WITHOUT_WAKE
-	      skip
+	:: !already && running ->                           //| case deferred:
+#ifndef CLOSE_WITHOUT_WAKE
+	   wake()                                           //| l.wake()
 #else
-	      wake()                                        //| l.wake()
+	   skip
 #endif
 	                                                    //| return nil
-	   :: else -> teardown()                            //| return l.teardown()
-	   fi;
-	   running = false
-	fi
+	:: !already && !running -> teardown()               //| return l.teardown()
+	fi;
+	atomic { already = false; running = false; ok = false; s = 0 }
+}                                                       //.
+
+// The results are in already, and in running: a Run has the loop, and takes it down.
+inline shut() {                                         //= teardown.go: func (l *Loop) shut() (already, deferred bool) {
+#ifndef CLOSE_TAKES_MU_FIRST
+	lock(embedding);                                    //| embedding.Lock()
+	                                                    //| defer embedding.Unlock()
+	lock(mu);                                           //| l.mu.Lock()
+#else
+	lock(mu);
+	lock(embedding);
+#endif
+	already = closed;                                   //| already = l.isClosed()
+	running = depth > 0;                                //| running := len(l.runs) > 0
+	if
+	:: !already ->                                      //| if !already {
+	   closed = true                                    //| l.closed.Store(1)
+	                                                    //- close(l.done)
+	:: else
+	fi;
+#ifndef CLOSE_TAKES_MU_FIRST
+	unlock(mu);                                         //| l.mu.Unlock()
+#endif
+#if RECALLS > 0
+	if                                                  //| return already, !already && (running || l.deferClose())
+	:: !already && !running -> deferClose()
+	:: else
+	fi;
+#endif
+#ifdef CLOSE_TAKES_MU_FIRST
+	unlock(mu);
+#endif
+	unlock(embedding)
 }                                                       //.
 
 // No Cleanups.
-inline teardown() {                                     //= loop.go: func (l *Loop) teardown() (err error) {
+inline teardown() {                                     //~ teardown.go: func (l *Loop) teardown() (err error) {
 	assert(!torn); torn = true;
-	loopFree()                                          //| defer func() { err = l.free() }()
-	                                                    //- l.pending.drop()
-	                                                    //- l.markCleanups()
-	                                                    //- l.callPending(new(atomic.Uint32))
-	                                                    //- return nil
+#if RECALLS > 0
+	assert(!out); // the sitter has come back
+#endif
+	loopFree();                                         //| embeds, err = l.free()
+	freed = true
 }                                                       //.
 
-inline loopFree() {                                     //~ loop.go: func (l *Loop) free() error {
+inline loopFree() {                                     //~ teardown.go: func (l *Loop) free() ([]*Embed, error) {
 	i = 0;
 	do                                                  //| for len(l.active) > 0 {
 	:: i < ASYNCS ->
@@ -157,7 +214,7 @@ inline loopFree() {                                     //~ loop.go: func (l *Lo
 	:: else -> i = 0; jobs = 0; break
 	od;
 	dropMail();                                         //| l.mail.drop()
-	pollerClose()                                       //| return l.poller.close()
+	pollerClose()                                       //| return embeds, l.resources.close()
 }                                                       //.
 
 inline pollerClose() {                                  //~ netpoll_fd.go: func (p *fdPoller) close() error {
