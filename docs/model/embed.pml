@@ -159,7 +159,7 @@ proctype host() {
 	   do
 	   :: hostClosed -> break
 #if CLOSES > 0
-	   :: left > 0 -> break
+	   :: !hostClosed -> break
 #endif
 	   :: !hostClosed ->
 	      if
