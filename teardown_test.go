@@ -405,6 +405,7 @@ func TestWhatACleanupMayDo(t *testing.T) {
 			embed(t, l, closed)
 			var other *ev.Cleanup
 			ev.NewCleanup(l, func(*ev.Cleanup) {
+				assert.Zero(t, l.Depth())
 				assert.NoError(t, l.Close())
 				assert.ErrorIs(t, l.Run(context.Background()), ev.ErrClosed)
 				assert.ErrorIs(t, l.RunNoWait(), ev.ErrClosed)
