@@ -121,7 +121,8 @@ func (w *Check) callback() any { return w.fn }
 func (w *Check) halt()         { w.loop.checks.remove(&w.watcher) }
 
 // Cleanup calls back once, when the loop is closed, while the other watchers are
-// active still; libev's ev_cleanup. It does not keep Run going.
+// active still; libev's ev_cleanup. It does not keep Run going. Close says on which
+// goroutine, and what happens when the callback panics.
 type Cleanup struct {
 	_ noCopy
 	watcher
