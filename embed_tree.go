@@ -97,31 +97,20 @@ func (l *Loop) deferClose() bool {
 	return false
 }
 
-// closedGuests returns the Embeds of this loop, and of the loops below it, whose
-// guests are closed. What is below a closed guest is left to the teardown of that.
-func (l *Loop) closedGuests() []*Embed {
-	if len(l.guests) == 0 {
-		return nil
-	}
-	embedding.Lock()
-	defer embedding.Unlock()
-	return l.guests.appendClosed(nil)
-}
-
-// appendClosed requires that embedding is held.
-func (g guests) appendClosed(closed []*Embed) []*Embed {
+// closed appends the Embeds of a loop, and of the loops below it, whose guests
+// are closed. What is below a closed guest is left to the teardown of that: another
+// goroutine may be making it. A guest that is open stays with the goroutine in this
+// loop's Run even if it is closed meanwhile.
+func (g guests) closed(all []*Embed) []*Embed {
 	for _, e := range g {
 		if e.other.isClosed() {
-			closed = append(closed, e)
+			all = append(all, e)
 		} else {
-			closed = e.other.guests.appendClosed(closed)
+			all = e.other.guests.closed(all)
 		}
 	}
-	return closed
+	return all
 }
-
-// anyClosed requires that embedding is held.
-func (g guests) anyClosed() bool { return len(g.appendClosed(nil)) > 0 }
 
 // panicHandler returns l, or the nearest host of it, that has a panic handler; nil if
 // none has.

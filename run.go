@@ -71,20 +71,15 @@ func (l *Loop) leave(outer context.Context, err *error) {
 // endRun ends the innermost Run and reports whether the loop is closed. It does not
 // end the last Run while a teardown is left for it: finishRun makes that.
 //
-// A Close of a guest reads, with embedding held, whether this Run is active, and if
-// so leaves the teardown to it. endRun holds embedding too: either it finds the
-// closed guest, or that Close finds the Run ended. Without guests there is no such
-// Close, and mu alone decides.
+// A Close of a guest marks it closed, then reads with mu held whether this Run is
+// active, and if so leaves the teardown to it. If that read comes before endRun, then
+// endRun finds the guest closed; else the read finds the Run ended.
 func (l *Loop) endRun() (ended, closed bool) {
-	if len(l.guests) > 0 {
-		embedding.Lock()
-		defer embedding.Unlock()
-	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	closed = l.isClosed()
 	last := len(l.runs) == 1
-	if last && (closed && !l.freed || l.guests.anyClosed()) {
+	if last && (closed && !l.freed || len(l.guests.closed(nil)) > 0) {
 		return false, closed
 	}
 	l.runs = l.runs[:len(l.runs)-1]

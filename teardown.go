@@ -33,8 +33,8 @@ func (l *Loop) Close() error {
 
 // shut marks the loop closed, and decides who tears it down: a Run, if one has the
 // loop, else the caller. It decides once, with embedding held, so that each loop is
-// torn down once, by a goroutine that has it: a Run does not begin on a closed loop,
-// and see endRun and detach for how one ends.
+// torn down once, by a goroutine that has it. No Run begins on a closed loop; endRun
+// says why a host's Run does not end too early, and detach, what Stop of an Embed does.
 func (l *Loop) shut() (already, deferred bool) {
 	embedding.Lock()
 	defer embedding.Unlock()
@@ -54,7 +54,7 @@ func (l *Loop) shut() (already, deferred bool) {
 // More may be closed meanwhile: until endRun says that there is no more.
 func (l *Loop) finishRun(panicked any) (closed bool) {
 	inAnyCase(panicked, func() bool {
-		for _, e := range l.closedGuests() {
+		for _, e := range l.guests.closed(nil) {
 			e.Stop()
 		}
 		if l.isClosed() && !l.freed {
@@ -71,7 +71,7 @@ func (l *Loop) finishRun(panicked any) (closed bool) {
 // stopClosedGuests is made between two polls.
 func (l *Loop) stopClosedGuests() {
 	inAnyCase(nil, func() bool {
-		for _, e := range l.closedGuests() {
+		for _, e := range l.guests.closed(nil) {
 			e.Stop()
 		}
 		return false

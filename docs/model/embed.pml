@@ -114,20 +114,19 @@ inline sweep() {                                        //~ embed.go: func (e *E
 inline endHostRun() {
 	do
 	::                                                  //~ run.go: func (l *Loop) endRun() (ended, closed bool) {
-#ifndef END_WITHOUT_EMBEDDING
-	   lock(embedding);                                 //| embedding.Lock()
-#endif
+#ifdef END_LOOKS_TOO_EARLY
 	   dead = attached && closed;
+#endif
 	   lock(hostMu);                                    //| l.mu.Lock()
+#ifndef END_LOOKS_TOO_EARLY
+	   dead = attached && closed;
+#endif
 	   if
-	   :: dead || hostClosed && !hostTorn -> refused = true //| if last && (closed && !l.freed || l.guests.anyClosed()) {
+	   :: dead || hostClosed && !hostTorn -> refused = true //| if last && (closed && !l.freed || len(l.guests.closed(nil)) > 0) {
 	                                                    //| return false, closed
 	   :: else -> hostRunning = false; refused = false  //| l.runs = l.runs[:len(l.runs)-1]
 	   fi;
 	   unlock(hostMu);
-#ifndef END_WITHOUT_EMBEDDING
-	   unlock(embedding);
-#endif
 	                                                    //.
 	   if                                               //~ teardown.go: func (l *Loop) finishRun(panicked any) (closed bool) {
 	   :: !refused -> break

@@ -56,9 +56,6 @@ inline leave() {                                        //= run.go: func (l *Loo
 
 // This loop has no guests; host, in embed.pml, has. The result is in ended.
 inline endRun() {                                       //= run.go: func (l *Loop) endRun() (ended, closed bool) {
-	                                                    //- if len(l.guests) > 0 {
-	                                                    //- embedding.Lock()
-	                                                    //- defer embedding.Unlock()
 	lock(mu);                                           //| l.mu.Lock()
 	                                                    //| defer l.mu.Unlock()
 	                                                    //| closed = l.isClosed()
@@ -67,7 +64,7 @@ inline endRun() {                                       //= run.go: func (l *Loo
 #ifdef LEAVE_WITHOUT_TEARDOWN
 	:: false
 #else
-	:: depth == 1 && closed && !freed ->                //| if last && (closed && !l.freed || l.guests.anyClosed()) {
+	:: depth == 1 && closed && !freed ->                //| if last && (closed && !l.freed || len(l.guests.closed(nil)) > 0) {
 #endif
 	   ended = false                                    //| return false, closed
 	:: else ->
