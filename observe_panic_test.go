@@ -34,14 +34,14 @@ func every(fn func(name string)) *ev.Observer {
 
 var observed = []string{"Enter", "Leave", "Begin", "End", "Pass", "Due", "Park", "Unpark"}
 
-// endOf says which function belongs to a beginning.
-var endOf = map[string]string{"Enter": "Leave", "Begin": "End", "Park": "Unpark"}
+// counterpart is the function that belongs to a beginning.
+var counterpart = map[string]string{"Enter": "Leave", "Begin": "End", "Park": "Unpark"}
 
 // pairs counts, for an observer, beginnings without an end.
 type pairs struct{ open []string }
 
 func (p *pairs) note(t *testing.T, name string) {
-	if end := endOf[name]; end != "" {
+	if end := counterpart[name]; end != "" {
 		p.open = append(p.open, end)
 		return
 	}
