@@ -140,6 +140,9 @@ func highestDescriptor(t *testing.T) (highest int) {
 
 func TestEpollDescriptorsNestToTheKernelsLimit(t *testing.T) {
 	onEveryFDLoop(t, func(t *testing.T, l *ev.Loop) {
+		if l.Backend() != ev.BackendEpoll {
+			t.Skip("the loop's set is none of them")
+		}
 		a, b := socketpair(t)
 		write(t, b, "x")
 		for depth, inner := 1, a; depth <= 4; depth++ {
