@@ -167,8 +167,8 @@ func (t *thorough) work() {
 		if v := recover(); t.panicked == nil { // nil is a Goexit
 			t.panicked = v
 		}
-		defer t.goOn() // also when what is left calls Goexit
 		t.work()
+		t.goOn() // the deepest of these calls, above all that was cut off
 	}()
 	for len(t.steps) > 0 {
 		if !t.steps[0]() {
