@@ -623,7 +623,9 @@ func TestACloseThatRacesWithTheHostIsNeverLost(t *testing.T) {
 				noise := ev.NewAsync(host, func(*ev.Async) {})
 				noise.Start()
 				noise.Keep(false)
+				closed := make(chan struct{})
 				go func() {
+					defer close(closed)
 					for range i % 10 {
 						noise.Send()
 						runtime.Gosched()
@@ -631,6 +633,7 @@ func TestACloseThatRacesWithTheHostIsNeverLost(t *testing.T) {
 					assert.NoError(t, guest.Close())
 				}()
 				run(t, host) // ends with its last watcher
+				receive(t, closed)
 				require.NoError(t, host.Close())
 			}
 			assert.Equal(t, before, openDescriptors())
