@@ -161,8 +161,6 @@ type requests struct {
 	// The loop goroutine's. A request has a number while it is active or linked.
 	all  []*request // by number less one; nil is free
 	free []uint32
-
-	notifiers *notifiers // nil until one of the Asyncs has a Notifier
 }
 
 func (q *requests) empty() bool { return q.head.Load() == 0 }

@@ -12,4 +12,4 @@ func (w *IO) holdRelays() error { return nil }
 func (w *IO) dropRelays()       {}
 
 func (l *Loop) startRelay(int, *file) error { return nil }
-func (f *files) stopRelay(int, *file)       {}
+func (f *files) stopRelay(int, *file)       { f.relays = relays{} }

@@ -1,9 +1,9 @@
 package ev
 
-// Some kinds have one thing for all their watchers of a loop, such as the inotify
-// descriptor of its Stats. The loop keeps it and does not know what it is, as a
-// context does: a kind has a key of a type of its own. A table of the loops, beside
-// them, would keep a loop that is dropped without Close.
+// keep stores what a kind has once for all its watchers of a loop, such as the inotify
+// descriptor of its Stats. As with a context, the loop does not know what the value is,
+// and the key is of a type of the kind's own. A global table of loops instead would
+// keep a loop that is dropped without Close.
 
 func (l *Loop) keep(key, value any) {
 	if l.kept == nil {
@@ -11,5 +11,3 @@ func (l *Loop) keep(key, value any) {
 	}
 	l.kept[key] = value
 }
-
-func (l *Loop) drop(key any) { delete(l.kept, key) }

@@ -76,21 +76,18 @@ func (a *Async) makeNotifier() error {
 	return nil
 }
 
-// notifiers closes, with the loop, what its Asyncs have open. It is a hidden
-// watcher, active as long as the loop is open, for the sake of halt.
-type notifiers struct {
-	watcher
-	all []weak.Pointer[notifier]
-}
+// notifiers closes, with the loop, what its Asyncs have open. It keeps none of them
+// alive.
+type notifiers struct{ all []weak.Pointer[notifier] }
+
+type notifiersKey struct{}
 
 func (l *Loop) keepNotifier(n *notifier) {
-	t := l.requests.notifiers
+	t, _ := l.kept[notifiersKey{}].(*notifiers)
 	if t == nil {
 		t = new(notifiers)
-		t.init("Notifier", t, l, false, nil)
-		t.hidden = true
-		l.activate(&t.watcher)
-		l.requests.notifiers = t
+		l.resources.add(t.close)
+		l.keep(notifiersKey{}, t)
 	}
 	if len(t.all) == cap(t.all) {
 		t.all = slices.DeleteFunc(t.all, func(p weak.Pointer[notifier]) bool { return p.Value() == nil })
@@ -99,14 +96,10 @@ func (l *Loop) keepNotifier(n *notifier) {
 	t.all = append(t.all, weak.Make(n))
 }
 
-func (t *notifiers) halt() {
+func (t *notifiers) close() {
 	for _, p := range t.all {
 		if n := p.Value(); n != nil {
 			n.close()
 		}
 	}
-	t.all = nil
 }
-
-func (t *notifiers) call()         {}
-func (t *notifiers) callback() any { return t.call }

@@ -63,7 +63,7 @@ func TestTheNotifierOfAnAsyncThatWasDroppedIsClosed(t *testing.T) {
 		require.NoError(t, f.Close())
 		runtime.GC()
 	}
-	assert.Less(t, cap(l.requests.notifiers.all), 2*many)
+	assert.Less(t, cap(l.kept[notifiersKey{}].(*notifiers).all), 2*many)
 }
 
 func TestAnActiveAsyncThatWasDroppedKeepsItsNotifier(t *testing.T) {

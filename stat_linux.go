@@ -146,7 +146,7 @@ func (in *inotify) close() {
 	if in.mounts != nil {
 		in.mounts()
 	}
-	in.loop.drop(inotifyKey{})
+	delete(in.loop.kept, inotifyKey{})
 }
 
 // watchMounts has the mount table watched if it is not. It reports whether it is.
