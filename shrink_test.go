@@ -495,6 +495,32 @@ func TestNumbersAreGivenAnewWhileOthersSend(t *testing.T) {
 	assert.NoError(t, l.Close())
 }
 
+func TestARequestThatIsLinkedKeepsItsNumber(t *testing.T) {
+	l, err := New()
+	require.NoError(t, err)
+	defer l.Close()
+	calls := 0
+	low, high := NewAsync(l, func(*Async) {}), NewAsync(l, func(*Async) { calls++ })
+	low.Start()
+	high.Start()
+	low.Stop()
+	number := high.number
+	high.Send()
+	l.requests.renumber()
+	require.Equal(t, number, high.number, "a sender may have read it")
+	require.NoError(t, l.RunNoWait())
+	assert.Equal(t, 1, calls)
+	l.requests.renumber()
+	assert.Less(t, high.number, number)
+	high.Send() // it is linked by the loop now
+	assert.NoError(t, l.Verify())
+	require.NoError(t, l.RunNoWait())
+	assert.Equal(t, 2, calls)
+	high.Send()
+	require.NoError(t, l.RunNoWait())
+	assert.Equal(t, 3, calls)
+}
+
 // A loop that parks in one iteration of RunOnce and ends the next looks once in each.
 func TestABurstInEveryOtherRunOnceAllocatesNothing(t *testing.T) {
 	if debugging() {
