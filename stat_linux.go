@@ -215,7 +215,7 @@ func (in *inotify) release(s *Stat) {
 	for _, c := range s.notice.clues {
 		w := in.watches[c.watch]
 		if w == nil {
-			continue // the inode is gone, or the path came by it twice
+			continue // the path came by it twice
 		}
 		if w.remove(s, c.name); len(w.through) == 0 && len(w.ends) == 0 {
 			delete(in.watches, c.watch)
@@ -334,7 +334,8 @@ func (in *inotify) parse(events []byte) {
 }
 
 // tell makes those Stats dirty that one event matters to. A name says that it is
-// of an entry in the directory watched.
+// of an entry in the directory watched. If the inode is gone, all its Stats watch
+// anew, and so release it: the kernel then refuses to end the watch once more.
 func (in *inotify) tell(watch int32, mask uint32, name string) {
 	w := in.watches[watch]
 	if w == nil {
@@ -352,9 +353,6 @@ func (in *inotify) tell(watch int32, mask uint32, name string) {
 		in.markAll(w.ends, false)
 	default: // IN_ATTRIB: the entry's inode may be a directory that is not asked itself
 		in.markAll(w.through[name], false)
-	}
-	if mask&unix.IN_IGNORED != 0 {
-		delete(in.watches, watch)
 	}
 }
 

@@ -107,3 +107,20 @@ func TestAMoveIsNotForgottenForALaterEvent(t *testing.T) {
 	assert.Equal(t, 2, calls)
 	s.Stop()
 }
+
+func TestAStatLooksOnceForAllEventsOfARead(t *testing.T) {
+	l, _ := epollLoop(t)
+	s := NewStat(l, t.TempDir(), time.Hour, func(*Stat) {})
+	require.NoError(t, s.Start())
+	in := s.notice.in
+	if in == nil {
+		t.Skip("no inotify")
+	}
+	for range 3 {
+		in.mark(s, false)
+	}
+	assert.Len(t, in.dirty, 1)
+	in.lookAgain()
+	assert.Empty(t, in.dirty)
+	s.Stop()
+}
