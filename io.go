@@ -523,7 +523,7 @@ func (l *Loop) rebuildFiles() {
 	}
 	for fd := range l.files.table {
 		if e := &l.files.table[fd]; e.told != None && !e.always && !e.relayed {
-			e.told, e.fresh = None, true
+			e.told = None
 			l.files.change(fd)
 		}
 	}
