@@ -78,3 +78,26 @@ func TestAParkSetsADeadlineOnlyIfItIsAnotherOne(t *testing.T) {
 	p.sleep(&p.wake, never, refused) // sets it anew: another one was there
 	endsBy(never)
 }
+
+// The runtime discards an edge of before the park. The loop must see for itself that
+// the timerfd is due.
+func TestATimerfdThatIsDueBeforeTheParkEndsIt(t *testing.T) {
+	_, p := epollLoop(t)
+	until := time.Since(p.base) + time.Millisecond
+	require.True(t, p.setTimer(until))
+	for time.Since(p.base) < until+2*time.Millisecond {
+		time.Sleep(time.Millisecond)
+	}
+	ended := make(chan struct{})
+	go func() {
+		p.sleep(p.bedFor(true, true), never, func() bool { return true })
+		close(ended)
+	}()
+	select {
+	case <-ended:
+	case <-time.After(20 * time.Second):
+		assert.Fail(t, "it slept")
+		p.write()
+		<-ended
+	}
+}
