@@ -1,6 +1,10 @@
 package ev
 
-import "go.uber.org/atomic"
+import (
+	"slices"
+
+	"go.uber.org/atomic"
+)
 
 // Async lets any goroutine get a callback on the loop's goroutine; libev's
 // ev_async. It carries no data and counts nothing: any number of sends before
@@ -210,15 +214,22 @@ func (q *requests) release(r *request) {
 // until the next time.
 func (q *requests) shrink(most int) (more bool) {
 	if oversized[*request](cap(q.all), most) {
-		if last := q.renumber(); last <= most { // all numbers up to that are in use
-			q.all, q.free = trimmed(q.all[:last], most), nil
+		q.all = q.all[:q.renumber()]
+		if len(q.all) <= most {
+			q.all, q.free = trimmed(q.all, most), nil
+		}
+		q.free = q.free[:0]
+		for i, r := range slices.Backward(q.all) { // some, if renumber had to stop early
+			if r == nil {
+				q.free = append(q.free, uint32(i+1))
+			}
 		}
 	}
 	return oversized[*request](cap(q.all), len(q.all)-len(q.free))
 }
 
-// renumber gives requests with high numbers low ones until none is free between
-// them, and returns the highest one left.
+// renumber gives requests with high numbers low ones, and returns the highest one
+// left. It stops when no number is free below that, or at a request that is linked.
 func (q *requests) renumber() (last int) {
 	low := 0
 	for last = len(q.all); low < last; last-- {

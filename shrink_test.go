@@ -549,6 +549,63 @@ func TestABurstInEveryOtherRunOnceAllocatesNothing(t *testing.T) {
 	assert.Less(t, testing.AllocsPerRun(50, round), 1.0)
 }
 
+// A request that is linked at the look keeps its number, and those below it may be
+// free or taken anew: no number is both, and none is lost.
+func TestNumbersAreGivenAnewAroundARequestThatIsLinked(t *testing.T) {
+	const n = 20_000
+	for name, stay := range map[string][]int{ // the first always sends itself
+		"the last but one":            {n - 2, n - 1},
+		"one above few that are free": {5, 0, 1, n - 2, n - 1},
+		"one in the middle":           {n / 2, 0, n/2 - 1, n/2 + 1, n - 1},
+		"the last":                    {n - 1, 3, n - 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l, err := New()
+			require.NoError(t, err)
+			defer l.Close()
+			calls := make(map[*Async]int)
+			var all []*Async
+			add := func() *Async {
+				w := NewAsync(l, func(w *Async) { calls[w]++ })
+				w.Start()
+				all = append(all, w)
+				return w
+			}
+			for range n {
+				add()
+			}
+			all[stay[0]].SetCallback(func(w *Async) { w.Send() })
+			all[stay[0]].Send()
+			for i, w := range slices.Backward(all) { // the low numbers are given out first
+				if !slices.Contains(stay, i) {
+					w.Stop()
+				}
+			}
+			iterate := func() {
+				require.NoError(t, l.RunNoWait())
+				require.NoError(t, l.Verify())
+			}
+			for range 10 {
+				iterate()
+			}
+			var sent []*Async
+			for _, i := range stay[1:] {
+				sent = append(sent, all[i])
+			}
+			for range 10 {
+				sent = append(sent, add())
+			}
+			require.NoError(t, l.Verify())
+			for _, w := range sent {
+				w.Send()
+				iterate()
+				assert.Equal(t, 1, calls[w])
+			}
+			assert.Len(t, calls, len(sent))
+		})
+	}
+}
+
 // The timer may fire when the loop is on its way to the park but not there.
 func TestALookThatIsDueBeforeTheParkIsNotLost(t *testing.T) {
 	l, err := New()
