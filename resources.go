@@ -3,6 +3,8 @@ package ev
 import (
 	"runtime"
 	"sync"
+
+	"github.com/goevlib/ev/internal/goroutine"
 )
 
 // resources are what a loop holds of the system: its poller and, for its
@@ -10,6 +12,10 @@ import (
 // its own when it stops, and Close releases the rest. A loop that is dropped
 // without Close is collected, with its watchers, and its resources are freed
 // then: for this they live outside of the loop, and none of them may refer to it.
+//
+// The resources of a loop made in a testing/synctest bubble are freed by Close only:
+// its goroutines are ended by channels, and to close a channel of a bubble from
+// outside of it, where the garbage collector is, ends the process.
 type resources struct {
 	poller poller
 
@@ -28,7 +34,9 @@ type resource struct {
 // if Close has not done so before.
 func freeWithLoop(l *Loop, p poller) *resources {
 	rs := &resources{poller: p, held: make(map[*resource]struct{})}
-	runtime.AddCleanup(l, func(rs *resources) { _ = rs.close() }, rs)
+	if l.backend != BackendChan || !goroutine.InBubble() {
+		runtime.AddCleanup(l, func(rs *resources) { _ = rs.close() }, rs)
+	}
 	return rs
 }
 

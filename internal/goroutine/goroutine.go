@@ -14,6 +14,14 @@ func ID() uint64 {
 	return number(buf[:runtime.Stack(buf[:], false)])
 }
 
+// InBubble reports whether this goroutine is in a bubble of testing/synctest. The
+// first line of its stack trace is "goroutine 7 [running, synctest bubble 6]:" then.
+func InBubble() bool {
+	var buf [64]byte
+	line, _, _ := bytes.Cut(buf[:runtime.Stack(buf[:], false)], []byte("\n"))
+	return bytes.Contains(line, []byte("synctest"))
+}
+
 // number reads that of a stack trace, whose first line is "goroutine 7 [running]:".
 func number(stack []byte) uint64 {
 	line, _ := bytes.CutPrefix(stack, []byte("goroutine "))

@@ -2,6 +2,7 @@ package goroutine_test
 
 import (
 	"testing"
+	"testing/synctest"
 
 	"github.com/stretchr/testify/assert"
 
@@ -15,6 +16,16 @@ func TestEachGoroutineHasItsOwnNumber(t *testing.T) {
 	assert.NotZero(t, here)
 	assert.NotContains(t, []uint64{0, here}, <-other)
 	assert.Equal(t, here, goroutine.ID())
+}
+
+func TestAGoroutineKnowsWhetherItIsInABubble(t *testing.T) {
+	assert.False(t, goroutine.InBubble())
+	synctest.Test(t, func(t *testing.T) {
+		assert.True(t, goroutine.InBubble())
+		within := make(chan bool)
+		go func() { within <- goroutine.InBubble() }()
+		assert.True(t, <-within)
+	})
 }
 
 func TestStacksAreFoundByNumberInTheOrderAskedFor(t *testing.T) {
