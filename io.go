@@ -284,7 +284,8 @@ type file struct {
 }
 
 // add puts an active watcher in its place. The watchers of a connection that was
-// closed, and had the same number, are found out here.
+// closed, and had the same number, are found out here. Those of a bare number watch
+// what it denotes now, as the new one does.
 func (f *files) add(l *Loop, w *IO) {
 	for len(f.table) <= w.fd {
 		f.table = append(f.table, file{})
@@ -294,8 +295,13 @@ func (f *files) add(l *Loop, w *IO) {
 		next := o.next
 		if o.conn != nil && o.lost() {
 			l.fail(o)
+		} else {
+			o.regard(w.relayed)
 		}
 		o = next
+	}
+	if e.relayed && !w.relayed {
+		f.stopRelay(w.fd, e)
 	}
 	last := &e.first
 	for *last != nil {
@@ -344,23 +350,31 @@ func (l *Loop) flushFiles() (failed bool) {
 		return false
 	}
 	noSet := l.poller.openSet() // it is open, but for those that Start has put off
-	for _, fd := range f.changed {
-		e := &f.table[fd]
-		e.changed = false
+	// By number: what a failure stops besides, such as what all relays share, is
+	// appended meanwhile.
+	for i := 0; i < len(f.changed); i++ {
+		fd := f.changed[i]
+		f.table[fd].changed = false
 		err := noSet
 		if err == nil {
-			err = l.tell(fd, e)
+			err = l.tell(fd, &f.table[fd])
 		}
 		if err != nil {
-			for e.first != nil {
-				l.fail(e.first)
-			}
-			e.changed, e.told, e.fresh = false, None, false
+			l.failAll(fd)
 			failed = true
 		}
 	}
 	f.changed = f.changed[:0]
 	return failed
+}
+
+// failAll stops all watchers of a descriptor that the poller does not take.
+func (l *Loop) failAll(fd int) {
+	for l.files.table[fd].first != nil {
+		l.fail(l.files.table[fd].first)
+	}
+	e := &l.files.table[fd]
+	e.told, e.fresh = None, false
 }
 
 // tell brings the poller's view of a descriptor up to date.

@@ -157,6 +157,18 @@ func (w *IO) dropRelays() {
 	}
 }
 
+// regard is for an active watcher of a number that denotes another file now, of
+// which relayed is true or not. So a descriptor is relayed only while each of its
+// watchers is counted among the holders.
+func (w *IO) regard(relayed bool) {
+	if relayed && !w.relayed {
+		w.loop.files.relays.holders++ // there is another: it that was started now
+	} else if !relayed {
+		w.dropRelays()
+	}
+	w.relayed = relayed
+}
+
 func (l *Loop) startRelay(fd int, e *file) error {
 	rs := &l.files.relays
 	if rs.refused {
@@ -234,8 +246,8 @@ func (l *Loop) relayed(got Events) {
 }
 
 func (l *Loop) failRelay(r *relay) {
-	for e := &l.files.table[r.fd]; e.first != nil; {
-		l.fail(e.first)
+	for l.files.table[r.fd].first != nil {
+		l.fail(l.files.table[r.fd].first)
 	}
 }
 

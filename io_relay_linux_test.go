@@ -436,3 +436,89 @@ func TestWhatIsNotOfSuchAKindStaysLevelTriggered(t *testing.T) {
 		assert.Equal(t, 10, calls, path)
 	}
 }
+
+// Who does not stop a watcher before the descriptor is closed gets the events of the
+// next file with that number, too. One of the two needs a relay.
+func TestANumberThatIsReusedForAFileOfTheOtherSort(t *testing.T) {
+	for _, first := range []string{"pipe", "mounts"} {
+		t.Run(first+" first", func(t *testing.T) {
+			l := newLoop(t)
+			var p [2]int
+			require.NoError(t, unix.Pipe2(p[:], unix.O_CLOEXEC|unix.O_NONBLOCK))
+			defer unix.Close(p[0])
+			defer unix.Close(p[1])
+			_, err := unix.Write(p[1], []byte("x"))
+			require.NoError(t, err)
+			mounts, err := os.Open("/proc/self/mounts")
+			require.NoError(t, err)
+			defer mounts.Close()
+			older, newer := p[0], int(mounts.Fd())
+			if first == "mounts" {
+				older, newer = newer, older
+			}
+			fd, err := unix.FcntlInt(uintptr(older), unix.F_DUPFD_CLOEXEC, 0)
+			require.NoError(t, err)
+			defer unix.Close(fd)
+			var calls [2]int
+			watch := func(i int) *ev.IO {
+				w := ev.NewIO(l, fd, ev.Read, func(*ev.IO, ev.Events) { calls[i]++ })
+				require.NoError(t, w.Start())
+				return w
+			}
+			called := func(i int) {
+				t.Helper()
+				for before := calls[i]; calls[i] == before; {
+					once(t, l)
+				}
+				require.NoError(t, l.Verify())
+			}
+			old := watch(0)
+			called(0)
+			require.NoError(t, unix.Dup3(newer, fd, unix.O_CLOEXEC))
+			for range 2 {
+				w := watch(1)
+				called(1)
+				w.Stop()
+				nowait(t, l)
+			}
+			w := watch(1)
+			called(1)
+			old.Stop()
+			w.Stop()
+			nowait(t, l)
+			require.NoError(t, l.Verify())
+		})
+	}
+}
+
+// What all relays share is stopped with the last watcher that needs one, also in the
+// midst of telling the poller. Its number can be watched again.
+func TestARelayThatCannotBeMadeLeavesNoNumberDeaf(t *testing.T) {
+	l := newLoop(t)
+	open := func() (p [2]int) {
+		require.NoError(t, unix.Pipe2(p[:], unix.O_CLOEXEC|unix.O_NONBLOCK))
+		t.Cleanup(func() { unix.Close(p[0]); unix.Close(p[1]) })
+		return p
+	}
+	idle := ev.NewIO(l, open()[0], ev.Read, func(*ev.IO, ev.Events) {})
+	require.NoError(t, idle.Start())
+	nowait(t, l) // the set is open
+	mounts, err := os.Open("/proc/self/mounts")
+	require.NoError(t, err)
+	defer mounts.Close()
+	var got ev.Events
+	w := ev.NewIO(l, int(mounts.Fd()), ev.Read, func(_ *ev.IO, events ev.Events) { got |= events })
+	require.NoError(t, w.Start())
+	withoutDescriptors(t, func() { nowait(t, l) })
+	assert.Equal(t, ev.Error|ev.Read|ev.Write, got)
+	assert.False(t, w.Active())
+	require.NoError(t, l.Verify())
+	idle.Stop()
+	calls := 0
+	for range 5 { // one of them has the number of the eventfd
+		ready := ev.NewIO(l, open()[1], ev.Write, func(w *ev.IO, _ ev.Events) { calls++; w.Stop() })
+		require.NoError(t, ready.Start())
+	}
+	nowait(t, l)
+	assert.Equal(t, 5, calls)
+}

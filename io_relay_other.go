@@ -10,6 +10,7 @@ func needsRelay(fd int) (bool, error) { return false, checkFD(fd) }
 
 func (w *IO) holdRelays() error { return nil }
 func (w *IO) dropRelays()       {}
+func (w *IO) regard(bool)       {}
 
 func (l *Loop) startRelay(int, *file) error { return nil }
 func (f *files) stopRelay(int, *file)       { f.relays = relays{} }
