@@ -180,7 +180,7 @@ func (l *Loop) run(ctx context.Context, mode runMode) (err error) {
 	// as a return does: usable by another Run, and closable.
 	outer := l.ctx
 	l.ctx = ctx
-	defer l.leave(outer, &err)
+	defer l.leave(mode, outer, &err)
 	untold := l.noteEnter()
 	defer l.noteLeave(untold)
 	if l.labels != nil && mode != noWait { // RunNoWait has no context to take them from, nor to go back to

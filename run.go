@@ -55,10 +55,13 @@ func (l *Loop) enter(mode runMode) (uint64, error) {
 }
 
 // leave is deferred by run. It is the end of a Run however the Run ends.
-func (l *Loop) leave(outer context.Context, err *error) {
+func (l *Loop) leave(mode runMode, outer context.Context, err *error) {
 	l.ctx = outer
 	l.publish()
 	l.tidy()
+	if mode == forever && l.depth == 1 {
+		l.shrinkAll()
+	}
 	ended, closed := l.endRun()
 	if !ended {
 		closed = l.finishRun(recover())

@@ -1,6 +1,7 @@
 package ev
 
 import (
+	"math/bits"
 	"time"
 	"unsafe"
 )
@@ -80,9 +81,24 @@ func (l *Loop) shrink() {
 	more = l.shrinkWatchers() || more
 	more = l.shrinkQueues() || more
 	for _, e := range l.guests {
-		more = e.other.more || more // the host looks for them, in its next poll
+		// The host looks for them, in its next poll. Another goroutine may be closing one.
+		more = !e.other.isClosed() && e.other.more || more
 	}
 	l.more = more
+}
+
+// shrinkAll is for a loop whose Run has ended: nobody knows when the next one comes.
+// RunOnce and RunNoWait leave it to the next, which is expected. Each look remembers
+// less of the use before, and after the last nothing.
+func (l *Loop) shrinkAll() {
+	for _, e := range l.guests {
+		if !e.other.isClosed() {
+			e.other.shrinkAll()
+		}
+	}
+	for looks := 0; l.more && looks < bits.UintSize/2; looks++ {
+		l.shrink()
+	}
 }
 
 // lookLater has a loop that is about to park look again.

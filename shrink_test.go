@@ -201,6 +201,40 @@ func TestMemoryOfABurstIsLetGoOf(t *testing.T) {
 	}
 }
 
+// Nobody may ever call Run again.
+func TestMemoryOfABurstIsLetGoOfWhenRunEnds(t *testing.T) {
+	for name, make := range bursts {
+		t.Run(name, func(t *testing.T) {
+			l, err := New()
+			require.NoError(t, err)
+			defer l.Close()
+			require.NoError(t, l.RunNoWait())
+			before := inUse()
+			make(t, l, burst)
+			require.NoError(t, l.Run(context.Background()))
+			assert.Less(t, inUse()-before, noise)
+			assert.Less(t, room(l), noise)
+			assert.NoError(t, l.Verify())
+		})
+	}
+	t.Run("a guest's", func(t *testing.T) {
+		host, err := New()
+		require.NoError(t, err)
+		defer host.Close()
+		guest, err := New()
+		require.NoError(t, err)
+		defer guest.Close()
+		require.NoError(t, NewEmbed(host, guest, nil).Start())
+		require.NoError(t, host.Post(func() {
+			bursts["posts"](t, guest, burst)
+			require.NoError(t, guest.Post(host.Stop))
+		}))
+		require.NoError(t, host.Run(context.Background()))
+		assert.Less(t, room(guest), noise)
+		assert.NoError(t, guest.Verify())
+	})
+}
+
 func TestMemoryOfABurstIsLetGoOfByALoopThatIsParked(t *testing.T) {
 	skipBursts(t)
 	for name, make := range bursts {
