@@ -209,17 +209,17 @@ func (q *requests) release(r *request) {
 	r.number = 0
 }
 
-// shrink lets go of numbers that were used by a burst: as many are enough as were
-// used at most. It reports whether there is more to be let go of if nothing happens
+// shrink lets go of numbers that were used by a burst: most is how many were used at
+// the same time. It reports whether there is more to be let go of if nothing happens
 // until the next time.
 func (q *requests) shrink(most int) (more bool) {
 	if oversized[*request](cap(q.all), most) {
 		q.all = q.all[:q.renumber()]
-		if len(q.all) <= most {
+		if most = max(most, len(q.all)); oversized[*request](cap(q.all), most) {
 			q.all, q.free = trimmed(q.all, most), nil
 		}
 		q.free = q.free[:0]
-		for i, r := range slices.Backward(q.all) { // some, if renumber had to stop early
+		for i, r := range slices.Backward(q.all) { // renumber may have stopped early
 			if r == nil {
 				q.free = append(q.free, uint32(i+1))
 			}
