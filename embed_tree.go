@@ -43,9 +43,9 @@ func (e *Embed) attach() error {
 	return nil
 }
 
-// detach undoes attach. It returns the closed loops, of the other one and those
-// below it, whose teardown was deferred to a Run of this loop or of a host of it:
-// that Run does not find them any more. It is made by the goroutine in that Run.
+// detach undoes attach. It returns the closed loops, the other one and those below it,
+// whose teardown was deferred to a Run of this loop or of a host of it. That Run does
+// not find them any more. detach is called on the goroutine that is in that Run.
 func (e *Embed) detach() (deferred []*Loop) {
 	embedding.Lock()
 	defer embedding.Unlock()

@@ -315,10 +315,10 @@ func (l *Loop) rest(until time.Duration) bool {
 	return next <= l.mono && until > l.mono && l.requests.empty() && !l.interrupted()
 }
 
-// beforeWait lets others have the loop, if they shall. Between it and afterWait the
-// loop's goroutine uses nothing that a Start, a Stop or an Update writes: only the
-// poller, and what is atomic. waiting tells them so. It is written with the
-// user's lock held, on both sides, and read by those who hold it.
+// beforeWait lets other goroutines have the loop, if SetRelease was called. Between it
+// and afterWait the loop's goroutine uses nothing that a Start, a Stop or an Update
+// writes: only the poller, and atomics. waiting says that it is so. It is written with
+// the user's lock held, both times, and read with that lock held.
 func (l *Loop) beforeWait() {
 	if l.release != nil {
 		l.waiting = true
@@ -370,9 +370,9 @@ func (l *Loop) SetRelease(release, acquire func(*Loop)) {
 	l.debug = release == nil && debugging()
 }
 
-// SetInvoke has fn called wherever the loop would run what is pending: on entering
-// a Run and at the end of each iteration at least, also with nothing pending; pyev's Loop.callback. fn calls
-// Invoke, now or later. nil restores the default.
+// SetInvoke has fn called wherever the loop would run what is pending: at least on
+// entering a Run and at the end of each iteration, also when nothing is pending. fn
+// calls Invoke, now or later. nil restores the default. It is pyev's Loop.callback.
 func (l *Loop) SetInvoke(fn func(*Loop)) {
 	l.own("SetInvoke")
 	l.override = fn

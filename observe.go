@@ -48,9 +48,9 @@ type Observer struct {
 	Due func(w Watcher, due, at time.Time)
 	// Park is called before the loop sleeps.
 	Park func(at time.Time)
-	// Unpark is called when it has slept, unless a function of SetRelease panicked. If it was woken, woken is how long ago
-	// the sender found it asleep; if a descriptor or a timer ended the sleep, woken
-	// is negative.
+	// Unpark is called when the loop has slept, unless a function of SetRelease
+	// panicked. If a sender woke the loop, woken is how long ago the sender found it
+	// asleep. If a descriptor or a timer ended the sleep, woken is negative.
 	Unpark func(at time.Time, woken time.Duration)
 }
 
@@ -129,9 +129,9 @@ func (l *Loop) tellAll(all []*Observer, of func(*Observer)) {
 	}
 }
 
-// tellBegin tells them of a beginning, and returns those that shall be told of the
-// end. If one leaves, by a panic or runtime.Goexit, there is nothing to begin: those
-// before it are told of the end.
+// tellBegin tells them of a beginning, and returns those that must be told of the end.
+// If one of them leaves, by a panic or runtime.Goexit, nothing begins, and those before
+// it are told of the end.
 func (l *Loop) tellBegin(all []*Observer, begin, end func(*Observer)) []*Observer {
 	told := 0
 	defer func() {
@@ -156,9 +156,9 @@ func (l *Loop) observerPanicked(v any, stack []byte) {
 	}
 }
 
-// observed makes a callback between the Begin and the End of each observer. The
-// entry is out of its queue and its watcher not pending. If a Begin leaves it is put
-// back, but for a closed loop, where there is no later.
+// observed makes a callback between the Begin and the End of each observer. The entry
+// is out of its queue and its watcher is not pending. If a Begin leaves, the entry is
+// put back. On a closed loop no pass would come for it, so the callback is made at once.
 func (l *Loop) observed(o *observers, e entry, c Callback) {
 	made := false
 	defer func() {
@@ -245,9 +245,8 @@ func (l *Loop) tellUnpark(o *observers, told []*Observer) {
 	})
 }
 
-// noteEnter tells the observers, if any, of a Run. noteLeave, of which the Run's end
-// is not told those that were not told of its beginning because they panicked; those
-// that came later are.
+// noteEnter tells the observers, if any, that a Run begins. It returns those whose Enter
+// panicked: noteLeave does not tell them of the end. It does tell those that came later.
 func (l *Loop) noteEnter() (untold []*Observer) {
 	o := l.observers.Load()
 	if o == nil {

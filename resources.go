@@ -10,8 +10,8 @@ import (
 // resources are what a loop holds of the system: its poller and, for its
 // watchers, bare descriptors, goroutines and subscriptions. A watcher releases
 // its own when it stops, and Close releases the rest. A loop that is dropped
-// without Close is collected, with its watchers, and its resources are freed
-// then: for this they live outside of the loop, and none of them may refer to it.
+// without Close is garbage, with its watchers, and its resources are freed when it
+// is collected. So they live outside of the loop, and must not refer to it.
 //
 // The resources of a loop made in a testing/synctest bubble are freed by Close only:
 // its goroutines are ended by channels, and to close a channel of a bubble from

@@ -6,9 +6,9 @@ import (
 	"unsafe"
 )
 
-// Memory after a burst. What a burst has made large is kept while it is used, or
-// the next burst would have to make it anew. It is let go of when little of it was
-// used between two looks, and all of it when the loop is closed.
+// Memory after a burst. A table that a burst has made large is kept while it is used:
+// the next burst would have to make it anew. It is let go of when little of it was used
+// between two looks, and when the loop is closed.
 //
 // The loop looks when it parks, when a Run ends and, while it is too busy for
 // either, every few iterations. The first look after a burst sees the use. A loop
@@ -62,8 +62,8 @@ func (u *usage) look(held int, added uint64) (most int) {
 	return u.most
 }
 
-// tidy looks, but once in an iteration: between two looks there shall be time for a
-// burst.
+// tidy looks, but only once in an iteration: a burst needs time to come between two
+// looks.
 func (l *Loop) tidy() {
 	if l.looked != l.iteration {
 		l.shrink()
@@ -112,9 +112,9 @@ func (l *Loop) lookLater() {
 	l.lookTimer = time.AfterFunc(lookAgain, l.wakeToLook)
 }
 
-// wakeToLook is the timer's. It was set before the loop said that it parks, and the
-// loop may have been held up in between: so it is set again while the loop is
-// running. Of a park that is over by now, the next one has set it, if it must.
+// wakeToLook is called by the timer. The timer was set before the loop said that it
+// parks, and the loop may have been held up in between: so the timer is set again while
+// the loop is running. If that park is over by now, the next one has set the timer.
 func (l *Loop) wakeToLook() {
 	if l.parked.Load() != 0 {
 		l.wake()

@@ -2,7 +2,7 @@ package ev
 
 import "go.uber.org/atomic"
 
-// The end of a loop: who makes it, where, and that all of it is made.
+// The end of a loop: which goroutine tears it down, and that nothing is left out.
 
 // Close ends the loop's life (ev_loop_destroy). Any goroutine may call it, any
 // number of times; it does not wait for a busy loop.
@@ -14,10 +14,9 @@ import "go.uber.org/atomic"
 // else may touch the loop or its watchers meanwhile. Other pending callbacks, and what
 // was posted and has not begun, are dropped. Watchers are stopped.
 //
-// A Cleanup that panics or calls runtime.Goexit keeps nothing from being done: the
-// other Cleanups are called, and everything is freed. Then the first panic goes on,
-// out of the Run or out of Close; so does the Goexit. A panic handler gets all the
-// panics, and none goes on.
+// If a Cleanup panics or calls runtime.Goexit, the other Cleanups are called all the
+// same, and everything is freed. Then the first panic goes on, out of the Run or out
+// of Close; so does the Goexit. A panic handler gets all the panics, and none goes on.
 func (l *Loop) Close() error {
 	l.made("Close")
 	closed, deferred := l.shut()
@@ -31,10 +30,10 @@ func (l *Loop) Close() error {
 	return l.teardown()
 }
 
-// shut marks the loop closed, and decides who tears it down: a Run, if one has the
-// loop, else the caller. It decides once, with embedding held, so that each loop is
-// torn down once, by a goroutine that has it. No Run begins on a closed loop; endRun
-// says why a host's Run does not end too early, and detach, what Stop of an Embed does.
+// shut marks the loop closed and decides who tears it down: a Run that has the loop,
+// or else the caller. It decides once, with embedding held. So each loop is torn down
+// once, by a goroutine that owns it. No Run begins on a closed loop. endRun says why a
+// host's Run does not end too early; detach says what Stop of an Embed does.
 func (l *Loop) shut() (already, deferred bool) {
 	embedding.Lock()
 	defer embedding.Unlock()
@@ -49,9 +48,9 @@ func (l *Loop) shut() (already, deferred bool) {
 	return already, !already && (running || l.deferClose())
 }
 
-// finishRun makes the teardowns that are left for a Run that ends, then ends it, and
-// reports whether the loop is closed. panicked is what the Run panics with, or nil.
-// More may be closed meanwhile: until endRun says that there is no more.
+// finishRun tears down what was left for a Run that ends, then ends the Run, and
+// reports whether the loop is closed. panicked is the value that the Run panics with,
+// or nil. More loops may be closed meanwhile. So it goes on until endRun succeeds.
 func (l *Loop) finishRun(panicked any) (closed bool) {
 	inAnyCase(panicked, func() bool {
 		for _, e := range l.guests.closed(nil) {
@@ -68,7 +67,7 @@ func (l *Loop) finishRun(panicked any) (closed bool) {
 	return closed
 }
 
-// stopClosedGuests is made between two polls.
+// stopClosedGuests is called between two polls.
 func (l *Loop) stopClosedGuests() {
 	inAnyCase(nil, func() bool {
 		for _, e := range l.guests.closed(nil) {
@@ -78,8 +77,8 @@ func (l *Loop) stopClosedGuests() {
 	})
 }
 
-// teardown calls the Cleanups and frees what the loop holds. It happens once, and in
-// any case as a whole.
+// teardown calls the Cleanups and frees what the loop holds. It is called once, and
+// does all of it even if user code panics.
 func (l *Loop) teardown() (err error) {
 	l.pending.drop()
 	l.markCleanups()
@@ -105,9 +104,9 @@ func (l *Loop) teardown() (err error) {
 	return err
 }
 
-// callCleanups is made again after a panic or a Goexit. stuck says that none was
-// called the last time: then it was an observer's, which keeps the pass from
-// beginning, and the Cleanups are called without observers.
+// callCleanups is called again after a panic or a Goexit. stuck says that the last
+// call has called none of them. Then an observer has panicked before the pass, and the
+// Cleanups are called without observers.
 func (l *Loop) callCleanups(stuck bool) {
 	open := new(atomic.Uint32)
 	if stuck {
@@ -117,8 +116,8 @@ func (l *Loop) callCleanups(stuck bool) {
 	}
 }
 
-// free stops all watchers and returns the Embeds among them, of which finishClose is
-// to be called.
+// free stops all watchers. It returns the Embeds among them: finishClose must be called
+// on each.
 func (l *Loop) free() ([]*Embed, error) {
 	delist(l.id)
 	embeds := append([]*Embed(nil), l.guests...)
@@ -140,11 +139,11 @@ func (l *Loop) free() ([]*Embed, error) {
 	return embeds, l.resources.close()
 }
 
-// inAnyCase makes the steps, one after the other: each again until it reports that
-// there is no more of it, also after it has panicked or called runtime.Goexit. So a
-// step must get on even then. The first panic goes on after the last step; so does a
-// Goexit, unless a panic ends the program before. panicked, unless it is nil, was the
-// first: the caller has recovered it.
+// inAnyCase calls the steps, one after the other, and each until it returns false, also
+// after it has panicked or called runtime.Goexit. So a step must get on even then. The
+// first panic goes on after the last step; so does a Goexit, unless a panic ends the
+// program before. If panicked is not nil, the caller has recovered it, and it is the
+// first.
 func inAnyCase(panicked any, steps ...func() (more bool)) {
 	t := thorough{panicked, steps}
 	t.work()
@@ -156,8 +155,8 @@ type thorough struct {
 	steps    []func() (more bool)
 }
 
-// work goes on in the deferred function where a step was cut off. The frames of that
-// step are on the stack still when its panic goes on, for whoever prints it.
+// work goes on in the deferred function when a step is cut off. The frames of that step
+// are still on the stack when its panic goes on, so a stack trace shows them.
 func (t *thorough) work() {
 	done := false
 	defer func() {
