@@ -280,6 +280,30 @@ func (r *relay) holds() bool {
 	return err == nil && same
 }
 
+// verify is part of Verify: what all relays share is there while a watcher needs it,
+// and no relay is there that none of them does.
+func (rs *relays) verify(table []file) error {
+	holders, open := 0, 0
+	for fd := range table {
+		e := &table[fd]
+		for w := e.first; w != nil; w = w.next {
+			if w.relayed {
+				holders++
+			}
+		}
+		if e.relayed {
+			open++
+			if rs.open[fd] == nil || e.first == nil || !e.first.relayed {
+				return fmt.Errorf("ev: the relay of descriptor %d is missing or not needed", fd)
+			}
+		}
+	}
+	if holders != rs.holders || open != len(rs.open) {
+		return fmt.Errorf("ev: %d holders of relays and %d relays; counted %d and %d", rs.holders, len(rs.open), holders, open)
+	}
+	return nil
+}
+
 func signalEventfd(fd int) {
 	word := binary.NativeEndian.AppendUint64(nil, 1)
 	for {

@@ -12,5 +12,7 @@ func (w *IO) holdRelays() error { return nil }
 func (w *IO) dropRelays()       {}
 func (w *IO) regard(bool)       {}
 
+func (relays) verify([]file) error { return nil }
+
 func (l *Loop) startRelay(int, *file) error { return nil }
 func (f *files) stopRelay(int, *file)       { f.relays = relays{} }

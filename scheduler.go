@@ -34,13 +34,13 @@ import (
 //
 // A time before now, the zero time aside, is an error of next: it would fire at
 // once, again and again. time.Date returns one easily in a night in which clocks
-// go forward; the example Daily has a function that does not. The Scheduler then stays active and asks again after a second, and while the answer
-// remains in the past after two seconds, four, and so on up to once a minute.
-// Asking again makes no callback. A callback that was due is made all the same. Of
-// a row of such answers the first is reported, in the next iteration, as an error
-// that names the Scheduler and tells the times: to the handler of
-// WithPanicHandler, if there is one, and to the log of WithLogger or, without
-// either, of slog.Default.
+// go forward; the example Daily has a function that does not. The Scheduler then
+// stays active and asks again after a second, and while the answer remains in the
+// past after two seconds, four, and so on up to once a minute. Asking again makes no
+// callback. A callback that was due is made all the same. Of a row of such answers
+// the first is reported, in the next iteration, as an error that names the Scheduler
+// and tells the times: to the handler of WithPanicHandler, if there is one, and to
+// the log of WithLogger or, without either, of slog.Default.
 //
 // # A panic
 //

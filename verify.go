@@ -159,7 +159,7 @@ func (f *files) verify() error {
 		return fmt.Errorf("ev: %d IOs, %d changed and %d always ready descriptors; counted %d, %d and %d",
 			f.count, len(f.changed), len(f.always), count, changed, always)
 	}
-	return nil
+	return f.relays.verify(f.table)
 }
 
 func (q *requests) verify() error {
