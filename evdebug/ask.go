@@ -54,17 +54,18 @@ type answer struct {
 
 // ask returns what the loop answers, or has answered before, and whether it answers
 // in time. An answer in many parts may be late, though the loop gives each part at
-// once: then a ping tells.
+// once, and one that is still good may tell how the loop was some seconds ago: then a
+// ping tells.
 func (a *asker) ask(l *ev.Loop) (latest *answer, prompt bool) {
 	q := a.question(l)
 	ping := q
-	if q.parts {
+	if q.parts || !q.recent() {
 		ping = a.ping(l)
 	}
 	late := time.NewTimer(patience)
 	defer late.Stop()
 	if !ping.answered(late.C) || !q.answered(late.C) {
-		return q.before, ping.ended() && ping.err == nil
+		return q.latest(), ping.ended() && ping.err == nil
 	}
 	return q.latest(), q.err == nil
 }

@@ -5,7 +5,9 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
+	"github.com/goevlib/ev"
 	"github.com/goevlib/ev/evmeter"
 )
 
@@ -36,4 +38,24 @@ func TestAnswersOfClosedLoopsAreDropped(t *testing.T) {
 	a := asker{questions: map[uint64]*question{1: {}, 2: {}}}
 	a.keep(nil)
 	assert.Empty(t, a.questions)
+}
+
+// An answer that took the loop long is good for long, and is shown. It does not say
+// that the loop answers now.
+func TestAnAnswerOfSomeSecondsAgoDoesNotSayThatTheLoopAnswers(t *testing.T) {
+	l, err := ev.New()
+	require.NoError(t, err)
+	defer l.Close() // nobody runs it
+	q := &question{done: make(chan struct{}), at: time.Now().Add(-2 * fresh)}
+	q.answer = evmeter.Inspection{Depth: 7, Took: time.Second}
+	close(q.done)
+	a := asker{questions: map[uint64]*question{l.ID(): q}}
+	for _, prompt := range []bool{false, true} {
+		latest, does := a.ask(l)
+		assert.Equal(t, prompt, does)
+		require.NotNil(t, latest)
+		assert.Equal(t, 7, latest.Depth)
+		assert.Same(t, q, a.questions[l.ID()], "it is not asked for its watchers again")
+		q.at = time.Now()
+	}
 }
