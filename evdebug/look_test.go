@@ -121,7 +121,6 @@ func TestTheListAsksForNoWatchers(t *testing.T) {
 		synctest.Wait()
 		time.Sleep(time.Second) // it ends between two callbacks
 		assert.Nil(t, read(t, h, l).Inspection, "nobody has asked for it so far")
-		go func() { _ = l.Run(context.Background()) }() // which inBubble stops
 	})
 }
 
