@@ -41,10 +41,12 @@ inline enter() {                                        //~ run.go: func (l *Loo
 	unlock(mu)
 }                                                       //.
 
-inline leave() {                                        //= run.go: func (l *Loop) leave(outer context.Context, err *error) {
+inline leave() {                                        //= run.go: func (l *Loop) leave(mode runMode, outer context.Context, err *error) {
 	                                                    //- l.ctx = outer
 	                                                    //- l.publish()
 	                                                    //- l.tidy()
+	                                                    //- if mode == forever && l.depth == 1 {
+	                                                    //- l.shrinkAll()
 	endRun();                                           //| ended, closed := l.endRun()
 	if                                                  //| if !ended {
 	:: !ended -> finishRun()                            //| closed = l.finishRun(recover())
