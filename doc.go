@@ -1,107 +1,123 @@
-// Package ev is an event loop in the manner of libev and pyev: you register
-// watchers (asyncs, queues, timers, descriptors, signals, children), and one
-// goroutine calls you back, one at a time, in order, by priority. What those callbacks share needs no
-// lock.
+// Package ev is an event loop in the manner of libev and pyev. You register
+// watchers (asyncs, queues, timers, descriptors, signals, children), and the
+// goroutine that runs the loop calls them back: one at a time, by priority, in a
+// known order. State that only callbacks use needs no lock.
 //
-// The loop parks on the Go runtime's own poller. A parked loop is a parked
-// goroutine: it holds no OS thread, so it lives inside a net/http server as
-// cheaply as any other goroutine.
+// The loop parks on the Go runtime's own network poller. A parked loop is a
+// parked goroutine. It holds no OS thread, so a loop inside a net/http server
+// costs as little as any other goroutine.
 //
 // # Model
 //
-// A [Loop] is made by [New] and run by one goroutine, in [Loop.Run]. Watchers are
-// made for one loop and do nothing until their Start. Run returns when nothing
-// is active any more, on [Loop.Stop], or when its context is done.
+// [New] makes a [Loop]. One goroutine runs it with [Loop.Run]. A watcher belongs
+// to one loop and does nothing until its Start method is called. Run returns when
+// no watcher is active, when [Loop.Stop] is called, or when its context is done.
 //
-// Any goroutine may ask for a callback by [Async.Send]: one atomic load if it
-// was asked for already, no system call unless the loop is parked, one wake-up
-// for all that ask while it is. Sends carry no data; [Queue] does. [Loop.Post]
-// and [Call] run a function on the loop, and [Go] runs one off it.
+// Any goroutine may request a callback with [Async.Send]. If a request is
+// outstanding already, Send costs one atomic load. Send makes no system call
+// unless the loop is parked, and one wake-up serves all senders. Send carries no
+// data; [Queue] carries values. [Loop.Post] and [Call] run a function on the
+// loop's goroutine. [Go] runs a function on a goroutine of its own and its result
+// handler on the loop's.
 //
 // # Ownership
 //
-// Watchers and the loop are touched by one goroutine only: the one inside Run
-// or, before Run, whoever sets it up. The doors open to every goroutine are
-// [Async.Send], [Async.Sent], [Queue.Send], [FeedSignal], [Loop.Post], [Call],
-// [Loop.Stop], [Loop.StopAll], [Loop.Stats] and [Loop.Close]. None of them waits
-// for a busy loop; Call waits for its answer. What is not Go (a thread of C code,
-// another process) sends through [Async.Notifier].
+// One goroutine owns a loop: the goroutine inside Run or, before Run, the
+// goroutine that sets the loop up. Methods of the loop and of its watchers must be
+// called on that goroutine. Only these are safe for concurrent use:
 //
-// Tools that look at loops from outside have some more: [Loops], [Loop.Observe],
-// [Loop.ID], [Loop.Name], [Loop.Backend], [Loop.Running], [Loop.Parked] and
-// [Loop.Goroutine].
+//   - [Async.Send], [Async.Sent], [Queue.Send]
+//   - [Loop.Post], [Call], [FeedSignal]
+//   - [Loop.Stop], [Loop.StopAll], [Loop.Close], [Loop.Stats]
+//   - for tools that look at a loop from outside: [Loops], [Loop.Observe],
+//     [Loop.ID], [Loop.Name], [Loop.String], [Loop.Backend], [Loop.Running],
+//     [Loop.Parked] and [Loop.GoroutineID]
 //
-// With EV_DEBUG=1 in the environment, every other call checks that it is made on
-// the goroutine that is in Run, and panics with its name, and where both goroutines
-// are, if not. The race detector finds the same mistakes, if they happen.
+// None of them blocks on a busy loop, except Call, which waits for its answer.
+// Code that is not Go (a C thread, another process) sends by way of
+// [Async.Notifier].
+//
+// With EV_DEBUG=1 in the environment, all other methods check the calling
+// goroutine. On a wrong one they panic with the name of the method and the stacks
+// of both goroutines. The race detector finds the same mistakes when they happen.
 //
 // # One iteration
 //
-//  1. Call the Prepares, in a pass of their own. If that stops the Run, it ends
-//     here.
-//  2. Tell the system which descriptors are of interest now. Park, until
-//     something happens or the next timer is due; not at all when something is to
-//     be done already, or an Idle is active.
+//  1. Call the Prepares, in a pass of their own. If one of them stops the Run, the
+//     iteration ends here.
+//  2. Tell the system which descriptors the loop watches now. Then park until an
+//     event comes or the next timer is due. The loop does not park if work is
+//     waiting or an Idle is active.
 //  3. Update [Loop.Now].
-//  4. Collect what other goroutines asked for: asyncs, queues, signals, posts.
-//  5. Make pending the IOs that are ready, the timers that are due, the
-//     Periodics and Schedulers that are due.
-//  6. If nothing of their priority or a higher one is pending, the Idles of the
-//     highest priority that has some.
-//  7. The Checks, each before everything else of its priority.
-//  8. The pass: call everything pending, the highest priority first, inside one
-//     priority in the order in which it became pending. A callback that feeds
-//     something more urgent sees that run before its own peers.
+//  4. Collect the requests of other goroutines: asyncs, queues, signals, posts.
+//  5. Make pending the IOs that are ready, and the Timers, Periodics and
+//     Schedulers that are due.
+//  6. Make pending the Idles of the highest priority that has any, if nothing of
+//     that priority or higher is pending.
+//  7. Make pending the Checks, each before everything else of its priority.
+//  8. The pass: call everything that is pending. The highest priority comes first.
+//     Inside a priority, the order is that in which watchers became pending. If a
+//     callback feeds a watcher of higher priority, that watcher runs next.
 //
-// What a callback sends, posts or starts is for the next iteration. What it
-// feeds ([Watcher]) is for this pass. What it stops is not called.
+// Sends, posts and starts made in a callback take effect in the next iteration. A
+// watcher that a callback feeds ([Watcher]) runs in the same pass. A pending watcher
+// that a callback stops is not called.
 //
 // # Promised
 //
 //   - Every Send on an active Async is followed by a callback that starts after
-//     that Send began, unless the watcher is stopped or cleared before.
-//   - No update is missed: data written before a Send, coalesced or not, is seen
-//     by a callback that follows it, in any program without data races.
-//   - Callbacks never outnumber sends; at most one per watcher and iteration.
-//   - Send never blocks, allocates, takes a lock, or panics on a closed loop.
-//   - After Stop returns, on the loop's goroutine, no callback begins.
-//   - A timer never fires early.
-//   - Timers and descriptors are looked at once per iteration, whatever is sent:
-//     between two looks each watcher is called at most once for its Sends, and each
-//     function posted before the collection once. (What callbacks Feed is on top,
-//     SetIOInterval holds descriptors back, and a look finds 4096 ready ones at
-//     most.) This bounds calls, not time.
-//   - A callback's panic leaves Run, unless [WithPanicHandler] says otherwise; the
-//     loop can be run again, or closed.
+//     that Send began, unless the watcher is stopped or cleared first.
+//   - No update is missed. Data written before a Send, coalesced or not, is visible
+//     in a callback that follows it, in any program without data races.
+//   - Callbacks never outnumber sends. There is at most one per watcher and
+//     iteration.
+//   - Send never blocks, allocates, takes a lock, or panics on a closed loop. It
+//     makes no system call unless the loop is parked, and at most one per park.
+//   - An iteration costs what was sent, not what could be sent: inactive senders
+//     cost nothing, however many there are.
+//   - After Stop has returned on the loop's goroutine, no callback of that watcher
+//     begins. After Close, no descriptor is touched, and Send has no effect.
+//   - A Timer never fires early and does not drift. Timers run in the order of
+//     their due times, then of their starts. Ticks missed while the loop was held
+//     up collapse into one callback.
+//   - Sends cannot starve timers and descriptors: between two checks of them, each
+//     watcher is called at most once for its sends, and each function posted before
+//     the check once. This bounds the number of calls, not their time. Feed adds
+//     calls, SetIOInterval delays the check of descriptors, and one check returns at
+//     most 4096 ready descriptors.
+//   - A panic in a callback leaves Run, unless [WithPanicHandler] is set. The loop
+//     can be run again or closed.
+//   - A parked loop holds no OS thread, makes no system call and does not wake
+//     periodically.
 //
 // # Not promised
 //
-//   - One callback per Send, or per signal: they collapse. Use Queue or Post to
-//     have everything.
-//   - That a callback is prompt: each waits for the one in progress. A callback
-//     that blocks blocks the loop.
-//   - Timers finer than the runtime's, except with BackendEpoll (see Timer).
-//   - The order of callbacks of different kinds, inside one priority, beyond the
+//   - One callback per Send or per signal: they collapse. Queue and Post keep
+//     everything.
+//   - A prompt callback: each waits for the one in progress. A callback that blocks
+//     blocks the loop.
+//   - Timers finer than the runtime's, except with BackendEpoll (see [Timer]).
+//   - An order among callbacks of different kinds inside one priority, beyond the
 //     steps above.
-//   - That no iteration is in vain: a wake-up can come late and find nothing.
+//   - That every iteration finds work: a wake-up can come late and find nothing.
 //
 // # Looking inside
 //
-// [WithSlowCallback] logs the callbacks that hold the others up. With
-// [WithProfileLabels] a CPU profile can be split by watcher, and in an execution
-// trace (runtime/trace) callbacks are regions with their watchers' names. An
-// [Observer] is told what a loop does; on it stand the packages evmeter (how busy,
-// how late, which callbacks), evflight (a flight recorder), evexpvar, and in modules
-// of their own evdebug (a page that shows live loops) and evprom (for Prometheus).
-// None of them costs anything until it is asked for.
+// [WithSlowCallback] logs callbacks that take too long. [WithProfileLabels] splits a
+// CPU profile by watcher. In an execution trace (runtime/trace), each callback is a
+// region with its watcher's name. An [Observer] is called for what a loop does.
+// These packages are built on it: evmeter (load, latency, callbacks by time),
+// evflight (a flight recorder), evexpvar, and, in modules of their own, evdebug (a
+// page that shows live loops) and evprom (Prometheus). They cost nothing until they
+// are used.
 //
 // # Platforms
 //
-// BackendEpoll (Linux) parks on an eventfd, BackendKqueue (macOS and the BSDs)
-// on a pipe, both in the runtime's poller. With the first IO, BackendEpoll parks
-// on an epoll set of the loop's own, nested in the runtime's; BackendKqueue, which
-// cannot nest, starts a helper goroutine that waits in kevent and takes one OS
-// thread. BackendChan parks on a channel, and has no IO. It exists on every system
-// but Plan 9, is what Windows and WebAssembly get, and works in a
+// BackendEpoll (Linux) parks on an eventfd in the runtime's poller. From the first
+// IO on, it parks on an epoll set of the loop's own, nested in the runtime's.
+// BackendKqueue (macOS and the BSDs) parks on a pipe. A kqueue cannot be nested,
+// so from the first IO on a helper goroutine waits in kevent, which takes one OS
+// thread. BackendChan parks on a channel and has no IO. It exists on every system
+// but Plan 9, is the only backend on Windows and WebAssembly, and works in a
 // testing/synctest bubble.
 package ev
