@@ -1,10 +1,8 @@
 package ev_test
 
 import (
-	"context"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"reflect"
 	"runtime"
@@ -204,35 +202,4 @@ func oneOfEach(l, other *ev.Loop) []ev.Watcher {
 		ev.NewCleanup(l, func(*ev.Cleanup) {}),
 		ev.NewEmbed(l, other, nil),
 	}
-}
-
-// Copies.
-
-func TestVetReportsACopyOfALoopOrAWatcher(t *testing.T) {
-	if _, err := exec.LookPath("go"); err != nil || testing.Short() {
-		t.Skip("needs the go command")
-	}
-	program := "package copies\n\nimport \"github.com/goevlib/ev\"\n"
-	var types []string
-	for _, v := range append(noWatchers[:len(noWatchers):len(noWatchers)], nil) {
-		name := "ev.Loop"
-		if v != nil {
-			name = reflect.TypeOf(v).Elem().String()
-		}
-		types = append(types, name)
-		program += fmt.Sprintf("\nfunc copy%d(p *%s) { v := *p; _ = &v }\n", len(types), name)
-	}
-	dir := newModule(t)
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "copies.go"), []byte(program), 0o600))
-
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, "go", "vet", "-copylocks", ".")
-	cmd.Dir, cmd.Env = dir, append(os.Environ(), "GOWORK=off", "GOFLAGS=-mod=mod")
-	out, err := cmd.CombinedOutput()
-	require.Error(t, err, "%s", out)
-	for _, name := range types {
-		assert.Contains(t, string(out), "assignment copies lock value to v: github.com/goevlib/"+name+" contains", name)
-	}
-	assert.Equal(t, len(types), strings.Count(string(out), "copies lock value"), "%s", out)
 }

@@ -1,4 +1,4 @@
-package ev_test
+package repocheck
 
 import (
 	"flag"
@@ -48,7 +48,7 @@ func TestTheExportedAPIIsTheOneWrittenDown(t *testing.T) {
 	gone, come := without(written, lines), without(lines, written)
 	if len(gone)+len(come) > 0 {
 		t.Errorf("the exported API has changed. Gone, or another now, which breaks programs:\n\t%s\nNew:\n\t%s\n"+
-			"If that is meant: go test -run %s . -update, and a line in CHANGELOG.md",
+			"If that is meant: go test ./internal/repocheck -run %s -update, and a line in CHANGELOG.md",
 			strings.Join(gone, "\n\t"), strings.Join(come, "\n\t"), t.Name())
 	}
 }

@@ -1,4 +1,4 @@
-package ev_test
+package repocheck
 
 import (
 	"context"

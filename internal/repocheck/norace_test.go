@@ -1,0 +1,5 @@
+//go:build !race
+
+package repocheck
+
+const raceEnabled = false

@@ -1,0 +1,106 @@
+package repocheck
+
+import (
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// The limits of how we write; see CONTRIBUTING.md. They only go down.
+const (
+	mostHeadless = 5.0 // per 1000 words
+	mostLong     = 300 // lines of more than maxColumns, tables and links aside
+	maxColumns   = 100
+)
+
+// headless is rule 2, crudely: a subject that names nothing.
+var headless = regexp.MustCompile(`\b([Ww]hoever|[Ww]hatever|[Tt]hose (that|who))\b|` +
+	`(^|[.:;,] )[Ww](ho|hat) [a-z]+s? `)
+
+// passage is a line of prose, in a page or a comment.
+type passage struct {
+	file string
+	line int
+	text string
+}
+
+func TestTheProseIsPlain(t *testing.T) {
+	words, found := 0, 0
+	for _, p := range prose(t) {
+		words += len(strings.Fields(p.text))
+		for _, match := range headless.FindAllString(p.text, -1) {
+			found++
+			t.Logf("%s:%d: %q", p.file, p.line, match)
+		}
+	}
+	require.Greater(t, words, 50_000)
+	rate := float64(found) * 1000 / float64(words)
+	assert.LessOrEqual(t, rate, mostHeadless, "%d headless relatives in %d words", found, words)
+}
+
+func TestTheLinesOfProseAreShort(t *testing.T) {
+	long := 0
+	for _, p := range prose(t) {
+		if n := utf8.RuneCountInString(p.text); n > maxColumns && !mayBeLong(p.text) {
+			long++
+			t.Logf("%s:%d: %d columns", p.file, p.line, n)
+		}
+	}
+	assert.LessOrEqual(t, long, mostLong, "lines of more than %d columns", maxColumns)
+}
+
+// mayBeLong is for lines that cannot be broken: rows of tables, and links.
+func mayBeLong(line string) bool {
+	return strings.HasPrefix(line, "|") || strings.Contains(line, "](") || strings.Contains(line, "://")
+}
+
+// prose returns the lines of all pages and of all comments, those of tests too.
+func prose(t *testing.T) (all []passage) {
+	for _, page := range pages(t) {
+		lines, _ := split(t, page)
+		for i, line := range lines {
+			all = append(all, passage{page, i + 1, line})
+		}
+	}
+	for _, file := range sources(t) {
+		all = append(all, comments(t, file)...)
+	}
+	return all
+}
+
+// sources are the Go files of all modules.
+func sources(t *testing.T) (files []string) {
+	require.NoError(t, filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		if err == nil && d.IsDir() && (d.Name() == "testdata" || d.Name() == ".git") {
+			return filepath.SkipDir
+		}
+		if filepath.Ext(path) == ".go" {
+			files = append(files, path)
+		}
+		return err
+	}))
+	return files
+}
+
+// comments returns the lines of a file's comments, without directives.
+func comments(t *testing.T, file string) (lines []passage) {
+	fset := token.NewFileSet()
+	parsed, err := parser.ParseFile(fset, file, nil, parser.ParseComments)
+	require.NoError(t, err)
+	for _, group := range parsed.Comments {
+		for _, c := range group.List {
+			if text, ok := strings.CutPrefix(c.Text, "// "); ok {
+				lines = append(lines, passage{file, fset.Position(c.Pos()).Line, text})
+			}
+		}
+	}
+	return lines
+}
