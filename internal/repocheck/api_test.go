@@ -25,6 +25,7 @@ var update = flag.Bool("update", false, "write testdata/api.txt anew")
 // that file: a line that goes or is another breaks programs, one that comes is
 // promised from then on.
 func TestTheExportedAPIIsTheOneWrittenDown(t *testing.T) {
+	atRoot(t)
 	if _, err := exec.LookPath("go"); err != nil || runtime.GOOS != "linux" {
 		t.Skip("needs the go command, and Linux, whose API is the one written down")
 	}

@@ -16,6 +16,7 @@ import (
 
 // A copy of a loop or a watcher does not work, and go vet reports it.
 func TestVetReportsACopyOfALoopOrAWatcher(t *testing.T) {
+	atRoot(t)
 	if _, err := exec.LookPath("go"); err != nil || testing.Short() {
 		t.Skip("needs the go command")
 	}

@@ -24,6 +24,7 @@ var (
 
 // Links to other sites are not followed: a test must not depend on them.
 func TestTheLinksInTheDocumentationLeadSomewhere(t *testing.T) {
+	atRoot(t)
 	for _, page := range pages(t) {
 		prose, _ := split(t, page)
 		for i, line := range prose {
@@ -95,6 +96,7 @@ func TestAnchorsAreMadeAsGitHubMakesThem(t *testing.T) {
 }
 
 func TestEveryPageIsInTheIndex(t *testing.T) {
+	atRoot(t)
 	index, err := os.ReadFile("docs/README.md")
 	require.NoError(t, err)
 	files, err := filepath.Glob("docs/*.md")

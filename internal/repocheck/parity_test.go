@@ -36,6 +36,7 @@ func exportedNames(t *testing.T) map[string]bool {
 }
 
 func TestTheParityTableNamesWhatExists(t *testing.T) {
+	atRoot(t)
 	table, err := os.ReadFile("docs/parity.md")
 	require.NoError(t, err)
 	names := exportedNames(t)

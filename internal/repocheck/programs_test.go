@@ -25,6 +25,7 @@ import (
 // The go command is slow to start: so all of them are packages of one module,
 // which lives for one test.
 func TestTheProgramsInTheDocumentationWork(t *testing.T) {
+	atRoot(t)
 	if _, err := exec.LookPath("go"); err != nil || testing.Short() {
 		t.Skip("needs the go command")
 	}

@@ -48,6 +48,7 @@ func readPage(t *testing.T) string {
 }
 
 func TestTheTestsOnThePageOfReliabilityAreWhereItSays(t *testing.T) {
+	atRoot(t)
 	rows, have := 0, map[string][]string{}
 	for line := range strings.Lines(readPage(t)) {
 		names := testName.FindAllString(line, -1)
@@ -71,6 +72,7 @@ func TestTheTestsOnThePageOfReliabilityAreWhereItSays(t *testing.T) {
 }
 
 func TestThePageOfReliabilityNamesEveryTestOfFaults(t *testing.T) {
+	atRoot(t)
 	text := readPage(t)
 	for _, name := range declared(t, "internal/faults") {
 		assert.True(t, slices.Contains(testName.FindAllString(text, -1), name), "%s does not name %s", page, name)
@@ -78,6 +80,7 @@ func TestThePageOfReliabilityNamesEveryTestOfFaults(t *testing.T) {
 }
 
 func TestTheFilesOnThePageOfReliabilityExist(t *testing.T) {
+	atRoot(t)
 	seen := 0
 	text := strings.ReplaceAll(readPage(t), "```", "") // no pair of single ones
 	for _, c := range code.FindAllStringSubmatch(text, -1) {

@@ -33,6 +33,7 @@ type passage struct {
 }
 
 func TestTheProseIsPlain(t *testing.T) {
+	atRoot(t)
 	words, found := 0, 0
 	for _, p := range prose(t) {
 		words += len(strings.Fields(p.text))
@@ -47,6 +48,7 @@ func TestTheProseIsPlain(t *testing.T) {
 }
 
 func TestTheLinesOfProseAreShort(t *testing.T) {
+	atRoot(t)
 	long := 0
 	for _, p := range prose(t) {
 		if n := utf8.RuneCountInString(p.text); n > maxColumns && !mayBeLong(p.text) {
