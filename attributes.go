@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// What can be read from a loop, and set on it.
+// This file has what can be read from a loop and set on it.
 
 // Name returns what WithName gave, or "". Any goroutine may call it.
 func (l *Loop) Name() string { return l.name }
@@ -13,22 +13,22 @@ func (l *Loop) Name() string { return l.name }
 // Backend returns the backend in use, never BackendAuto. Any goroutine may call it.
 func (l *Loop) Backend() Backend { return l.backend }
 
-// Iteration returns how many iterations there were (ev_iteration). It grows
+// Iteration returns the number of iterations begun (ev_iteration). It is counted
 // before the poll.
 func (l *Loop) Iteration() uint64 {
 	l.own("Iteration")
 	return l.iteration
 }
 
-// Depth returns how many Runs are active: 0 outside, 1 in a callback, more in a
-// nested Run (ev_depth).
+// Depth returns the number of active Runs (ev_depth): 0 outside, 1 in a callback, more
+// in a nested Run.
 func (l *Loop) Depth() int {
 	l.own("Depth")
 	return l.depth
 }
 
-// Pending returns the number of callbacks that wait for the pass, cleared ones
-// not counted (ev_pending_count).
+// Pending returns the number of callbacks that wait for the pass, without cleared ones
+// (ev_pending_count).
 func (l *Loop) Pending() int {
 	l.own("Pending")
 	return l.pending.count - l.looks.waiting()
@@ -52,17 +52,17 @@ func (l *Loop) SetData(v any) {
 	l.data = v
 }
 
-// SetTimeoutInterval makes each park last at least d unless something other
-// than a timer ends it, so that timers are late by up to d and run together
-// (ev_set_timeout_collect_interval). It fails when d is negative.
+// SetTimeoutInterval makes each park last at least d, unless something other than a
+// timer ends it (ev_set_timeout_collect_interval). So timers are late by up to d and
+// run together. It returns an error if d is negative.
 func (l *Loop) SetTimeoutInterval(d time.Duration) error {
 	l.own("SetTimeoutInterval")
 	return setInterval(&l.timeoutInterval, "SetTimeoutInterval", d)
 }
 
-// SetIOInterval makes the loop look for ready descriptors no more often than
-// once per d on average (ev_set_io_collect_interval). Timers and requests from
-// other goroutines are not delayed. It fails when d is negative.
+// SetIOInterval makes the loop poll descriptors no more often than once per d on
+// average (ev_set_io_collect_interval). Timers and requests of other goroutines are
+// not delayed. It returns an error if d is negative.
 func (l *Loop) SetIOInterval(d time.Duration) error {
 	l.own("SetIOInterval")
 	return setInterval(&l.ioInterval, "SetIOInterval", d)

@@ -9,9 +9,9 @@ import (
 	"strings"
 )
 
-// Callback is a call that a loop makes of a user's function: a watcher's, or one
-// that was given to Post, Call or Go. Its methods tell what a log or a profile
-// calls it. They read nothing but the Callback; any goroutine may call them.
+// Callback identifies a call that a loop makes: of a watcher's function, or of a function
+// given to Post, Call or Go. Its methods return what a log or a profile prints. They
+// are safe for concurrent use.
 type Callback struct {
 	Watcher Watcher // nil for Post, Call and Go
 	Events  Events  // what the watcher is called with; None while it is not pending
@@ -20,8 +20,8 @@ type Callback struct {
 	fn  any
 }
 
-// CallbackOf returns the callback that w has now. It is called on the loop's
-// goroutine.
+// CallbackOf returns the callback that w has now. It must be called on the loop's
+// goroutine. It panics if w is nil.
 func CallbackOf(w Watcher) Callback {
 	if w == nil {
 		panic("ev: CallbackOf: nil watcher")
@@ -33,7 +33,7 @@ func CallbackOf(w Watcher) Callback {
 	return c
 }
 
-// callback is the callback as it is before the call: that may replace it.
+// callback returns the callback as it is before the call, which may replace it.
 func (e entry) callback() Callback {
 	if e.w == nil {
 		return Callback{job: e.job, fn: e.job.source()}
@@ -60,9 +60,8 @@ func (c Callback) Name() string {
 	return c.Watcher.Name()
 }
 
-// PC returns the address of the function's code, or 0 when the watcher has none.
-// It costs nanoseconds, and tells functions apart but for two closures made by
-// the same line.
+// PC returns the address of the function's code, or 0 if the watcher has no function. Two
+// closures made by the same line have the same address. It costs nanoseconds.
 func (c Callback) PC() uintptr {
 	if c.fn == nil {
 		return 0
@@ -70,9 +69,9 @@ func (c Callback) PC() uintptr {
 	return reflect.ValueOf(c.fn).Pointer()
 }
 
-// Position returns where the function was written, as "/src/app/file.go:12". A method
-// value is written nowhere: it gives the name of the method. It costs most of a
-// microsecond.
+// Position returns where the function was written, such as "/src/app/file.go:12". A method
+// value has no position; for it, Position returns the name of the method. It costs most
+// of a microsecond.
 func (c Callback) Position() string {
 	pc := c.PC()
 	f := runtime.FuncForPC(pc)
@@ -86,8 +85,8 @@ func (c Callback) Position() string {
 	return file + ":" + strconv.Itoa(line)
 }
 
-// String returns the kind, and the name or, without one, the short position:
-// "Timer flush", "Post server.go:88". It costs about what Position does.
+// String returns the kind and the name, such as "Timer flush". Without a name it has the
+// short position instead: "Post server.go:88". It costs about as much as Position.
 func (c Callback) String() string {
 	name := c.Name()
 	if name == "" {
@@ -96,22 +95,22 @@ func (c Callback) String() string {
 	return c.Kind() + " " + name
 }
 
-// attributes is how a log says which callback it is about.
+// attributes identify the callback in a log.
 func (c Callback) attributes(l *Loop) slog.Attr {
 	return slog.Group("", slog.String("loop", l.name), slog.String("kind", c.Kind()),
 		slog.String("watcher", c.Name()), slog.String("callback", c.Position()))
 }
 
-// CallbackKey is the same for callbacks of the same kind, name and function: those
-// that String gives the same text. It is for tables of what was called.
+// CallbackKey is equal for callbacks of the same kind, name and function, for which String
+// returns the same text. Use it as the key of a table of callbacks.
 type CallbackKey struct {
 	of        reflect.Type // of a watcher: it stands for the kind, which would be made anew
 	job, name string       // job is the kind of what has no watcher
 	pc        uintptr
 }
 
-// Key returns the callback's key. It costs nanoseconds, where String and Position
-// take most of a microsecond.
+// Key returns the callback's key. It costs nanoseconds, while String and Position take
+// most of a microsecond.
 func (c Callback) Key() CallbackKey {
 	if c.Watcher == nil {
 		return CallbackKey{job: c.Kind(), pc: c.PC()}

@@ -2,7 +2,7 @@ package ev
 
 import "sync"
 
-// Version is this package's, not libev's ABI.
+// Version is the version of this package, not of libev's ABI.
 const Version = "0.1.0"
 
 var defaultLoop struct {
@@ -10,10 +10,10 @@ var defaultLoop struct {
 	l  *Loop
 }
 
-// Default returns the process-wide loop, made by New() the first time and again
-// after it was closed (ev_default_loop). Any goroutine may call it, but the loop
-// belongs to one, as every loop does. It has no privileges: a loop of your own,
-// passed to who needs it, is as good and easier to test.
+// Default returns the process-wide loop (ev_default_loop). New() makes it at the first
+// call, and again after it was closed. Default is safe for concurrent use; the loop
+// belongs to one goroutine, like every loop. It has no privileges: a loop that you make
+// and pass on does the same and is easier to test.
 func Default() (*Loop, error) {
 	d := &defaultLoop
 	d.mu.Lock()

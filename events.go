@@ -8,8 +8,8 @@ import (
 // Events is a set of event bits, with libev's numbers (EV_READ, EV_TIMER, …).
 type Events uint32
 
-// The events. Custom is never produced by the loop: it is free for Feed and
-// Invoke. Error accompanies the bits of a watcher that the loop had to stop.
+// These are the events. The loop never produces Custom; use it with Feed and Invoke. Error
+// is added to the events of a watcher that the loop had to stop.
 const (
 	None          Events = 0
 	Read          Events = 0x01

@@ -2,13 +2,13 @@ package ev
 
 import "slices"
 
-// Four kinds that wait for nothing outside: they mark places in the loop's own
-// life. They are one idea with four names.
+// The four kinds in this file wait for nothing outside the loop. They mark places
+// in its iteration, and at its end.
 
-// Idle calls back in every iteration that has nothing of its own priority or a
-// higher one to call; libev's ev_idle. While one is active the loop never parks.
-// An Idle also waits while one of a higher priority is active, so that the
-// priorities of Idles rank background work.
+// Idle calls back in every iteration that has nothing else to call of its priority
+// or higher; libev's ev_idle. While an Idle is active, the loop does not park. An Idle
+// is not called while one of a higher priority is active, so the priorities of Idles
+// rank background work.
 type Idle struct {
 	_ noCopy
 	watcher
@@ -45,8 +45,8 @@ func (w *Idle) callback() any { return w.fn }
 func (w *Idle) halt()         { w.loop.idle[int(w.priority)-MinPriority].remove(&w.watcher) }
 
 // Prepare calls back before each poll, in a pass of its own; libev's ev_prepare.
-// What it starts, sends or makes idle counts for the poll that follows. If it
-// stops the Run, there is no poll.
+// Watchers that it starts, and requests that it sends, count for the poll that
+// follows. If it stops the Run, there is no poll.
 type Prepare struct {
 	_ noCopy
 	watcher
@@ -82,9 +82,8 @@ func (w *Prepare) call()         { w.fn(w) }
 func (w *Prepare) callback() any { return w.fn }
 func (w *Prepare) halt()         { w.loop.prepares.remove(&w.watcher) }
 
-// Check calls back after each poll, before everything else of its priority or a
-// lower one; libev's ev_check. With Prepare it brackets the poll; MaxPriority is
-// its usual priority then.
+// Check calls back after each poll, before everything else of its priority or lower;
+// libev's ev_check. A Prepare and a Check of MaxPriority bracket the poll.
 type Check struct {
 	_ noCopy
 	watcher
@@ -120,9 +119,9 @@ func (w *Check) call()         { w.fn(w) }
 func (w *Check) callback() any { return w.fn }
 func (w *Check) halt()         { w.loop.checks.remove(&w.watcher) }
 
-// Cleanup calls back once, when the loop is closed, while the other watchers are
-// active still; libev's ev_cleanup. It does not keep Run going. Close says on which
-// goroutine, and what happens when the callback panics.
+// Cleanup calls back once, when the loop is closed, while the other watchers are still
+// active; libev's ev_cleanup. It does not keep Run going. Close says on which goroutine
+// it is called, and what happens when it panics.
 type Cleanup struct {
 	_ noCopy
 	watcher

@@ -5,11 +5,11 @@ import (
 	"iter"
 )
 
-// What a tool that shows a loop wants to know.
+// This file has what tools that show a loop ask for.
 
-// Keepers yields the active watchers that keep Run going, in no particular
-// order: the answer to why it does not return, together with Refs. It is called
-// on the loop's goroutine.
+// Keepers yields the active watchers that keep Run going, in no particular order.
+// Together with Refs it answers why Run does not return. It must be called on the
+// loop's goroutine.
 func (l *Loop) Keepers() iter.Seq[Watcher] {
 	l.own("Keepers")
 	return func(yield func(Watcher) bool) {
@@ -21,17 +21,17 @@ func (l *Loop) Keepers() iter.Seq[Watcher] {
 	}
 }
 
-// Refs returns how many references keep Run going besides the Keepers: Refs
-// less Unrefs, each Go that is not done being a Ref. It is called on the loop's
-// goroutine.
+// Refs returns the number of references that keep Run going besides the Keepers: the
+// calls of Ref less those of Unref, and one for each Go that is not done. It must be
+// called on the loop's goroutine.
 func (l *Loop) Refs() int {
 	l.own("Refs")
 	return l.extra
 }
 
-// PendingAt returns how many callbacks wait for the pass at this priority. It
-// is called on the loop's goroutine, and costs a little for each of them. It
-// panics when there is no such priority.
+// PendingAt returns the number of callbacks of this priority that wait for the pass.
+// It must be called on the loop's goroutine. It panics if the priority is out of
+// range. Its cost grows with the number it returns.
 func (l *Loop) PendingAt(priority int) int {
 	l.own("PendingAt")
 	if priority != int(clamp(priority)) {
@@ -44,8 +44,8 @@ func (l *Loop) PendingAt(priority int) int {
 	return n
 }
 
-// Running reports whether a Run, RunOnce or RunNoWait is in progress. Any
-// goroutine may call it.
+// Running reports whether a Run, RunOnce or RunNoWait is in progress. It is safe for
+// concurrent use.
 func (l *Loop) Running() bool {
 	l.made("Running")
 	l.mu.Lock()
@@ -53,17 +53,16 @@ func (l *Loop) Running() bool {
 	return len(l.runs) > 0
 }
 
-// Parked reports whether the loop sleeps, and nobody has woken it yet. Any
-// goroutine may call it.
+// Parked reports whether the loop sleeps and has not been woken yet. It is safe for
+// concurrent use.
 func (l *Loop) Parked() bool {
 	l.made("Parked")
 	return l.parked.Load() != 0
 }
 
-// Goroutine returns the number, as stack traces have it, of the goroutine in
-// Run, or 0: with it a loop that is stuck can be found among the stacks of the
-// process. (RunOnce and RunNoWait look for it only with EV_DEBUG=1.) Any goroutine
-// may call it.
+// Goroutine returns the number of the goroutine in Run, as stack traces show it, or 0
+// if none is known. A tool finds a stuck loop with it among the stacks of the process.
+// RunOnce and RunNoWait set it only with EV_DEBUG=1. It is safe for concurrent use.
 func (l *Loop) Goroutine() uint64 {
 	l.made("Goroutine")
 	l.mu.Lock()

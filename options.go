@@ -10,8 +10,8 @@ import (
 type Backend uint
 
 const (
-	// BackendAuto is the system's own: BackendEpoll on Linux, BackendKqueue on
-	// macOS and the BSDs, BackendChan elsewhere.
+	// BackendAuto is the default: BackendEpoll on Linux, BackendKqueue on macOS and
+	// the BSDs, BackendChan elsewhere.
 	BackendAuto Backend = 0
 	// BackendEpoll parks on an eventfd in the Go runtime's epoll.
 	BackendEpoll Backend = 4
@@ -37,22 +37,22 @@ func (b Backend) String() string {
 	return fmt.Sprintf("Backend(%#x)", uint(b))
 }
 
-// Wakeup is the way in which senders wake a parked loop. Whatever the way, it
-// is used only while the loop is parked, and at most once per park.
+// Wakeup selects how senders wake a parked loop. In every mode, a wake-up is made
+// only while the loop is parked, and at most once per park.
 type Wakeup uint
 
 const (
-	// WakeAuto writes to the descriptor, and changes to WakeDirect for a while
-	// when the loop finds that such a write reached it late, or while its
-	// iterations take microseconds. Then it also yields twice before it parks: two
-	// loops that answer each other find each other awake.
+	// WakeAuto writes to the descriptor. It changes to WakeDirect for a while when a
+	// write reached the loop late, and while the loop's iterations take microseconds.
+	// In the second case the loop also yields twice before it parks, so that two loops
+	// that answer each other find each other awake.
 	WakeAuto Wakeup = iota
-	// WakeWrite writes to the descriptor: one system call, after which the
-	// kernel tells the runtime's poller. Best when a processor is idle. When all
-	// are busy, the runtime polls every 10 ms only.
+	// WakeWrite writes to the descriptor: one system call, after which the kernel
+	// tells the runtime's poller. It is best while a processor is idle. While all are
+	// busy, the runtime polls every 10 ms only.
 	WakeWrite
-	// WakeDirect makes the runtime ready the loop's goroutine itself, as a
-	// channel does, without a system call.
+	// WakeDirect makes the runtime ready the loop's goroutine itself, as a send on a
+	// channel does. It makes no system call.
 	WakeDirect
 )
 
@@ -82,45 +82,48 @@ type config struct {
 	labels  bool
 }
 
-// WithBackend chooses the backend. New fails with an error that wraps
-// errors.ErrUnsupported when the system lacks it.
+// WithBackend selects the backend; BackendAuto is the default. If the system lacks
+// it, New returns an error that wraps errors.ErrUnsupported.
 func WithBackend(b Backend) LoopOption { return b }
 
-// WithWakeup chooses how senders wake the parked loop; WakeAuto is the default.
+// WithWakeup selects how senders wake the parked loop; WakeAuto is the default.
 // BackendChan ignores it.
 func WithWakeup(w Wakeup) LoopOption { return w }
 
-// WithName names the loop, for logs and for debugging.
+// WithName names the loop in logs, profiles and tools.
 func WithName(name string) LoopOption { return loopName(name) }
 
-// WithLogger sets the logger for slow callbacks (default slog.Default()), for
-// panics recovered by WithPanicHandler (default: not logged), and for a Scheduler's
-// function that returned the past (default slog.Default(), or not logged if there
-// is a WithPanicHandler).
+// WithLogger sets the logger for slow callbacks (the default is slog.Default()), for
+// panics that WithPanicHandler recovers (by default they are not logged), and for a
+// Scheduler's function that returns the past (the default is slog.Default(), or no log
+// if there is a WithPanicHandler).
 func WithLogger(logger *slog.Logger) LoopOption { return loggerOption{logger} }
 
-// WithPanicHandler has fn called, on the loop's goroutine, when a callback
-// panics; the pass then goes on with the next callback. w is nil when it was a
-// function given to Post, Call or Go, or a function of an Observer. Without a
-// handler a panic leaves Run, with the rest still pending: the loop can be run again
-// or closed. runtime.Goexit ends the goroutine with either. fn is also called with an
-// error when a Scheduler's function returns the past, which is no panic.
+// WithPanicHandler recovers panics of callbacks. It calls fn on the loop's goroutine
+// with the watcher, the value of the panic and the stack; then the pass goes on with
+// the next callback. w is nil for a function given to Post, Call or Go, and for a
+// function of an Observer. Without a handler, a panic leaves Run with the rest still
+// pending, and the loop can be run again or closed. runtime.Goexit ends the goroutine
+// with or without a handler. fn is also called, with an error, when a Scheduler's
+// function returns the past, which is no panic.
 func WithPanicHandler(fn func(w Watcher, v any, stack []byte)) LoopOption {
 	return panicHandler(fn)
 }
 
-// WithSlowCallback logs each callback that takes longer than d, with the
-// watcher's name and the callback's position in the source. It costs two clock
-// readings per callback. 0 turns it off.
+// WithSlowCallback logs each callback that takes longer than d, with the watcher's
+// name and the callback's position in the source. 0 turns it off, and is the
+// default. It costs two readings of the clock per callback.
 func WithSlowCallback(d time.Duration) LoopOption { return slowCallback(d) }
 
-// WithProfileLabels has the goroutine in Run carry the pprof label "loop" and, in
-// a callback, "watcher", so that a CPU profile can be split by them: the loop's
-// name or number, the watcher's kind and name or, without one, where its function
-// was written. The labels are added to those of Run's context. A
-// goroutine that a callback starts inherits them. When Run returns, the goroutine
-// has the labels of Run's context. RunNoWait and Embed.Sweep, which have none, leave
-// the goroutine's labels alone outside such a Run. It costs some tens of nanoseconds per callback.
+// WithProfileLabels sets pprof labels on the goroutine in Run, so that a CPU profile
+// can be split by loop and by watcher. The label "loop" is the loop's name or number.
+// In a callback, the label "watcher" is the watcher's kind and name; a watcher
+// without a name has the position of its function instead.
+//
+// The labels are added to those of Run's context, and goroutines started in a callback
+// inherit them. When Run returns, the goroutine has the labels of Run's context.
+// RunNoWait and Embed.Sweep have no context, and outside of a Run they set no labels.
+// It costs some tens of nanoseconds per callback.
 func WithProfileLabels() LoopOption { return profileLabels{} }
 
 type (

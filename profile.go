@@ -6,11 +6,11 @@ import (
 	"runtime/trace"
 )
 
-// What the profilers and tracers of the Go distribution are told.
+// This file feeds the CPU profiler and the execution tracer of the Go distribution.
 
-// traceRegion begins a task and, in it, a region, both named after the callback,
-// for the execution tracer; it returns what ends them. They belong to the task, if
-// there is one, of the context that Run was given.
+// traceRegion begins a task, and in it a region, both named after the callback, for the
+// execution tracer. It returns a function that ends them. They belong to the task of the
+// context that Run was given, if there is one.
 func (l *Loop) traceRegion(c Callback) (end func()) {
 	ctx := l.ctx
 	if ctx == nil { // called by Invoke, outside Run
@@ -26,8 +26,8 @@ func (l *Loop) traceRegion(c Callback) (end func()) {
 	}
 }
 
-// labels sets the goroutine's labels for the CPU profiler: which loop, and in a
-// callback which watcher. It belongs to the loop's goroutine.
+// labels sets the goroutine's labels for the CPU profiler: the loop and, in a callback,
+// the watcher. It belongs to the loop's goroutine.
 type labels struct {
 	loop    string
 	run     context.Context // Run's, with the label of the loop
@@ -35,11 +35,11 @@ type labels struct {
 	watcher map[CallbackKey]context.Context
 }
 
-// maxLabels is how many names of watchers are remembered: a program may give
-// each of its connections another.
+// maxLabels is how many names of watchers are remembered. A program may give each of its
+// connections a name.
 const maxLabels = 1024
 
-// enterRun labels the goroutine for a Run, and returns what leaveRun needs.
+// enterRun labels the goroutine for a Run. It returns the state that leaveRun restores.
 func (p *labels) enterRun(ctx context.Context) (outer labels) {
 	outer = *p
 	if outer.now == nil {
@@ -51,8 +51,8 @@ func (p *labels) enterRun(ctx context.Context) (outer labels) {
 	return outer
 }
 
-// leaveRun gives the goroutine back the labels of the callback that the Run was
-// in or, if that was none, of Run's context: the goroutine's own cannot be read.
+// leaveRun restores the labels of the callback that the Run was nested in or, without
+// one, of Run's context. The goroutine's own labels cannot be read.
 func (p *labels) leaveRun(outer labels) {
 	p.set(outer.now)
 	*p = outer
@@ -61,7 +61,8 @@ func (p *labels) leaveRun(outer labels) {
 	}
 }
 
-// enter labels the goroutine for a callback and returns whose labels it had.
+// enter labels the goroutine for a callback. It returns the context whose labels the
+// goroutine had.
 func (p *labels) enter(c Callback) (outer context.Context) {
 	outer = p.now
 	if p.run == nil { // called by Invoke, outside Run: by a goroutine of whatever labels

@@ -16,9 +16,9 @@ type Stats struct {
 	Pending     int    // callbacks that wait for the pass
 }
 
-// Stats returns the loop's counters. Any goroutine may call it. Those of wake-ups
-// are exact. The others are exact when the loop is parked or not running, and a
-// few iterations old while it is busy: they cost nothing then.
+// Stats returns the loop's counters. It is safe for concurrent use. The counters of
+// wake-ups are exact. The others are exact while the loop is parked or not running, and
+// may be a few iterations old while it is busy.
 func (l *Loop) Stats() Stats {
 	l.made("Stats")
 	c := l.counters
@@ -31,13 +31,13 @@ func (l *Loop) Stats() Stats {
 	}
 }
 
-// counters is what Stats reads. It is an allocation of its own: 64-bit atomics
-// must be aligned, also on 32-bit systems, and only the first word of an
-// allocation is sure to be.
+// counters are what Stats reads. They are an allocation of their own: 64-bit atomics
+// must be aligned, on 32-bit systems too, and only the first word of an allocation is
+// sure to be.
 type counters struct {
-	fdWrites    atomic.Uint64 // counted by whoever wakes …
+	fdWrites    atomic.Uint64 // counted by senders …
 	directWakes atomic.Uint64
-	parks       atomic.Uint64 // … or parks
+	parks       atomic.Uint64 // … and by the goroutine that parks
 	iterations  atomic.Uint64 // copied from the loop's own by publish
 	collected   atomic.Uint64
 	callbacks   atomic.Uint64
@@ -67,8 +67,8 @@ func (l *Loop) publishWatchers() {
 	l.counters.pending.Store(uint32(l.pending.count - l.looks.waiting()))
 }
 
-// settle publishes what a watcher's method has changed outside Run, where no
-// iteration will.
+// settle publishes what a watcher's method has changed outside Run. Inside Run, the
+// iteration does it.
 func (l *Loop) settle() {
 	if l.depth == 0 {
 		l.publishWatchers()
