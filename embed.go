@@ -50,7 +50,7 @@ func NewEmbed(l *Loop, other *Loop, fn func(*Embed), opts ...Option) *Embed {
 	return e
 }
 
-// Other returns the loop embedded.
+// Other returns the loop embedded. Any goroutine may call it.
 func (e *Embed) Other() *Loop { return e.other }
 
 // Start begins to run the other loop. It has no effect on an active Embed. It
