@@ -73,3 +73,22 @@ func TestAReadyDescriptorOfAGuestWaitsForSweep(t *testing.T) { // spec 126
 		})
 	}
 }
+
+// The host tells the guest's poller of new descriptors. Stats are exact when it parks.
+func TestStatsOfAGuestCountWhatItsHostHasTheSystemToldOf(t *testing.T) {
+	guest := newLoop(t, ev.WithBackend(ev.BackendEpoll))
+	host := newLoop(t)
+	embed(t, host, guest)
+	ended := goRun(host)
+	for i := range 3 {
+		parks := host.Stats().Parks
+		onLoop(t, host, func() {
+			a, _ := socketpair(t)
+			startIO(t, guest, a, ev.Read, func(*ev.IO, ev.Events) {})
+		})
+		untilParked(t, host, parks)
+		assert.EqualValues(t, i+1, guest.Stats().EpollCtls)
+	}
+	host.Stop()
+	assert.NoError(t, receive(t, ended))
+}

@@ -74,6 +74,27 @@ func TestPostsOfASteadyStreamShareTheirMemory(t *testing.T) {
 	assert.Equal(t, idle, testing.AllocsPerRun(100, round))
 }
 
+// Of the two slices of an inbox, either may be the one that a burst has filled.
+func TestAnInboxLetsGoOfBothItsSlices(t *testing.T) {
+	for after := range 4 {
+		var b inbox[[64]byte]
+		deliver := func(n int) {
+			for range n {
+				b.in = append(b.in, [64]byte{})
+			}
+			b.recycle(b.take())
+		}
+		deliver(1 << 16)
+		for range after {
+			deliver(1)
+		}
+		for range 64 {
+			b.shrink()
+		}
+		assert.Less(t, cap(b.in)+cap(b.spare), 1<<12, "and %d small batches", after)
+	}
+}
+
 // Time passes in a bubble only while every goroutine sleeps, Call's too.
 func TestACallSleepsWhileAFunctionThatBeganBeforeCloseGoesOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
