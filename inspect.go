@@ -8,7 +8,7 @@ import (
 // This file has what tools that show a loop ask for.
 
 // Keepers yields the active watchers that keep Run going, in no particular order.
-// Together with Refs it answers why Run does not return. It must be called on the
+// Together with ExtraRefs it answers why Run does not return. It must be called on the
 // loop's goroutine.
 func (l *Loop) Keepers() iter.Seq[Watcher] {
 	l.own("Keepers")
@@ -21,11 +21,11 @@ func (l *Loop) Keepers() iter.Seq[Watcher] {
 	}
 }
 
-// Refs returns the number of references that keep Run going besides the Keepers: the
+// ExtraRefs returns the number of references that keep Run going besides the Keepers: the
 // calls of Ref less those of Unref, and one for each Go that is not done. It must be
 // called on the loop's goroutine.
-func (l *Loop) Refs() int {
-	l.own("Refs")
+func (l *Loop) ExtraRefs() int {
+	l.own("ExtraRefs")
 	return l.extra
 }
 
@@ -60,11 +60,11 @@ func (l *Loop) Parked() bool {
 	return l.parked.Load() != 0
 }
 
-// Goroutine returns the number of the goroutine in Run, as stack traces show it, or 0
+// GoroutineID returns the number of the goroutine in Run, as stack traces show it, or 0
 // if none is known. A tool finds a stuck loop with it among the stacks of the process.
 // RunOnce and RunNoWait set it only with EV_DEBUG=1. It is safe for concurrent use.
-func (l *Loop) Goroutine() uint64 {
-	l.made("Goroutine")
+func (l *Loop) GoroutineID() uint64 {
+	l.made("GoroutineID")
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.owner

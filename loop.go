@@ -136,7 +136,7 @@ func New(opts ...LoopOption) (*Loop, error) {
 	l.requests.activate(&l.mail.request)
 	l.looks.init(l)
 	if c.labels {
-		l.labels = &labels{loop: l.Title()}
+		l.labels = &labels{loop: l.String()}
 	}
 	l.guarded = l.onPanic != nil || l.slow > 0 || c.labels
 	return l, nil

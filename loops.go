@@ -38,10 +38,10 @@ func Loops() []*Loop {
 // one made. Any goroutine may call it.
 func (l *Loop) ID() uint64 { return l.id }
 
-// Title returns how profiles, traces and tools call the loop: its name or, without
+// String returns what profiles, traces and tools call the loop: its name or, without
 // one, its number, "loop 7". Any goroutine may call it.
-func (l *Loop) Title() string {
-	l.made("Title")
+func (l *Loop) String() string {
+	l.made("String")
 	if l.name != "" {
 		return l.name
 	}

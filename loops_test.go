@@ -57,9 +57,9 @@ func TestKeepersAreWhatRunWaitsFor(t *testing.T) {
 	for range l.Keepers() {
 		break
 	}
-	assert.Zero(t, l.Refs())
+	assert.Zero(t, l.ExtraRefs())
 	l.Ref()
-	assert.Equal(t, 1, l.Refs())
+	assert.Equal(t, 1, l.ExtraRefs())
 	l.Unref()
 	assert.Len(t, slices.Collect(l.Watchers()), 2)
 }
@@ -86,15 +86,15 @@ func TestPendingAtCountsByPriority(t *testing.T) {
 func TestALoopSaysWhoRunsIt(t *testing.T) {
 	l := newLoop(t)
 	assert.False(t, l.Running())
-	assert.Zero(t, l.Goroutine())
+	assert.Zero(t, l.GoroutineID())
 	require.NoError(t, l.Post(func() {
 		assert.True(t, l.Running())
 		stack := make([]byte, 64)
-		assert.Contains(t, string(stack[:runtime.Stack(stack, false)]), "goroutine "+itoa(l.Goroutine())+" ")
+		assert.Contains(t, string(stack[:runtime.Stack(stack, false)]), "goroutine "+itoa(l.GoroutineID())+" ")
 	}))
 	run(t, l)
 	assert.False(t, l.Running())
-	assert.Zero(t, l.Goroutine())
+	assert.Zero(t, l.GoroutineID())
 }
 
 // dropLoops prepares n loops, drops them without Close, and waits until

@@ -18,7 +18,7 @@ func (l *Loop) traceRegion(c Callback) (end func()) {
 	}
 	name := c.String()
 	ctx, task := trace.NewTask(ctx, name)
-	trace.Log(ctx, "loop", l.Title())
+	trace.Log(ctx, "loop", l.String())
 	region := trace.StartRegion(ctx, name)
 	return func() {
 		region.End()

@@ -4,16 +4,16 @@ import "go.uber.org/atomic"
 
 // Stats is a snapshot of a loop's counters, since New.
 type Stats struct {
-	Iterations  uint64 // iterations begun
-	Parks       uint64 // times the loop was about to sleep
-	FDWrites    uint64 // wake-ups by a write to the descriptor: at most one per park
-	DirectWakes uint64 // wake-ups without one
-	Collected   uint64 // requests of other goroutines collected: bursts of sends, of posts, of signals
-	Callbacks   uint64 // callbacks made, posted functions included
-	EpollCtls   uint64 // changes of interest in a descriptor that the system was told of
-	TimerfdSets uint64 // times that the kernel's timer was set, on Linux: at most once per park
-	Active      int    // active watchers
-	Pending     int    // callbacks that wait for the pass
+	Iterations      uint64 // iterations begun
+	Parks           uint64 // times the loop was about to sleep
+	FDWrites        uint64 // wake-ups by a write to the descriptor: at most one per park
+	DirectWakes     uint64 // wake-ups without one
+	Collected       uint64 // requests of other goroutines collected: bursts of sends, of posts, of signals
+	Callbacks       uint64 // callbacks made, posted functions included
+	InterestChanges uint64 // changes of interest in a descriptor that the system was told of
+	TimerfdSets     uint64 // times that the kernel's timer was set, on Linux: at most once per park
+	Active          int    // active watchers
+	Pending         int    // callbacks that wait for the pass
 }
 
 // Stats returns the loop's counters. It is safe for concurrent use. The counters of
@@ -26,7 +26,7 @@ func (l *Loop) Stats() Stats {
 		Iterations: c.iterations.Load(), Parks: c.parks.Load(),
 		FDWrites: c.fdWrites.Load(), DirectWakes: c.directWakes.Load(),
 		Collected: c.collected.Load(), Callbacks: c.callbacks.Load(),
-		EpollCtls: c.epollCtls.Load(), TimerfdSets: c.timerfdSets.Load(),
+		InterestChanges: c.interestChanges.Load(), TimerfdSets: c.timerfdSets.Load(),
 		Active: int(c.active.Load()), Pending: int(c.pending.Load()),
 	}
 }
@@ -35,16 +35,16 @@ func (l *Loop) Stats() Stats {
 // must be aligned, on 32-bit systems too, and only the first word of an allocation is
 // sure to be.
 type counters struct {
-	fdWrites    atomic.Uint64 // counted by senders …
-	directWakes atomic.Uint64
-	parks       atomic.Uint64 // … and by the goroutine that parks
-	iterations  atomic.Uint64 // copied from the loop's own by publish
-	collected   atomic.Uint64
-	callbacks   atomic.Uint64
-	epollCtls   atomic.Uint64
-	timerfdSets atomic.Uint64
-	active      atomic.Uint32
-	pending     atomic.Uint32
+	fdWrites        atomic.Uint64 // counted by senders …
+	directWakes     atomic.Uint64
+	parks           atomic.Uint64 // … and by the goroutine that parks
+	iterations      atomic.Uint64 // copied from the loop's own by publish
+	collected       atomic.Uint64
+	callbacks       atomic.Uint64
+	interestChanges atomic.Uint64
+	timerfdSets     atomic.Uint64
+	active          atomic.Uint32
+	pending         atomic.Uint32
 }
 
 // publishEvery is how many iterations a busy loop makes between two copies of
@@ -57,7 +57,7 @@ func (l *Loop) publish() {
 	c.iterations.Store(l.iteration)
 	c.collected.Store(l.collected)
 	c.callbacks.Store(l.pending.calls)
-	c.epollCtls.Store(l.files.calls)
+	c.interestChanges.Store(l.files.calls)
 	c.timerfdSets.Store(l.poller.settimes())
 	l.publishWatchers()
 }

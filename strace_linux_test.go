@@ -140,7 +140,7 @@ func systemCallsHelper() {
 	tick.Start()
 	_ = l.Run(context.Background())
 	s := l.Stats()
-	fmt.Printf("sets=%d ctls=%d\n", s.TimerfdSets, s.EpollCtls)
+	fmt.Printf("sets=%d ctls=%d\n", s.TimerfdSets, s.InterestChanges)
 }
 
 func straced(t *testing.T, helper, trace string) *exec.Cmd {

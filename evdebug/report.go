@@ -124,7 +124,7 @@ func (h *handler) survey(loops []*ev.Loop) survey {
 func (h *handler) summarize(l *ev.Loop) summary {
 	r, lately, state := h.read(l)
 	s := summary{
-		Title: clip(l.Title()), ID: r.ID, Name: r.Name, Backend: r.Backend, State: state,
+		Title: clip(l.String()), ID: r.ID, Name: r.Name, Backend: r.Backend, State: state,
 		Stats: r.Stats, Recent: lately, InProgress: r.InProgress,
 	}
 	if len(r.Slowest) > 0 {
@@ -148,7 +148,7 @@ func (h *handler) read(l *ev.Loop) (evmeter.Reading, recent, state) {
 // examine asks before it reads, so that the reading is as new as can be.
 func (h *handler) examine(l *ev.Loop) report {
 	m := evmeter.On(l)
-	r, asked, prompt := report{Title: clip(l.Title())}, answers(l), true
+	r, asked, prompt := report{Title: clip(l.String())}, answers(l), true
 	if asked {
 		r.Answer, prompt = h.ask.ask(l)
 	} else {

@@ -37,7 +37,7 @@ func Write(w io.Writer, recorders ...*Recorder) error {
 	process := os.Getpid()
 	t.meta("process_name", process, 0, filepath.Base(os.Args[0]))
 	for _, r := range recorders {
-		t.meta("thread_name", process, r.loop.ID(), r.loop.Title())
+		t.meta("thread_name", process, r.loop.ID(), r.loop.String())
 	}
 	for _, e := range all {
 		t.Events = append(t.Events, e.slice(process, base))

@@ -52,7 +52,7 @@ func Inspect(ctx context.Context, l *ev.Loop) (Inspection, error) {
 		})
 	}
 	err := ask(func() {
-		in.Refs, in.Depth, in.Iteration = l.Refs(), l.Depth(), l.Iteration()
+		in.Refs, in.Depth, in.Iteration = l.ExtraRefs(), l.Depth(), l.Iteration()
 		w.part()
 	})
 	for ; err == nil; err = ask(w.part) {
@@ -118,7 +118,7 @@ func Stacks(loops ...*ev.Loop) []string {
 		if l == nil {
 			panic("evmeter: Stacks: nil loop")
 		}
-		ids[i] = l.Goroutine()
+		ids[i] = l.GoroutineID()
 		asked = asked || ids[i] != 0
 	}
 	if !asked {

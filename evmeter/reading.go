@@ -36,16 +36,16 @@ type Reading struct {
 
 // Stats is ev.Stats with names for JSON.
 type Stats struct {
-	Iterations  uint64 `json:"iterations"`
-	Parks       uint64 `json:"parks"`
-	FDWrites    uint64 `json:"fd_writes"`
-	DirectWakes uint64 `json:"direct_wakes"`
-	Collected   uint64 `json:"collected"`
-	Callbacks   uint64 `json:"callbacks"`
-	EpollCtls   uint64 `json:"epoll_ctls"`
-	TimerfdSets uint64 `json:"timerfd_sets"`
-	Active      int    `json:"active"`
-	Pending     int    `json:"pending"`
+	Iterations      uint64 `json:"iterations"`
+	Parks           uint64 `json:"parks"`
+	FDWrites        uint64 `json:"fd_writes"`
+	DirectWakes     uint64 `json:"direct_wakes"`
+	Collected       uint64 `json:"collected"`
+	Callbacks       uint64 `json:"callbacks"`
+	InterestChanges uint64 `json:"interest_changes"`
+	TimerfdSets     uint64 `json:"timerfd_sets"`
+	Active          int    `json:"active"`
+	Pending         int    `json:"pending"`
 }
 
 // Call is one callback.

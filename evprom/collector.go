@@ -16,7 +16,7 @@
 //	ev_loop_wakeups_total{via}            wake-ups by senders: via "write" to the descriptor, or "direct"
 //	ev_loop_requests_collected_total      bursts of sends, posts and signals
 //	ev_loop_callbacks_total               callbacks made
-//	ev_loop_epoll_ctls_total              changes of interest in a descriptor that the system was told of
+//	ev_loop_interest_changes_total              changes of interest in a descriptor that the system was told of
 //	ev_loop_timerfd_sets_total            times that the kernel's timer was set
 //	ev_loop_watchers_active               active watchers
 //	ev_loop_callbacks_pending             callbacks that wait for the pass

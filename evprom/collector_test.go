@@ -87,7 +87,7 @@ func TestAScrapeOverHTTPTellsWhatTheLoopDid(t *testing.T) {
 		`ev_loop_wakeups_total{loop="main",via="write"}`:    stats.FDWrites,
 		`ev_loop_wakeups_total{loop="main",via="direct"}`:   stats.DirectWakes,
 		`ev_loop_requests_collected_total{loop="main"}`:     stats.Collected,
-		`ev_loop_epoll_ctls_total{loop="main"}`:             stats.EpollCtls,
+		`ev_loop_interest_changes_total{loop="main"}`:       stats.InterestChanges,
 		`ev_loop_timerfd_sets_total{loop="main"}`:           stats.TimerfdSets,
 		`ev_loop_callbacks_total{loop="main"}`:              9,
 		`ev_loop_watchers_active{loop="main"}`:              0,

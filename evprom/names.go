@@ -22,7 +22,7 @@ func (c *collector) name(live []*ev.Loop) {
 	tried := make(map[string]int)
 	for _, l := range live {
 		if now[l.ID()] == nil {
-			label := free(clean(l.Title()), taken, tried)
+			label := free(clean(l.String()), taken, tried)
 			taken[label] = true
 			now[l.ID()] = &labels{loop: label, watchers: make(watchers)}
 		}

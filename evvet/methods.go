@@ -12,8 +12,8 @@ var doors = map[string]bool{
 	"Signal.Signal": true, "Child.Pid": true, "Stat.Path": true, "Embed.Other": true,
 	"Loop.Run": true, "Loop.RunOnce": true, "Loop.RunNoWait": true,
 	"Loop.Post": true, "Loop.Stop": true, "Loop.StopAll": true, "Loop.Close": true, "Loop.Stats": true,
-	"Loop.ID": true, "Loop.Name": true, "Loop.Title": true, "Loop.Backend": true, "Loop.Observe": true,
-	"Loop.Running": true, "Loop.Parked": true, "Loop.Goroutine": true,
+	"Loop.ID": true, "Loop.Name": true, "Loop.String": true, "Loop.Backend": true, "Loop.Observe": true,
+	"Loop.Running": true, "Loop.Parked": true, "Loop.GoroutineID": true,
 }
 
 // common are the doors among the methods that all watchers have.

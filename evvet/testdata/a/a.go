@@ -73,7 +73,7 @@ func Doors(l *ev.Loop, a *ev.Async, q *ev.Queue[int], w ev.Watcher) {
 		l.StopAll()
 		_ = l.Stats()
 		_, _, _, _ = l.ID(), l.Name(), l.Backend(), l.Running()
-		_, _, _ = l.Parked(), l.Goroutine(), l.Title()
+		_, _, _ = l.Parked(), l.GoroutineID(), l.String()
 		l.Observe(&ev.Observer{})()
 		_, _ = w.Name(), w.Loop()
 		_ = l.Close()
