@@ -87,7 +87,7 @@ func TestStatsOfAGuestCountWhatItsHostHasTheSystemToldOf(t *testing.T) {
 			startIO(t, guest, a, ev.Read, func(*ev.IO, ev.Events) {})
 		})
 		untilParked(t, host, parks)
-		assert.EqualValues(t, i+1, guest.Stats().EpollCtls)
+		assert.EqualValues(t, i+1, guest.Stats().InterestChanges)
 	}
 	host.Stop()
 	assert.NoError(t, receive(t, ended))
