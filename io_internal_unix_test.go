@@ -94,3 +94,48 @@ func TestAConnectionThatGetsAnotherDescriptorIsNotWatchedByTheOldOne(t *testing.
 	assert.Equal(t, []Events{Error | Read | Write}, got)
 	assert.False(t, w.Active())
 }
+
+// A loop that finds a descriptor closed has a callback to make. It must not park first.
+func TestALoopDoesNotParkWithADescriptorThatItCouldNotWatch(t *testing.T) {
+	l := nativeLoop(t)
+	NewAsync(l, func(*Async) {}).Start() // or Run would end by itself
+	r, _ := pipe(t)
+	got := None
+	w := NewIO(l, int(r.Fd()), Read, func(_ *IO, e Events) { got = e; l.Stop() })
+	require.NoError(t, w.Start())
+	require.NoError(t, r.Close())
+	late := NewTimer(l, 20*time.Second, 0, func(*Timer) { l.Stop() })
+	late.Start()
+	require.NoError(t, l.Run(context.Background()))
+	assert.Equal(t, Error|Read|Write, got)
+	assert.True(t, late.Active(), "it has parked")
+	assert.Zero(t, l.Stats().Parks)
+}
+
+// Its number may be another connection's by then. That one must have its events.
+func TestAClosedConnectionsWatcherLeavesTheNextOneWithItsNumberAlone(t *testing.T) {
+	l := nativeLoop(t)
+	first, peer := pipe(t)
+	second, writer := pipe(t)
+	conn := new(reconnecting)
+	var err error
+	conn.RawConn, err = first.SyscallConn()
+	require.NoError(t, err)
+	var old, next []Events
+	w := NewConnIO(l, conn, Read, func(_ *IO, e Events) { old = append(old, e) })
+	require.NoError(t, w.Start())
+	conn.RawConn, err = second.SyscallConn() // as if it had been closed, and its number free
+	require.NoError(t, err)
+	v := NewConnIO(l, first, Read, func(_ *IO, e Events) { next = append(next, e) })
+	require.NoError(t, v.Start())
+	_, err = peer.WriteString("for the next")
+	require.NoError(t, err)
+	_, err = writer.WriteString("for nobody")
+	require.NoError(t, err)
+	require.NoError(t, l.RunNoWait())
+	assert.Equal(t, []Events{Error | Read | Write}, old)
+	assert.Equal(t, []Events{Read}, next)
+	assert.False(t, w.Active())
+	assert.True(t, v.Active())
+	v.Stop()
+}
