@@ -20,10 +20,11 @@ import (
 // chain is loops of which each embeds the next, and what is expected of the end of
 // each.
 type chain struct {
+	runner atomic.Uint64 // first: it must be aligned on 32-bit systems too
+
 	t      *testing.T
 	loops  []*ev.Loop
-	embeds []*ev.Embed // embeds[i] runs loops[i+1]
-	runner atomic.Uint64
+	embeds []*ev.Embed     // embeds[i] runs loops[i+1]
 	closer []atomic.Uint64 // the goroutine whose Close came first, perhaps
 	torn   []atomic.Uint64 // the goroutine that called the Cleanup
 	times  []atomic.Uint32

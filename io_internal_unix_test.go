@@ -24,7 +24,7 @@ func nativeLoop(t *testing.T) *Loop {
 	return l
 }
 
-func pipe(t *testing.T) (r, w *os.File) {
+func pipeFiles(t *testing.T) (r, w *os.File) {
 	t.Helper()
 	r, w, err := os.Pipe()
 	require.NoError(t, err)
@@ -42,7 +42,7 @@ func TestSetEventsTakesBackOnlyWhatIsNotAskedForAnyMore(t *testing.T) {
 		{Write | Error, None, Error},
 	} {
 		l := nativeLoop(t)
-		r, _ := pipe(t)
+		r, _ := pipeFiles(t)
 		got := None
 		w := NewConnIO(l, r, Read|Write, func(_ *IO, e Events) { got |= e })
 		require.NoError(t, w.Start())
@@ -57,7 +57,7 @@ func TestSetEventsTakesBackOnlyWhatIsNotAskedForAnyMore(t *testing.T) {
 // Nobody reads the eventfd, nor the timerfd: each is readable ever after.
 func TestAWakeDoesNotMakeALoopWithDescriptorsSpin(t *testing.T) {
 	l := nativeLoop(t)
-	r, _ := pipe(t)
+	r, _ := pipeFiles(t)
 	w := NewConnIO(l, r, Read, func(*IO, Events) {})
 	require.NoError(t, w.Start())
 	NewTimer(l, time.Millisecond, 0, func(*Timer) {
@@ -77,8 +77,8 @@ func (c *reconnecting) SyscallConn() (syscall.RawConn, error) { return c, nil }
 // The loop must watch the file that had the number at Start, or none.
 func TestAConnectionThatGetsAnotherDescriptorIsNotWatchedByTheOldOne(t *testing.T) {
 	l := nativeLoop(t)
-	old, peer := pipe(t)
-	other, _ := pipe(t)
+	old, peer := pipeFiles(t)
+	other, _ := pipeFiles(t)
 	conn := new(reconnecting)
 	var err error
 	conn.RawConn, err = old.SyscallConn()
@@ -99,7 +99,7 @@ func TestAConnectionThatGetsAnotherDescriptorIsNotWatchedByTheOldOne(t *testing.
 func TestALoopDoesNotParkWithADescriptorThatItCouldNotWatch(t *testing.T) {
 	l := nativeLoop(t)
 	NewAsync(l, func(*Async) {}).Start() // or Run would end by itself
-	r, _ := pipe(t)
+	r, _ := pipeFiles(t)
 	got := None
 	w := NewIO(l, int(r.Fd()), Read, func(_ *IO, e Events) { got = e; l.Stop() })
 	require.NoError(t, w.Start())
@@ -115,8 +115,8 @@ func TestALoopDoesNotParkWithADescriptorThatItCouldNotWatch(t *testing.T) {
 // Its number may be another connection's by then. That one must have its events.
 func TestAClosedConnectionsWatcherLeavesTheNextOneWithItsNumberAlone(t *testing.T) {
 	l := nativeLoop(t)
-	first, peer := pipe(t)
-	second, writer := pipe(t)
+	first, peer := pipeFiles(t)
+	second, writer := pipeFiles(t)
 	conn := new(reconnecting)
 	var err error
 	conn.RawConn, err = first.SyscallConn()
