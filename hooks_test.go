@@ -403,17 +403,24 @@ func TestIdlesOfFourPrioritiesRunInFourIterations(t *testing.T) { // OR-05, RUN-
 func TestAnIdleDoesNotStarveTimersAndTheirTimeGoesOn(t *testing.T) { // OR-07, RUN-28, libuv idle_starvation
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		var idled, checked, fired int
-		idle := ev.NewIdle(l, func(*ev.Idle) { idled++ })
-		idle.Start()
-		check := ev.NewCheck(l, func(*ev.Check) { checked++ })
-		check.Start()
-		began := l.Now()
-		ev.NewTimer(l, 5*time.Millisecond, 0, func(*ev.Timer) {
+		var idle *ev.Idle
+		var check *ev.Check
+		var began time.Time
+		timer := ev.NewTimer(l, 5*time.Millisecond, 0, func(*ev.Timer) {
 			fired++
 			assert.GreaterOrEqual(t, l.Now().Sub(began), 5*time.Millisecond)
 			idle.Stop()
 			check.Stop()
-		}).Start()
+		})
+		idle = ev.NewIdle(l, func(*ev.Idle) {
+			if idled++; idled == 1 { // not before: the timer might be due in the first iteration
+				began = l.Now()
+				timer.Start()
+			}
+		})
+		idle.Start()
+		check = ev.NewCheck(l, func(*ev.Check) { checked++ })
+		check.Start()
 		run(t, l)
 		assert.NotZero(t, idled)
 		assert.Greater(t, checked, idled)
