@@ -474,6 +474,17 @@ func (r *reference) teardown() {
 	for _, w := range r.activeOf(cleanup) {
 		r.mark(w, ev.CleanupEvent)
 	}
+	r.callCleanups()
+}
+
+// callCleanups calls them all, whatever panics. The first panic goes on after.
+func (r *reference) callCleanups() {
+	defer func() {
+		if v := recover(); v != nil {
+			r.callCleanups()
+			panic(v)
+		}
+	}()
 	r.pass(true)
 }
 
