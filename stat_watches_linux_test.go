@@ -1,6 +1,7 @@
 package ev
 
 import (
+	"encoding/binary"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 )
 
 // kernelWatches returns the numbers of the watches that an inotify descriptor has.
@@ -123,4 +125,71 @@ func TestAStatLooksOnceForAllEventsOfARead(t *testing.T) {
 	in.lookAgain()
 	assert.Empty(t, in.dirty)
 	s.Stop()
+}
+
+// watchedStat starts a Stat on a loop of its own, and skips the test without inotify.
+func watchedStat(t *testing.T, path string) (l *Loop, s *Stat, calls *int) {
+	t.Helper()
+	l, _ = epollLoop(t)
+	calls = new(int)
+	s = NewStat(l, path, time.Hour, func(*Stat) { *calls++ })
+	require.NoError(t, s.Start())
+	t.Cleanup(s.Stop)
+	if s.notice.in == nil {
+		t.Skip("no inotify")
+	}
+	return l, s, calls
+}
+
+// When the kernel drops events, every Stat looks, and watches its path anew.
+func TestAStatMakesUpForEventsThatTheKernelHasDropped(t *testing.T) {
+	dir := t.TempDir()
+	way, path := filepath.Join(dir, "way"), filepath.Join(dir, "way", "path")
+	require.NoError(t, os.Mkdir(way, 0o700))
+	l, s, calls := watchedStat(t, path)
+	in := s.notice.in
+
+	require.NoError(t, os.Rename(way, filepath.Join(dir, "other")))
+	require.NoError(t, os.Mkdir(way, 0o700))
+	require.NoError(t, os.WriteFile(path, nil, 0o600))
+	_, err := unix.Read(in.fd, in.buf[:]) // the kernel's part: nobody is told
+	require.NoError(t, err)
+	dropped := make([]byte, unix.SizeofInotifyEvent)
+	binary.NativeEndian.PutUint32(dropped[4:], unix.IN_Q_OVERFLOW)
+	in.parse(dropped)
+	in.lookAgain()
+	require.NoError(t, l.RunNoWait())
+	assert.Equal(t, 1, *calls)
+
+	require.NoError(t, os.WriteFile(path, []byte("it is another one now"), 0o600))
+	require.NoError(t, l.RunNoWait())
+	assert.Equal(t, 2, *calls)
+}
+
+// Who may pass a directory decides how far a path can be watched.
+func TestAChangeOfADirectorysModeHasThePathsThroughItWatchedAnew(t *testing.T) {
+	dir := t.TempDir()
+	_, s, _ := watchedStat(t, filepath.Join(dir, "path"))
+	in := s.notice.in
+	require.NoError(t, os.Chmod(dir, 0o755))
+	n, err := unix.Read(in.fd, in.buf[:])
+	require.NoError(t, err)
+	in.parse(in.buf[:n])
+	assert.True(t, s.notice.stirred)
+	in.lookAgain()
+}
+
+func TestAPathThroughAFileNeedsNoPolling(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	require.NoError(t, os.WriteFile(file, nil, 0o600))
+	l, _, calls := watchedStat(t, filepath.Join(file, "path"))
+	assert.Equal(t, never, l.timers.next())
+
+	require.NoError(t, os.Remove(file))
+	require.NoError(t, os.Mkdir(file, 0o700))
+	require.NoError(t, l.RunNoWait())
+	assert.Zero(t, *calls)
+	require.NoError(t, os.WriteFile(filepath.Join(file, "path"), nil, 0o600))
+	require.NoError(t, l.RunNoWait())
+	assert.Equal(t, 1, *calls)
 }
