@@ -2,6 +2,7 @@ package ev
 
 import (
 	"context"
+	"runtime"
 	"testing"
 	"time"
 
@@ -99,5 +100,34 @@ func TestATimerfdThatIsDueBeforeTheParkEndsIt(t *testing.T) {
 		assert.Fail(t, "it slept")
 		p.write()
 		<-ended
+	}
+}
+
+func TestALoopWithoutTimersHasNoDeadline(t *testing.T) {
+	_, p := epollLoop(t)
+	p.park(0, time.Hour, true, func() bool { return false })
+	assert.NotEqual(t, never, p.wake.armed)
+	p.park(0, never, true, func() bool { return false })
+	assert.Equal(t, never, p.wake.armed)
+	assert.Zero(t, p.settimes())
+}
+
+// A wake may come after commit and before the loop looks at its set. The look takes the
+// edge, so the runtime need not see it any more. On one processor it does not.
+func TestAWakeThatTheLookFindsEndsThePark(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	_, p := epollLoop(t)
+	require.NoError(t, p.openSet())
+	for range 20 {
+		ended := make(chan struct{})
+		go func() {
+			p.park(0, never, true, func() bool { p.write(); return true })
+			close(ended)
+		}()
+		select {
+		case <-ended:
+		case <-time.After(20 * time.Second):
+			require.Fail(t, "it slept")
+		}
 	}
 }
