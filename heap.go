@@ -36,6 +36,16 @@ func (x alarmEntry) before(y alarmEntry) bool {
 	return x.due < y.due || x.due == y.due && x.a.order < y.a.order
 }
 
+// sortByDue sorts entries into the order in which they expire. No two are equal.
+func sortByDue(entries []alarmEntry) {
+	slices.SortFunc(entries, func(x, y alarmEntry) int {
+		if x.before(y) {
+			return -1
+		}
+		return 1
+	})
+}
+
 // next returns the earliest due time, or never.
 func (h *alarms) next() time.Duration {
 	if len(h.heap) == 0 {
@@ -124,12 +134,7 @@ func (h *alarms) takeDue(now time.Duration) []alarmEntry {
 	clear(h.heap[len(rest):])
 	h.heap = rest
 	h.order()
-	slices.SortFunc(due, func(x, y alarmEntry) int {
-		if x.before(y) {
-			return -1
-		}
-		return 1
-	})
+	sortByDue(due)
 	h.taken += uint64(len(due))
 	return due
 }

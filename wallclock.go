@@ -84,12 +84,7 @@ func (p *periodics) expire(now time.Duration) {
 // those to be caught up with. Alarms that were in order stay in order when they tie.
 func (l *Loop) replanPeriodics() {
 	entries := slices.Clone(l.periodics.heap)
-	slices.SortFunc(entries, func(x, y alarmEntry) int {
-		if x.before(y) {
-			return -1
-		}
-		return 1
-	})
+	sortByDue(entries)
 	l.reread, l.again = true, true // unless all of them follow: a next function may call runtime.Goexit
 	for _, e := range entries {
 		if e.a.pos != 0 { // a next function may have broken the rules
