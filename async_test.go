@@ -14,7 +14,7 @@ import (
 	"github.com/goevlib/ev"
 )
 
-func TestSendWakesAParkedLoop(t *testing.T) { // spec 49, 64, AS-25
+func TestSendWakesAParkedLoop(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		var got ev.Events
 		a := ev.NewAsync(l, func(a *ev.Async) { got = a.Events(); a.Stop() })
@@ -59,7 +59,7 @@ func TestAWakeUpIsAWriteOrDirectAsTheModeSays(t *testing.T) {
 	})
 }
 
-func TestManySendsToAParkedLoopAreFewCallbacks(t *testing.T) { // spec 50
+func TestManySendsToAParkedLoopAreFewCallbacks(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		var calls atomic.Int64
 		a := ev.NewAsync(l, func(*ev.Async) { calls.Add(1) })
@@ -78,7 +78,7 @@ func TestManySendsToAParkedLoopAreFewCallbacks(t *testing.T) { // spec 50
 	})
 }
 
-func TestSendsBeforeRunAreOneCallbackInTheFirstIteration(t *testing.T) { // spec 51, 52, AS-05, C7
+func TestSendsBeforeRunAreOneCallbackInTheFirstIteration(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		calls := 0
 		a := ev.NewAsync(l, func(a *ev.Async) {
@@ -96,7 +96,7 @@ func TestSendsBeforeRunAreOneCallbackInTheFirstIteration(t *testing.T) { // spec
 	})
 }
 
-func TestSendsToAnotherAsyncInACallbackAreOneCallbackInTheNextIteration(t *testing.T) { // spec 53
+func TestSendsToAnotherAsyncInACallbackAreOneCallbackInTheNextIteration(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		var order []uint64
 		b := ev.NewAsync(l, func(b *ev.Async) { order = append(order, l.Iteration()); b.Stop() })
@@ -116,7 +116,7 @@ func TestSendsToAnotherAsyncInACallbackAreOneCallbackInTheNextIteration(t *testi
 	})
 }
 
-func TestAnAsyncThatSendsItselfIsCalledOncePerIteration(t *testing.T) { // spec 54, AS-17
+func TestAnAsyncThatSendsItselfIsCalledOncePerIteration(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		var iterations []uint64
 		a := ev.NewAsync(l, func(a *ev.Async) {
@@ -137,7 +137,7 @@ func TestAnAsyncThatSendsItselfIsCalledOncePerIteration(t *testing.T) { // spec 
 	})
 }
 
-func TestAnAsyncThatSendsItselfDoesNotStarveATimer(t *testing.T) { // AS-42
+func TestAnAsyncThatSendsItselfDoesNotStarveATimer(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		calls := uint64(0)
 		a := ev.NewAsync(l, func(a *ev.Async) { calls++; a.Send() })
@@ -149,7 +149,7 @@ func TestAnAsyncThatSendsItselfDoesNotStarveATimer(t *testing.T) { // AS-42
 	})
 }
 
-func TestSentIsTrueFromSendUntilTheLoopCollects(t *testing.T) { // spec 55, AS-02
+func TestSentIsTrueFromSendUntilTheLoopCollects(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		a := ev.NewAsync(l, func(a *ev.Async) {
 			assert.False(t, a.Sent())
@@ -165,7 +165,7 @@ func TestSentIsTrueFromSendUntilTheLoopCollects(t *testing.T) { // spec 55, AS-0
 	})
 }
 
-func TestACollectedAsyncIsPendingAndNotSent(t *testing.T) { // AS-19, AS-46
+func TestACollectedAsyncIsPendingAndNotSent(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		b := ev.NewAsync(l, func(*ev.Async) { assert.Fail(t, "b was stopped while pending") })
 		a := ev.NewAsync(l, func(*ev.Async) {
@@ -183,7 +183,7 @@ func TestACollectedAsyncIsPendingAndNotSent(t *testing.T) { // AS-19, AS-46
 	})
 }
 
-func TestASendAfterCollectionAsksForOneMoreCallback(t *testing.T) { // spec 57, AS-18
+func TestASendAfterCollectionAsksForOneMoreCallback(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		calls := 0
 		a := ev.NewAsync(l, func(*ev.Async) { calls++ })
@@ -201,7 +201,7 @@ func TestASendAfterCollectionAsksForOneMoreCallback(t *testing.T) { // spec 57, 
 	})
 }
 
-func TestStopForgetsASend(t *testing.T) { // spec 58, 59, AS-15, AS-16
+func TestStopForgetsASend(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		a := ev.NewAsync(l, func(*ev.Async) { assert.Fail(t, "called") })
 		a.Start()
@@ -243,7 +243,7 @@ func TestARestartedAsyncWhoseOldRequestIsStillLinkedCanBeSent(t *testing.T) {
 	})
 }
 
-func TestSendToAnInactiveAsyncIsHarmlessAndWakesNobody(t *testing.T) { // spec 60, AS-26, promise 6
+func TestSendToAnInactiveAsyncIsHarmlessAndWakesNobody(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		never := ev.NewAsync(l, func(*ev.Async) { assert.Fail(t, "called") })
 		start(t, l)
@@ -263,7 +263,7 @@ func TestSendToAnInactiveAsyncIsHarmlessAndWakesNobody(t *testing.T) { // spec 6
 	})
 }
 
-func TestStartOfAnActiveAsyncKeepsItsRequest(t *testing.T) { // spec 61
+func TestStartOfAnActiveAsyncKeepsItsRequest(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		calls := 0
 		a := ev.NewAsync(l, func(*ev.Async) { calls++ })
@@ -276,7 +276,7 @@ func TestStartOfAnActiveAsyncKeepsItsRequest(t *testing.T) { // spec 61
 	})
 }
 
-func TestAPendingAsyncStoppedByAMoreUrgentCallbackIsNotCalled(t *testing.T) { // spec 62, AS-20
+func TestAPendingAsyncStoppedByAMoreUrgentCallbackIsNotCalled(t *testing.T) {
 	for _, restart := range []bool{false, true} {
 		onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 			b := ev.NewAsync(l, func(*ev.Async) { assert.Fail(t, "called") })
@@ -296,7 +296,7 @@ func TestAPendingAsyncStoppedByAMoreUrgentCallbackIsNotCalled(t *testing.T) { //
 	}
 }
 
-func TestClearDoesNotTouchARequestThatIsNotCollected(t *testing.T) { // spec 63
+func TestClearDoesNotTouchARequestThatIsNotCollected(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		calls := 0
 		a := ev.NewAsync(l, func(*ev.Async) { calls++ })
@@ -309,7 +309,7 @@ func TestClearDoesNotTouchARequestThatIsNotCollected(t *testing.T) { // spec 63
 	})
 }
 
-func TestAnAsyncThatDoesNotKeepTheLoopIsStillServed(t *testing.T) { // spec 65, AS-24
+func TestAnAsyncThatDoesNotKeepTheLoopIsStillServed(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		calls := 0
 		a := ev.NewAsync(l, func(*ev.Async) { calls++ })
@@ -324,7 +324,7 @@ func TestAnAsyncThatDoesNotKeepTheLoopIsStillServed(t *testing.T) { // spec 65, 
 	})
 }
 
-func TestAsyncsRunByPriorityThenInTheOrderOfTheirFirstSends(t *testing.T) { // spec 66-68, AS-13, AS-14, AS-22
+func TestAsyncsRunByPriorityThenInTheOrderOfTheirFirstSends(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		var order []string
 		asyncs := map[string]*ev.Async{}
@@ -341,7 +341,7 @@ func TestAsyncsRunByPriorityThenInTheOrderOfTheirFirstSends(t *testing.T) { // s
 	})
 }
 
-func TestFeedRunsBeforeThePollAndSendAfterIt(t *testing.T) { // spec 71
+func TestFeedRunsBeforeThePollAndSendAfterIt(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		var got []ev.Events
 		a := ev.NewAsync(l, func(a *ev.Async) { got = append(got, a.Events()) })
@@ -353,7 +353,7 @@ func TestFeedRunsBeforeThePollAndSendAfterIt(t *testing.T) { // spec 71
 	})
 }
 
-func TestTheStrictOrderOfSendsAmongCallbacks(t *testing.T) { // AS-01, AS-03
+func TestTheStrictOrderOfSendsAmongCallbacks(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		var order []string
 		note := func(s string) { order = append(order, s) }
@@ -376,7 +376,7 @@ func TestTheStrictOrderOfSendsAmongCallbacks(t *testing.T) { // AS-01, AS-03
 	})
 }
 
-func TestACallbackMayStartAndSendANewAsync(t *testing.T) { // AS-21
+func TestACallbackMayStartAndSendANewAsync(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		var at uint64
 		a := ev.NewAsync(l, func(a *ev.Async) {
@@ -395,7 +395,7 @@ func TestACallbackMayStartAndSendANewAsync(t *testing.T) { // AS-21
 // A sender adds to a counter and sends; the callback reads it. When all is
 // quiet, the last callback must have seen the last value: no update is missed,
 // although nearly all sends find a request outstanding.
-func TestNoUpdateIsMissed(t *testing.T) { // spec 72, 73, AS-37, AS-38
+func TestNoUpdateIsMissed(t *testing.T) {
 	const senders, rounds = 4, 20_000
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		var mu sync.Mutex
@@ -433,7 +433,7 @@ func TestNoUpdateIsMissed(t *testing.T) { // spec 72, 73, AS-37, AS-38
 
 // Plain data, handed over by sends that are never coalesced: the race detector
 // agrees that a Send synchronizes before its callback.
-func TestPingPongHandsPlainDataOver(t *testing.T) { // spec 72, 74, TH-01
+func TestPingPongHandsPlainDataOver(t *testing.T) {
 	const rounds = 5_000
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		m := newLoop(t, ev.WithBackend(l.Backend()))
@@ -468,7 +468,7 @@ func TestPingPongHandsPlainDataOver(t *testing.T) { // spec 72, 74, TH-01
 	})
 }
 
-func TestABusyLoopIsNeverWrittenTo(t *testing.T) { // spec 75
+func TestABusyLoopIsNeverWrittenTo(t *testing.T) {
 	const senders, rounds = 8, 10_000
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		var running sync.WaitGroup
@@ -505,7 +505,7 @@ func TestABusyLoopIsNeverWrittenTo(t *testing.T) { // spec 75
 
 // One sender races with one park, after a random pause on either side. A
 // lost wake-up would leave the sender waiting.
-func TestNoWakeUpIsLost(t *testing.T) { // spec 76, TH-11, TH-12
+func TestNoWakeUpIsLost(t *testing.T) {
 	rounds := 100_000
 	if testing.Short() || raceEnabled {
 		rounds = 10_000
@@ -544,7 +544,7 @@ func spin(n int) {
 
 var spun atomic.Int64
 
-func TestSendDoesNotBlockWhileTheLoopIsStuck(t *testing.T) { // spec 77
+func TestSendDoesNotBlockWhileTheLoopIsStuck(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		stuck, free := make(chan struct{}), make(chan struct{})
 		a := ev.NewAsync(l, func(*ev.Async) {})
@@ -562,7 +562,7 @@ func TestSendDoesNotBlockWhileTheLoopIsStuck(t *testing.T) { // spec 77
 	})
 }
 
-func TestNoPathOfSendAllocates(t *testing.T) { // spec 78
+func TestNoPathOfSendAllocates(t *testing.T) {
 	skipWithDebug(t)
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		answered := make(chan struct{}, 1)
@@ -587,7 +587,7 @@ func TestNoPathOfSendAllocates(t *testing.T) { // spec 78
 
 // The number of the closed descriptor is given to a pipe; senders that go on
 // must not write to it.
-func TestSendAfterCloseTouchesNoDescriptor(t *testing.T) { // spec 79, AS-39, CL-13
+func TestSendAfterCloseTouchesNoDescriptor(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		a := ev.NewAsync(l, func(*ev.Async) {})
 		a.Start()
@@ -619,7 +619,7 @@ func TestSendAfterCloseTouchesNoDescriptor(t *testing.T) { // spec 79, AS-39, CL
 	})
 }
 
-func TestNoCallbackBeginsAfterStopReturned(t *testing.T) { // spec 80, TH-14
+func TestNoCallbackBeginsAfterStopReturned(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		stopped := true
 		a := ev.NewAsync(l, func(*ev.Async) { assert.False(t, stopped, "called while stopped") })
@@ -654,7 +654,7 @@ func TestNoCallbackBeginsAfterStopReturned(t *testing.T) { // spec 80, TH-14
 	})
 }
 
-func TestOneDescriptorPerLoopHoweverManyWatchers(t *testing.T) { // spec 81, AS-45, REF-21, CL-09
+func TestOneDescriptorPerLoopHoweverManyWatchers(t *testing.T) {
 	if openDescriptors() == 0 {
 		t.Skip("needs /proc/self/fd")
 	}
@@ -674,7 +674,7 @@ func TestOneDescriptorPerLoopHoweverManyWatchers(t *testing.T) { // spec 81, AS-
 	}
 }
 
-func TestTheLoopKeepsAnActiveAsyncAlive(t *testing.T) { // spec 48
+func TestTheLoopKeepsAnActiveAsyncAlive(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		collected := make(chan struct{})
 		func() {
@@ -694,7 +694,7 @@ func TestTheLoopKeepsAnActiveAsyncAlive(t *testing.T) { // spec 48
 	})
 }
 
-func TestOneIterationCollectsOnlyWhatWasSent(t *testing.T) { // promise 5, TH-03
+func TestOneIterationCollectsOnlyWhatWasSent(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		const watchers = 100_000
 		calls := make([]int, watchers)

@@ -33,7 +33,7 @@ func toTheEnd(t *testing.T, l *ev.Loop) {
 
 // Timers to the nanosecond.
 
-func TestADayOfMinutesIsExact(t *testing.T) { // spec 88
+func TestADayOfMinutesIsExact(t *testing.T) {
 	inBubble(t, func(t *testing.T, l *ev.Loop) {
 		began := time.Now()
 		ticks := 0
@@ -54,7 +54,7 @@ func TestADayOfMinutesIsExact(t *testing.T) { // spec 88
 	})
 }
 
-func TestAChainOfOneShotsOverADayIsExact(t *testing.T) { // spec 83
+func TestAChainOfOneShotsOverADayIsExact(t *testing.T) {
 	inBubble(t, func(t *testing.T, l *ev.Loop) {
 		began := time.Now()
 		due, links := time.Duration(0), 0
@@ -77,7 +77,7 @@ func TestAChainOfOneShotsOverADayIsExact(t *testing.T) { // spec 83
 	})
 }
 
-func TestAVeryLongWaitIsExact(t *testing.T) { // TM-35
+func TestAVeryLongWaitIsExact(t *testing.T) {
 	for _, after := range []time.Duration{time.Hour, 200 * day, 20 * 365 * day, 100 * 365 * day} {
 		inBubble(t, func(t *testing.T, l *ev.Loop) {
 			began := time.Now()
@@ -90,7 +90,7 @@ func TestAVeryLongWaitIsExact(t *testing.T) { // TM-35
 	}
 }
 
-func TestSlowCallbacksDoNotMakeARepeatingTimerDrift(t *testing.T) { // spec 88
+func TestSlowCallbacksDoNotMakeARepeatingTimerDrift(t *testing.T) {
 	inBubble(t, func(t *testing.T, l *ev.Loop) {
 		began := l.Now()
 		ticks := 0
@@ -106,7 +106,7 @@ func TestSlowCallbacksDoNotMakeARepeatingTimerDrift(t *testing.T) { // spec 88
 	})
 }
 
-func TestMissedTicksAreCalledOnceAndNotReplayed(t *testing.T) { // spec 87, TM-18
+func TestMissedTicksAreCalledOnceAndNotReplayed(t *testing.T) {
 	inBubble(t, func(t *testing.T, l *ev.Loop) {
 		const ms = time.Millisecond
 		began := l.Now()
@@ -127,7 +127,7 @@ func TestMissedTicksAreCalledOnceAndNotReplayed(t *testing.T) { // spec 87, TM-1
 	})
 }
 
-func TestResetKeepsATimerFromFiring(t *testing.T) { // TM-19
+func TestResetKeepsATimerFromFiring(t *testing.T) {
 	inBubble(t, func(t *testing.T, l *ev.Loop) {
 		began := l.Now()
 		var first, second int
@@ -150,7 +150,7 @@ func TestResetKeepsATimerFromFiring(t *testing.T) { // TM-19
 	})
 }
 
-func TestRemainingIsExact(t *testing.T) { // spec 89, 90, TM-20, TM-22
+func TestRemainingIsExact(t *testing.T) {
 	inBubble(t, func(t *testing.T, l *ev.Loop) {
 		w := ev.NewTimer(l, 5*time.Second, 7*time.Second, func(*ev.Timer) {})
 		assert.Equal(t, 5*time.Second, w.Remaining())
@@ -171,7 +171,7 @@ func TestRemainingIsExact(t *testing.T) { // spec 89, 90, TM-20, TM-22
 	})
 }
 
-func TestANewRepeatCountsFromTheNextExpiryExactly(t *testing.T) { // spec 93
+func TestANewRepeatCountsFromTheNextExpiryExactly(t *testing.T) {
 	inBubble(t, func(t *testing.T, l *ev.Loop) {
 		began := l.Now()
 		var at []time.Duration
@@ -191,7 +191,7 @@ func TestANewRepeatCountsFromTheNextExpiryExactly(t *testing.T) { // spec 93
 	})
 }
 
-func TestATimerCountsFromTheCachedTimeExactly(t *testing.T) { // spec 94
+func TestATimerCountsFromTheCachedTimeExactly(t *testing.T) {
 	inBubble(t, func(t *testing.T, l *ev.Loop) {
 		time.Sleep(30 * time.Millisecond)
 		fired := false
@@ -209,7 +209,7 @@ func TestATimerCountsFromTheCachedTimeExactly(t *testing.T) { // spec 94
 	})
 }
 
-func TestSuspendedTimeIsAddedExactly(t *testing.T) { // spec 18, RUN-33
+func TestSuspendedTimeIsAddedExactly(t *testing.T) {
 	inBubble(t, func(t *testing.T, l *ev.Loop) {
 		began := l.Now()
 		var at []time.Duration
@@ -227,7 +227,7 @@ func TestSuspendedTimeIsAddedExactly(t *testing.T) { // spec 18, RUN-33
 	})
 }
 
-func TestATimeoutIntervalIsExact(t *testing.T) { // spec 20
+func TestATimeoutIntervalIsExact(t *testing.T) {
 	inBubble(t, func(t *testing.T, l *ev.Loop) {
 		require.NoError(t, l.SetTimeoutInterval(100*time.Millisecond))
 		began := l.Now()
@@ -241,7 +241,7 @@ func TestATimeoutIntervalIsExact(t *testing.T) { // spec 20
 	})
 }
 
-func TestAnIOIntervalDelaysNoTimer(t *testing.T) { // spec 21, 22
+func TestAnIOIntervalDelaysNoTimer(t *testing.T) {
 	inBubble(t, func(t *testing.T, l *ev.Loop) {
 		require.NoError(t, l.SetIOInterval(time.Hour))
 		began := l.Now()
@@ -251,7 +251,7 @@ func TestAnIOIntervalDelaysNoTimer(t *testing.T) { // spec 21, 22
 	})
 }
 
-func TestNowIsTheBubblesClock(t *testing.T) { // spec 1.7
+func TestNowIsTheBubblesClock(t *testing.T) {
 	inBubble(t, func(t *testing.T, l *ev.Loop) {
 		for _, step := range []time.Duration{1, time.Millisecond, 499 * time.Millisecond, time.Second, day} {
 			before := l.Now()
@@ -377,7 +377,7 @@ func TestCloseWakesALoopParkedInABubble(t *testing.T) {
 	})
 }
 
-func TestTwoLoopsInOneBubblePlayPingPong(t *testing.T) { // spec 27, 74
+func TestTwoLoopsInOneBubblePlayPingPong(t *testing.T) {
 	inBubble(t, func(t *testing.T, l *ev.Loop) {
 		m := newLoop(t, ev.WithBackend(ev.BackendChan))
 		const rounds = 1000

@@ -87,7 +87,7 @@ func unwatched(t testing.TB) func(*ev.Child) {
 	return func(*ev.Child) { assert.Fail(t, "called back") }
 }
 
-func TestAChildsExitIsReported(t *testing.T) { // spec 115, CH-01, CH-10, CH-11
+func TestAChildsExitIsReported(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		c := spawn(t)
 		calls := 0
@@ -120,7 +120,7 @@ func TestAChildsExitIsReported(t *testing.T) { // spec 115, CH-01, CH-10, CH-11
 	})
 }
 
-func TestAChildKilledByASignalIsReported(t *testing.T) { // CH-02
+func TestAChildKilledByASignalIsReported(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		c := spawn(t)
 		calls := 0
@@ -143,7 +143,7 @@ func TestAChildKilledByASignalIsReported(t *testing.T) { // CH-02
 	})
 }
 
-func TestChildAndOsExecBothGetTheStatus(t *testing.T) { // spec 116
+func TestChildAndOsExecBothGetTheStatus(t *testing.T) {
 	t.Run("Wait in the callback", func(t *testing.T) {
 		onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 			c := spawn(t)
@@ -212,7 +212,7 @@ func TestAChildThatHasExitedBeforeStartIsReported(t *testing.T) {
 	})
 }
 
-func TestOneChildAmongManyFailedStarts(t *testing.T) { // CH-03
+func TestOneChildAmongManyFailedStarts(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		c := spawn(t)
 		calls := 0
@@ -226,7 +226,7 @@ func TestOneChildAmongManyFailedStarts(t *testing.T) { // CH-03
 	})
 }
 
-func TestAHundredChildrenAtOnce(t *testing.T) { // CH-03
+func TestAHundredChildrenAtOnce(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		codes := make(map[int]int)
 		const children = 100
@@ -275,7 +275,7 @@ func TestManyWatchersInManyLoopsSeeOneChild(t *testing.T) {
 	})
 }
 
-func TestAChildThatIsNotKeptDoesNotKeepRunGoing(t *testing.T) { // CH-04, REF-07
+func TestAChildThatIsNotKeptDoesNotKeepRunGoing(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		c := spawn(t)
 		w := watchChild(t, l, c.pid(), unwatched(t))
@@ -289,7 +289,7 @@ func TestAChildThatIsNotKeptDoesNotKeepRunGoing(t *testing.T) { // CH-04, REF-07
 	})
 }
 
-func TestAProcessThatCannotBeWatchedIsRefusedWithAReason(t *testing.T) { // CH-05
+func TestAProcessThatCannotBeWatchedIsRefusedWithAReason(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		gone := spawn(t)
 		gone.tell(t, "exit 0")
@@ -395,7 +395,7 @@ func TestStopRacesWithTheExit(t *testing.T) {
 	})
 }
 
-func TestClosingALoopLeavesTheChildrenOfOthers(t *testing.T) { // CH-12
+func TestClosingALoopLeavesTheChildrenOfOthers(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		c := spawn(t)
 		other := newLoop(t, ev.WithBackend(l.Backend()))
@@ -422,7 +422,7 @@ func TestAnActiveChildWatcherLeaksNothingWhenTheLoopIsClosed(t *testing.T) {
 	assert.Equal(t, fds, openDescriptors())
 }
 
-func TestAChildWatcherRunsBeforeOthers(t *testing.T) { // CH-11
+func TestAChildWatcherRunsBeforeOthers(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		c := spawn(t)
 		c.tell(t, "exit 0")
@@ -478,7 +478,7 @@ func TestNewChildPanicsOnMisuse(t *testing.T) {
 	})
 }
 
-func TestTraceReportsStopsAndContinues(t *testing.T) { // CH-10
+func TestTraceReportsStopsAndContinues(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		c := spawn(t)
 		plain := watchChild(t, l, c.pid(), func(w *ev.Child) {
@@ -541,7 +541,7 @@ func TestTraceReportsAStopFromBeforeStart(t *testing.T) {
 	})
 }
 
-func TestAChildsDescriptorIsInheritedByNobody(t *testing.T) { // FK-04
+func TestAChildsDescriptorIsInheritedByNobody(t *testing.T) {
 	if openDescriptors() == 0 {
 		t.Skip("needs /proc")
 	}
@@ -582,7 +582,7 @@ func TestAChildWatcherWakesAParkedLoop(t *testing.T) {
 	})
 }
 
-func TestEvDebugChecksTheOwnerOfAChild(t *testing.T) { // D10
+func TestEvDebugChecksTheOwnerOfAChild(t *testing.T) {
 	t.Setenv("EV_DEBUG", "1")
 	l := newLoop(t)
 	c := spawn(t)

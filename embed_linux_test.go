@@ -10,7 +10,7 @@ import (
 	"github.com/goevlib/ev"
 )
 
-func TestTheDescriptorsOfAGuestAreWatchedInEveryHost(t *testing.T) { // spec 126, 4.10
+func TestTheDescriptorsOfAGuestAreWatchedInEveryHost(t *testing.T) {
 	for _, backend := range ev.SupportedBackends() {
 		t.Run("in "+backend.String(), func(t *testing.T) {
 			host, guest := newLoop(t, ev.WithBackend(backend)), newLoop(t, ev.WithBackend(ev.BackendEpoll))
@@ -45,7 +45,7 @@ func TestTheDescriptorsOfAGuestAreWatchedInEveryHost(t *testing.T) { // spec 126
 	}
 }
 
-func TestAReadyDescriptorOfAGuestWaitsForSweep(t *testing.T) { // spec 126
+func TestAReadyDescriptorOfAGuestWaitsForSweep(t *testing.T) {
 	for _, backend := range ev.SupportedBackends() {
 		t.Run("in "+backend.String(), func(t *testing.T) {
 			host, guest := newLoop(t, ev.WithBackend(backend)), newLoop(t, ev.WithBackend(ev.BackendEpoll))

@@ -36,7 +36,7 @@ func embed(t testing.TB, host, guest *ev.Loop, opts ...ev.Option) *ev.Embed {
 	return e
 }
 
-func TestTheWatchersOfAGuestWorkWhileOnlyTheHostRuns(t *testing.T) { // spec 126, feature 50
+func TestTheWatchersOfAGuestWorkWhileOnlyTheHostRuns(t *testing.T) {
 	onEveryPair(t, func(t *testing.T, host, guest *ev.Loop) {
 		var j journal
 		e := embed(t, host, guest)
@@ -171,7 +171,7 @@ func TestAnEmbedIsCalledInThePassAtItsPriority(t *testing.T) {
 	})
 }
 
-func TestWithACallbackNothingIsDeliveredUntilSweep(t *testing.T) { // spec 126
+func TestWithACallbackNothingIsDeliveredUntilSweep(t *testing.T) {
 	onEveryPair(t, func(t *testing.T, host, guest *ev.Loop) {
 		var (
 			j      journal
@@ -238,7 +238,7 @@ func TestACallbackOfTheHostMayUseTheGuest(t *testing.T) {
 	})
 }
 
-func TestNoSendToAGuestIsLost(t *testing.T) { // spec 3.9, feature 50
+func TestNoSendToAGuestIsLost(t *testing.T) {
 	rounds := 10_000
 	if testing.Short() {
 		rounds = 1000
@@ -284,7 +284,7 @@ func TestNoSendToAGuestIsLost(t *testing.T) { // spec 3.9, feature 50
 	}
 }
 
-func TestManySendersIntoAGuest(t *testing.T) { // spec 3.9
+func TestManySendersIntoAGuest(t *testing.T) {
 	onEveryPair(t, func(t *testing.T, host, guest *ev.Loop) {
 		embed(t, host, guest)
 		const senders, each = 4, 500
@@ -312,7 +312,7 @@ func TestManySendersIntoAGuest(t *testing.T) { // spec 3.9
 	})
 }
 
-func TestStopInACallbackOfTheGuestEndsOnlyTheSweep(t *testing.T) { // spec 4.10
+func TestStopInACallbackOfTheGuestEndsOnlyTheSweep(t *testing.T) {
 	onEveryPair(t, func(t *testing.T, host, guest *ev.Loop) {
 		var j journal
 		embed(t, host, guest)
@@ -328,7 +328,7 @@ func TestStopInACallbackOfTheGuestEndsOnlyTheSweep(t *testing.T) { // spec 4.10
 	})
 }
 
-func TestStopOfAGuestFromAnotherGoroutineHasNoEffect(t *testing.T) { // api.md Stop
+func TestStopOfAGuestFromAnotherGoroutineHasNoEffect(t *testing.T) {
 	onEveryPair(t, func(t *testing.T, host, guest *ev.Loop) {
 		embed(t, host, guest)
 		calls := 0
@@ -369,7 +369,7 @@ func TestStopOfTheEmbedLeavesTheGuestToItself(t *testing.T) {
 	})
 }
 
-func TestAStoppedEmbedForgetsWhatItWasPendingWith(t *testing.T) { // spec 34
+func TestAStoppedEmbedForgetsWhatItWasPendingWith(t *testing.T) {
 	onEveryPair(t, func(t *testing.T, host, guest *ev.Loop) {
 		var j journal
 		e := embed(t, host, guest)
@@ -456,7 +456,7 @@ func TestLoopsEmbeddedInEachOther(t *testing.T) {
 	})
 }
 
-func TestSeveralGuestsAreSweptInTheOrderOfTheirStarts(t *testing.T) { // D1
+func TestSeveralGuestsAreSweptInTheOrderOfTheirStarts(t *testing.T) {
 	onEveryPair(t, func(t *testing.T, host, first *ev.Loop) {
 		var j journal
 		second := newLoop(t)
@@ -480,7 +480,7 @@ func TestSeveralGuestsAreSweptInTheOrderOfTheirStarts(t *testing.T) { // D1
 
 // Ends.
 
-func TestAPanicInAGuestLeavesTheHostsRun(t *testing.T) { // D2
+func TestAPanicInAGuestLeavesTheHostsRun(t *testing.T) {
 	onEveryPair(t, func(t *testing.T, host, guest *ev.Loop) {
 		var j journal
 		embed(t, host, guest)
@@ -495,7 +495,7 @@ func TestAPanicInAGuestLeavesTheHostsRun(t *testing.T) { // D2
 	})
 }
 
-func TestTheHostsPanicHandlerGetsThePanicOfAGuest(t *testing.T) { // D2
+func TestTheHostsPanicHandlerGetsThePanicOfAGuest(t *testing.T) {
 	var kind string
 	handler := ev.WithPanicHandler(func(w ev.Watcher, v any, _ []byte) { kind = fmt.Sprintf("%T: %v", w, v) })
 	onEveryLoop(t, func(t *testing.T, host *ev.Loop) {
@@ -508,7 +508,7 @@ func TestTheHostsPanicHandlerGetsThePanicOfAGuest(t *testing.T) { // D2
 	}, handler)
 }
 
-func TestGoexitInAGuestLeavesBothLoopsUsable(t *testing.T) { // D2
+func TestGoexitInAGuestLeavesBothLoopsUsable(t *testing.T) {
 	onEveryPair(t, func(t *testing.T, host, guest *ev.Loop) {
 		var j journal
 		embed(t, host, guest)

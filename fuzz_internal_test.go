@@ -8,7 +8,7 @@ import (
 	"go.uber.org/atomic"
 )
 
-func FuzzTimerHeap(f *testing.F) { // TM-38
+func FuzzTimerHeap(f *testing.F) {
 	f.Add([]byte{})
 	f.Add([]byte{0, 1, 5, 0, 2, 5, 0, 3, 4, 3, 0, 31})                            // ties
 	f.Add([]byte{0, 1, 9, 0, 2, 8, 0, 3, 7, 0, 4, 6, 0, 5, 5, 0, 1, 1, 2, 3, 0})  // move up, remove

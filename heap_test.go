@@ -144,7 +144,7 @@ func replay(t testing.TB, data []byte) {
 	require.Empty(t, h.heap)
 }
 
-func TestTheHeapAgainstASortedSlice(t *testing.T) { // TM-38
+func TestTheHeapAgainstASortedSlice(t *testing.T) {
 	r := rand.New(rand.NewPCG(15, 16))
 	for range 200 {
 		data := make([]byte, 3*300)

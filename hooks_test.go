@@ -48,7 +48,7 @@ func (j *journal) takeAll() []string {
 
 // What the four have in common.
 
-func TestHooksAreCalledWithTheirEvent(t *testing.T) { // spec 4.8, 4.9, 4.12
+func TestHooksAreCalledWithTheirEvent(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		var got []ev.Events
 		ev.NewPrepare(l, func(w *ev.Prepare) { got = append(got, w.Events()) }).Start()
@@ -61,7 +61,7 @@ func TestHooksAreCalledWithTheirEvent(t *testing.T) { // spec 4.8, 4.9, 4.12
 	})
 }
 
-func TestHooksOfAPriorityRunInTheOrderOfTheirStarts(t *testing.T) { // OR-02, D1: libev's is the reverse
+func TestHooksOfAPriorityRunInTheOrderOfTheirStarts(t *testing.T) { // libev's is the reverse
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		var j journal
 		for i := range 3 {
@@ -80,7 +80,7 @@ func TestHooksOfAPriorityRunInTheOrderOfTheirStarts(t *testing.T) { // OR-02, D1
 	})
 }
 
-func TestAHookStoppedAndStartedAgainIsTheLast(t *testing.T) { // D1
+func TestAHookStoppedAndStartedAgainIsTheLast(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		var j journal
 		p := j.prepare(l, "p0")
@@ -99,7 +99,7 @@ func TestAHookStoppedAndStartedAgainIsTheLast(t *testing.T) { // D1
 	})
 }
 
-func TestOneWholeIteration(t *testing.T) { // OR-03, OR-04, spec 1.3, D6, D12
+func TestOneWholeIteration(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		var j journal
 		// In an order that is not the expected one.
@@ -124,7 +124,7 @@ func TestOneWholeIteration(t *testing.T) { // OR-03, OR-04, spec 1.3, D6, D12
 	})
 }
 
-func TestStoppingAHookAndItsNeighbourInTheFirstOneCalled(t *testing.T) { // OR-10, RE-02, libuv queue_foreach_delete
+func TestStoppingAHookAndItsNeighbourInTheFirstOneCalled(t *testing.T) { // as libuv's test queue_foreach_delete
 	type hook interface {
 		ev.Watcher
 		Start()
@@ -162,7 +162,7 @@ func TestStoppingAHookAndItsNeighbourInTheFirstOneCalled(t *testing.T) { // OR-1
 	}
 }
 
-func TestAHookThatDoesNotKeepTheLoopIsNotWaitedFor(t *testing.T) { // REF-01, REF-03, REF-04
+func TestAHookThatDoesNotKeepTheLoopIsNotWaitedFor(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		var j journal
 		for _, w := range []ev.Watcher{
@@ -178,7 +178,7 @@ func TestAHookThatDoesNotKeepTheLoopIsNotWaitedFor(t *testing.T) { // REF-01, RE
 	})
 }
 
-func TestAFedHookIsForgottenWhenStoppedOrCleared(t *testing.T) { // OR-14
+func TestAFedHookIsForgottenWhenStoppedOrCleared(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		var j journal
 		i, p := j.idle(l, "idle"), j.prepare(l, "prepare")
@@ -194,7 +194,7 @@ func TestAFedHookIsForgottenWhenStoppedOrCleared(t *testing.T) { // OR-14
 	})
 }
 
-func TestACheckFedBeforeItsTurnIsCalledOnceAndFirst(t *testing.T) { // spec 31, D6
+func TestACheckFedBeforeItsTurnIsCalledOnceAndFirst(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		var (
 			j   journal
@@ -216,7 +216,7 @@ func TestACheckFedBeforeItsTurnIsCalledOnceAndFirst(t *testing.T) { // spec 31, 
 	})
 }
 
-func TestALoopThatEndsThoughHooksStartEachOther(t *testing.T) { // OR-01, libuv loop-handles
+func TestALoopThatEndsThoughHooksStartEachOther(t *testing.T) { // as libuv's test loop-handles
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		const iterations = 21
 		var n, second, checked, idled, started, ended int
@@ -278,7 +278,7 @@ func TestALoopThatEndsThoughHooksStartEachOther(t *testing.T) { // OR-01, libuv 
 
 // Idle.
 
-func TestWhileAnIdleIsActiveTheLoopNeverParks(t *testing.T) { // spec 117
+func TestWhileAnIdleIsActiveTheLoopNeverParks(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		ev.NewTimer(l, 10*time.Second, 0, func(*ev.Timer) {}).Start()
 		calls := 0
@@ -294,7 +294,7 @@ func TestWhileAnIdleIsActiveTheLoopNeverParks(t *testing.T) { // spec 117
 	})
 }
 
-func TestAnIdleThatIsNeverCalledKeepsTheLoopFromParkingToo(t *testing.T) { // spec 4.8
+func TestAnIdleThatIsNeverCalledKeepsTheLoopFromParkingToo(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		idle := ev.NewIdle(l, func(*ev.Idle) { assert.Fail(t, "an idle below an active one was called") }, ev.Priority(-1))
 		idle.Start()
@@ -309,7 +309,7 @@ func TestAnIdleThatIsNeverCalledKeepsTheLoopFromParkingToo(t *testing.T) { // sp
 	})
 }
 
-func TestAnIdleWaitsWhileSomethingOfItsPriorityIsPending(t *testing.T) { // spec 118
+func TestAnIdleWaitsWhileSomethingOfItsPriorityIsPending(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		var j journal
 		a := ev.NewAsync(l, func(a *ev.Async) { a.Send(); j.note("async") })
@@ -324,7 +324,7 @@ func TestAnIdleWaitsWhileSomethingOfItsPriorityIsPending(t *testing.T) { // spec
 	})
 }
 
-func TestAnIdleRunsBeforeWhatHasALowerPriority(t *testing.T) { // spec 70, 118, OR-06: libev's asyncs inhibit every idle
+func TestAnIdleRunsBeforeWhatHasALowerPriority(t *testing.T) { // libev's asyncs inhibit every idle
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		var j journal
 		a := ev.NewAsync(l, func(a *ev.Async) { a.Send(); j.note("async") }, ev.Priority(-1))
@@ -338,7 +338,7 @@ func TestAnIdleRunsBeforeWhatHasALowerPriority(t *testing.T) { // spec 70, 118, 
 	})
 }
 
-func TestAnIdleWaitsForIdlesOfHigherPriority(t *testing.T) { // spec 119, OR-06, D7
+func TestAnIdleWaitsForIdlesOfHigherPriority(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		var j journal
 		j.idle(l, "0")
@@ -353,7 +353,7 @@ func TestAnIdleWaitsForIdlesOfHigherPriority(t *testing.T) { // spec 119, OR-06,
 	})
 }
 
-func TestPreparesAndChecksDoNotInhibitIdles(t *testing.T) { // spec 4.8
+func TestPreparesAndChecksDoNotInhibitIdles(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		var j journal
 		j.idle(l, "idle", ev.Priority(ev.MinPriority))
@@ -364,7 +364,7 @@ func TestPreparesAndChecksDoNotInhibitIdles(t *testing.T) { // spec 4.8
 	})
 }
 
-func TestAClearedEventDoesNotInhibitIdles(t *testing.T) { // D3
+func TestAClearedEventDoesNotInhibitIdles(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		var j journal
 		j.idle(l, "idle")
@@ -380,7 +380,7 @@ func TestAClearedEventDoesNotInhibitIdles(t *testing.T) { // D3
 	})
 }
 
-func TestIdlesOfFourPrioritiesRunInFourIterations(t *testing.T) { // OR-05, RUN-25, libev t/05_priority
+func TestIdlesOfFourPrioritiesRunInFourIterations(t *testing.T) { // as libev's test t/05_priority
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		var j journal
 		for _, p := range []int{1, 0, -1} {
@@ -400,7 +400,7 @@ func TestIdlesOfFourPrioritiesRunInFourIterations(t *testing.T) { // OR-05, RUN-
 	})
 }
 
-func TestAnIdleDoesNotStarveTimersAndTheirTimeGoesOn(t *testing.T) { // OR-07, RUN-28, libuv idle_starvation
+func TestAnIdleDoesNotStarveTimersAndTheirTimeGoesOn(t *testing.T) { // as libuv's test idle_starvation
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		var idled, checked, fired int
 		var idle *ev.Idle
@@ -429,7 +429,7 @@ func TestAnIdleDoesNotStarveTimersAndTheirTimeGoesOn(t *testing.T) { // OR-07, R
 	})
 }
 
-func TestAnIdleThatStopsItselfAtItsSixtyFourthCall(t *testing.T) { // RUN-05, libuv run-once
+func TestAnIdleThatStopsItselfAtItsSixtyFourthCall(t *testing.T) { // as libuv's test run-once
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		calls := 0
 		ev.NewIdle(l, func(w *ev.Idle) {
@@ -445,7 +445,7 @@ func TestAnIdleThatStopsItselfAtItsSixtyFourthCall(t *testing.T) { // RUN-05, li
 	})
 }
 
-func TestRunOnceDoesNotHangWhenAnIdleStopsItself(t *testing.T) { // RUN-08, libuv idle_check
+func TestRunOnceDoesNotHangWhenAnIdleStopsItself(t *testing.T) { // as libuv's test idle_check
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		var j journal
 		ev.NewIdle(l, func(w *ev.Idle) { j.note("idle"); w.Stop() }).Start()
@@ -456,7 +456,7 @@ func TestRunOnceDoesNotHangWhenAnIdleStopsItself(t *testing.T) { // RUN-08, libu
 	})
 }
 
-func TestAnIdleProcessesLaterWhatACallbackLeftBehind(t *testing.T) { // spec 4.8, the idiom
+func TestAnIdleProcessesLaterWhatACallbackLeftBehind(t *testing.T) { // libev's idiom
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		var j journal
 		later := ev.NewIdle(l, func(w *ev.Idle) { j.note("later"); w.Stop() }, ev.Priority(-1))
@@ -472,7 +472,7 @@ func TestAnIdleProcessesLaterWhatACallbackLeftBehind(t *testing.T) { // spec 4.8
 
 // Prepare and Check.
 
-func TestTheIterationCounterGrowsBetweenPrepareAndCheck(t *testing.T) { // spec 7, RUN-27
+func TestTheIterationCounterGrowsBetweenPrepareAndCheck(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		var before, after []uint64
 		ev.NewPrepare(l, func(*ev.Prepare) { before = append(before, l.Iteration()) }).Start()
@@ -485,7 +485,7 @@ func TestTheIterationCounterGrowsBetweenPrepareAndCheck(t *testing.T) { // spec 
 	})
 }
 
-func TestPrepareAndCheckAlternate(t *testing.T) { // spec 121, OR-15, OR-16
+func TestPrepareAndCheckAlternate(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		var j journal
 		a := j.async(l, "async")
@@ -515,7 +515,7 @@ func TestPrepareAndCheckAlternate(t *testing.T) { // spec 121, OR-15, OR-16
 	})
 }
 
-func TestStopInAPrepareSkipsThePoll(t *testing.T) { // spec 14, RUN-16
+func TestStopInAPrepareSkipsThePoll(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		var j journal
 		j.due(l, "timer")
@@ -534,7 +534,7 @@ func TestStopInAPrepareSkipsThePoll(t *testing.T) { // spec 14, RUN-16
 	})
 }
 
-func TestAfterAStopBeforeTheFirstPollPreparesStillRun(t *testing.T) { // spec 15
+func TestAfterAStopBeforeTheFirstPollPreparesStillRun(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		var j journal
 		a := ev.NewAsync(l, func(*ev.Async) { j.note("fed"); l.Stop() })
@@ -560,7 +560,7 @@ func TestCloseInAPrepareSkipsThePoll(t *testing.T) {
 	})
 }
 
-func TestALowPriorityRunsInTheIterationOfHigherOnes(t *testing.T) { // spec 43
+func TestALowPriorityRunsInTheIterationOfHigherOnes(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		var j journal
 		j.check(l, "check", ev.Priority(ev.MinPriority))
@@ -571,7 +571,7 @@ func TestALowPriorityRunsInTheIterationOfHigherOnes(t *testing.T) { // spec 43
 	})
 }
 
-func TestACheckRunsBeforeEverythingOfItsPriorityOrALowerOne(t *testing.T) { // spec 69, 123, D6
+func TestACheckRunsBeforeEverythingOfItsPriorityOrALowerOne(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		var j journal
 		a, low := j.async(l, "async"), j.async(l, "low async", ev.Priority(-1))
@@ -595,7 +595,7 @@ func TestACheckRunsBeforeEverythingOfItsPriorityOrALowerOne(t *testing.T) { // s
 	})
 }
 
-func TestChecksSeeWhatWasSentAsPending(t *testing.T) { // spec 56, D12: libev's urgent Check sees it sent
+func TestChecksSeeWhatWasSentAsPending(t *testing.T) { // libev's urgent Check sees it sent
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		a := ev.NewAsync(l, func(*ev.Async) {})
 		a.Start()
@@ -613,7 +613,7 @@ func TestChecksSeeWhatWasSentAsPending(t *testing.T) { // spec 56, D12: libev's 
 	})
 }
 
-func TestASendInAPrepareIsAnsweredInTheSameIteration(t *testing.T) { // AS-43, AS-44
+func TestASendInAPrepareIsAnsweredInTheSameIteration(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		var j journal
 		a := ev.NewAsync(l, func(w *ev.Async) { j.note("async"); w.Stop() })
@@ -630,7 +630,7 @@ func TestASendInAPrepareIsAnsweredInTheSameIteration(t *testing.T) { // AS-43, A
 	})
 }
 
-func TestASendInACheckOrAnIdleIsAnsweredInTheNextIteration(t *testing.T) { // AS-43
+func TestASendInACheckOrAnIdleIsAnsweredInTheNextIteration(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		var j journal
 		a := j.async(l, "async")
@@ -649,7 +649,7 @@ func TestASendInACheckOrAnIdleIsAnsweredInTheNextIteration(t *testing.T) { // AS
 	})
 }
 
-func TestWhatAPrepareStartsCountsForThePollThatFollows(t *testing.T) { // OR-08
+func TestWhatAPrepareStartsCountsForThePollThatFollows(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		var j journal
 		a := j.async(l, "async")
@@ -670,7 +670,7 @@ func TestWhatAPrepareStartsCountsForThePollThatFollows(t *testing.T) { // OR-08
 	})
 }
 
-func TestAnIdleStartedByAPrepareKeepsThatPollFromParking(t *testing.T) { // spec 120
+func TestAnIdleStartedByAPrepareKeepsThatPollFromParking(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		var j journal
 		farOff(t, l)
@@ -681,7 +681,7 @@ func TestAnIdleStartedByAPrepareKeepsThatPollFromParking(t *testing.T) { // spec
 	})
 }
 
-func TestWhatACheckStartsIsForTheNextIteration(t *testing.T) { // OR-09
+func TestWhatACheckStartsIsForTheNextIteration(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		var j journal
 		ev.NewCheck(l, func(w *ev.Check) {
@@ -700,7 +700,7 @@ func TestWhatACheckStartsIsForTheNextIteration(t *testing.T) { // OR-09
 	})
 }
 
-func TestStoppingTheLastWatcherInAPrepareEndsRunAfterThatIteration(t *testing.T) { // spec 122
+func TestStoppingTheLastWatcherInAPrepareEndsRunAfterThatIteration(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		ev.NewPrepare(l, func(w *ev.Prepare) { w.Stop() }).Start()
 		run(t, l)
@@ -709,7 +709,7 @@ func TestStoppingTheLastWatcherInAPrepareEndsRunAfterThatIteration(t *testing.T)
 	})
 }
 
-func TestAPrepareThatStopsKeepingTheLoopEndsRunAfterThatIteration(t *testing.T) { // REF-08, libuv unref_in_prepare_cb
+func TestAPrepareThatStopsKeepingTheLoopEndsRunAfterThatIteration(t *testing.T) { // as libuv's test unref_in_prepare_cb
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		ev.NewPrepare(l, func(w *ev.Prepare) { w.Keep(false) }).Start()
 		run(t, l)
@@ -718,7 +718,7 @@ func TestAPrepareThatStopsKeepingTheLoopEndsRunAfterThatIteration(t *testing.T) 
 	})
 }
 
-func TestPrepareAndTimerWithStopsBetween(t *testing.T) { // RUN-10, libuv loop_stop
+func TestPrepareAndTimerWithStopsBetween(t *testing.T) { // as libuv's test loop_stop
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		var prepared, fired int
 		ev.NewPrepare(l, func(w *ev.Prepare) {
@@ -748,7 +748,7 @@ func TestPrepareAndTimerWithStopsBetween(t *testing.T) { // RUN-10, libuv loop_s
 	})
 }
 
-func TestACheckThatHandsOverToATimerAndAPrepare(t *testing.T) { // TM-13, libuv timer_from_check
+func TestACheckThatHandsOverToATimerAndAPrepare(t *testing.T) { // as libuv's test timer_from_check
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		var j journal
 		timer := ev.NewTimer(l, 5*time.Millisecond, 0, func(*ev.Timer) { j.note("timer") })
@@ -768,7 +768,7 @@ func TestACheckThatHandsOverToATimerAndAPrepare(t *testing.T) { // TM-13, libuv 
 	})
 }
 
-func TestAPanicInAPrepareLeavesTheOtherPreparesPending(t *testing.T) { // D2
+func TestAPanicInAPrepareLeavesTheOtherPreparesPending(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		var j journal
 		ev.NewPrepare(l, func(w *ev.Prepare) { w.Stop(); panic("prepare") }).Start()
@@ -783,7 +783,7 @@ func TestAPanicInAPrepareLeavesTheOtherPreparesPending(t *testing.T) { // D2
 
 // Cleanup.
 
-func TestCleanupsHoldNoReference(t *testing.T) { // spec 124, CL-03, CL-04
+func TestCleanupsHoldNoReference(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		var j journal
 		c := j.cleanup(l, "cleanup")
@@ -800,7 +800,7 @@ func TestCleanupsHoldNoReference(t *testing.T) { // spec 124, CL-03, CL-04
 	})
 }
 
-func TestCloseCallsEachCleanupOnceByPriorityThenStart(t *testing.T) { // spec 124, CL-03: libev's order is the reverse
+func TestCloseCallsEachCleanupOnceByPriorityThenStart(t *testing.T) { // libev's order is the reverse
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		var j journal
 		j.cleanup(l, "first")
@@ -812,7 +812,7 @@ func TestCloseCallsEachCleanupOnceByPriorityThenStart(t *testing.T) { // spec 12
 	})
 }
 
-func TestACleanupFindsTheOthersActiveAndNoRun(t *testing.T) { // spec 4.12
+func TestACleanupFindsTheOthersActiveAndNoRun(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		timer, calls := farOff(t, l), 0
 		c := ev.NewCleanup(l, func(w *ev.Cleanup) {
@@ -840,7 +840,7 @@ func TestACleanupFindsTheOthersActiveAndNoRun(t *testing.T) { // spec 4.12
 // calledFromRun reports whether the goroutine is inside Loop.Run.
 func calledFromRun() bool { return strings.Contains(string(debug.Stack()), "ev.(*Loop).Run(") }
 
-func TestTheRunThatCloseEndsCallsTheCleanups(t *testing.T) { // spec 124, api.md Close
+func TestTheRunThatCloseEndsCallsTheCleanups(t *testing.T) {
 	tests := map[string]func(t *testing.T, l *ev.Loop){
 		"Close in a callback": func(t *testing.T, l *ev.Loop) {
 			dueNow(l, func(*ev.Timer) { assert.NoError(t, l.Close()) })
@@ -881,7 +881,7 @@ func TestTheRunThatCloseEndsCallsTheCleanups(t *testing.T) { // spec 124, api.md
 	}
 }
 
-func TestCloseOutsideRunCallsTheCleanupsItself(t *testing.T) { // api.md Close
+func TestCloseOutsideRunCallsTheCleanupsItself(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		calls := 0
 		ev.NewCleanup(l, func(*ev.Cleanup) { calls++; assert.False(t, calledFromRun()) }).Start()
@@ -891,7 +891,7 @@ func TestCloseOutsideRunCallsTheCleanupsItself(t *testing.T) { // api.md Close
 	})
 }
 
-func TestACleanupThatPanicsStillFreesTheDescriptors(t *testing.T) { // D2
+func TestACleanupThatPanicsStillFreesTheDescriptors(t *testing.T) {
 	for _, backend := range ev.SupportedBackends() {
 		t.Run(backend.String(), func(t *testing.T) {
 			before := openDescriptors()
@@ -915,7 +915,7 @@ func TestACleanupThatPanicsStillFreesTheDescriptors(t *testing.T) { // D2
 	}
 }
 
-func TestThePanicHandlerGetsThePanicOfACleanupAndTheRestAreCalled(t *testing.T) { // D2
+func TestThePanicHandlerGetsThePanicOfACleanupAndTheRestAreCalled(t *testing.T) {
 	var panicked []any
 	handler := ev.WithPanicHandler(func(w ev.Watcher, v any, _ []byte) { panicked = append(panicked, w.Name(), v) })
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {

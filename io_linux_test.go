@@ -13,7 +13,7 @@ import (
 	"github.com/goevlib/ev"
 )
 
-func TestAnEpollSetOfTheUsersCanBeWatched(t *testing.T) { // IO-07
+func TestAnEpollSetOfTheUsersCanBeWatched(t *testing.T) {
 	onEveryFDLoop(t, func(t *testing.T, l *ev.Loop) {
 		epfd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
 		require.NoError(t, err)
@@ -88,7 +88,7 @@ func drainAny(fd int) string {
 	return string(buf[:max(n, 0)])
 }
 
-func TestNewFailsWithEMFILEWhenDescriptorsAreExhausted(t *testing.T) { // CL-10
+func TestNewFailsWithEMFILEWhenDescriptorsAreExhausted(t *testing.T) {
 	warm := newLoop(t) // the runtime's own poller exists
 	var limit unix.Rlimit
 	require.NoError(t, unix.Getrlimit(unix.RLIMIT_NOFILE, &limit))

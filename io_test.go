@@ -88,7 +88,7 @@ func startIO(t testing.TB, l *ev.Loop, fd int, events ev.Events, fn func(*ev.IO,
 	return w
 }
 
-func TestIOIsCalledInEveryIterationWhileDataIsUnread(t *testing.T) { // spec 103, IO-11
+func TestIOIsCalledInEveryIterationWhileDataIsUnread(t *testing.T) {
 	onEveryFDLoop(t, func(t *testing.T, l *ev.Loop) {
 		a, b := socketpair(t)
 		calls := 0
@@ -132,7 +132,7 @@ func TestIOWakesAParkedLoop(t *testing.T) {
 	})
 }
 
-func TestAParkOnDescriptorsIsWokenByASend(t *testing.T) { // AS-31, spec 76
+func TestAParkOnDescriptorsIsWokenByASend(t *testing.T) {
 	onEveryFDLoop(t, func(t *testing.T, l *ev.Loop) {
 		fd, _ := socketpair(t)
 		startIO(t, l, fd, ev.Read, func(*ev.IO, ev.Events) {})
@@ -159,7 +159,7 @@ func TestAParkOnDescriptorsIsWokenByASend(t *testing.T) { // AS-31, spec 76
 	})
 }
 
-func TestEachIOOnADescriptorGetsItsOwnEvents(t *testing.T) { // spec 104, IO-04
+func TestEachIOOnADescriptorGetsItsOwnEvents(t *testing.T) {
 	onEveryFDLoop(t, func(t *testing.T, l *ev.Loop) {
 		a, b := socketpair(t)
 		var got []string
@@ -182,7 +182,7 @@ func TestEachIOOnADescriptorGetsItsOwnEvents(t *testing.T) { // spec 104, IO-04
 	})
 }
 
-func TestAHangUpIsReportedAsWhatWasAskedFor(t *testing.T) { // spec 105, IO-18
+func TestAHangUpIsReportedAsWhatWasAskedFor(t *testing.T) {
 	onEveryFDLoop(t, func(t *testing.T, l *ev.Loop) {
 		a, b := socketpair(t)
 		var r, w ev.Events
@@ -195,7 +195,7 @@ func TestAHangUpIsReportedAsWhatWasAskedFor(t *testing.T) { // spec 105, IO-18
 	})
 }
 
-func TestAnIOStartedAndStoppedBeforeThePollIsNotCalled(t *testing.T) { // spec 106, IO-14
+func TestAnIOStartedAndStoppedBeforeThePollIsNotCalled(t *testing.T) {
 	onEveryFDLoop(t, func(t *testing.T, l *ev.Loop) {
 		a, _ := socketpair(t)
 		w := startIO(t, l, a, ev.Write, func(*ev.IO, ev.Events) { assert.Fail(t, "called") })
@@ -206,7 +206,7 @@ func TestAnIOStartedAndStoppedBeforeThePollIsNotCalled(t *testing.T) { // spec 1
 	})
 }
 
-func TestBadDescriptorsAndMasksAreRefused(t *testing.T) { // spec 107, IO-10, D9
+func TestBadDescriptorsAndMasksAreRefused(t *testing.T) {
 	onEveryFDLoop(t, func(t *testing.T, l *ev.Loop) {
 		a, _ := socketpair(t)
 		nop := func(*ev.IO, ev.Events) {}
@@ -231,7 +231,7 @@ func TestBadDescriptorsAndMasksAreRefused(t *testing.T) { // spec 107, IO-10, D9
 	})
 }
 
-func TestAnIOForNoEventsIsNeverCalledAndKeepsTheLoop(t *testing.T) { // spec 107
+func TestAnIOForNoEventsIsNeverCalledAndKeepsTheLoop(t *testing.T) {
 	onEveryFDLoop(t, func(t *testing.T, l *ev.Loop) {
 		a, b := socketpair(t)
 		startIO(t, l, a, ev.None, func(*ev.IO, ev.Events) { assert.Fail(t, "called") })
@@ -244,7 +244,7 @@ func TestAnIOForNoEventsIsNeverCalledAndKeepsTheLoop(t *testing.T) { // spec 107
 	})
 }
 
-func TestACallbackMayReadWriteAndCloseItsConn(t *testing.T) { // spec 108, IO-13
+func TestACallbackMayReadWriteAndCloseItsConn(t *testing.T) {
 	onEveryFDLoop(t, func(t *testing.T, l *ev.Loop) {
 		ln, err := net.Listen("tcp", "127.0.0.1:0")
 		require.NoError(t, err)
@@ -318,7 +318,7 @@ func TestAConnThatIsClosedAlreadyIsRefused(t *testing.T) {
 	})
 }
 
-func TestFeedFDReachesThoseWhoAskedForTheEvents(t *testing.T) { // spec 109
+func TestFeedFDReachesThoseWhoAskedForTheEvents(t *testing.T) {
 	onEveryFDLoop(t, func(t *testing.T, l *ev.Loop) {
 		a, _ := socketpair(t)
 		var got ev.Events
@@ -370,7 +370,7 @@ func TestChangesOfInterestAreToldOncePerIterationAndOnlyIfTheyMatter(t *testing.
 	})
 }
 
-func TestSetEventsTakesEffectInTheNextPoll(t *testing.T) { // IO-14, IO-26
+func TestSetEventsTakesEffectInTheNextPoll(t *testing.T) {
 	onEveryFDLoop(t, func(t *testing.T, l *ev.Loop) {
 		a, b := socketpair(t)
 		var got []ev.Events
@@ -387,7 +387,7 @@ func TestSetEventsTakesEffectInTheNextPoll(t *testing.T) { // IO-14, IO-26
 	})
 }
 
-func TestRegularFilesAndDevNullAreAlwaysReady(t *testing.T) { // IO-06
+func TestRegularFilesAndDevNullAreAlwaysReady(t *testing.T) {
 	onEveryFDLoop(t, func(t *testing.T, l *ev.Loop) {
 		file, err := os.CreateTemp(t.TempDir(), "")
 		require.NoError(t, err)
@@ -416,7 +416,7 @@ func devNull(t testing.TB) int {
 	return fd
 }
 
-func TestADescriptorClosedBehindTheWatcherStopsItWithAnError(t *testing.T) { // IO-10
+func TestADescriptorClosedBehindTheWatcherStopsItWithAnError(t *testing.T) {
 	onEveryFDLoop(t, func(t *testing.T, l *ev.Loop) {
 		a, _ := socketpair(t)
 		var got ev.Events
@@ -441,7 +441,7 @@ func TestADescriptorClosedBehindTheWatcherStopsItWithAnError(t *testing.T) { // 
 	})
 }
 
-func TestARecycledNumberGetsTheEventsOfTheNewFileOnly(t *testing.T) { // IO-27
+func TestARecycledNumberGetsTheEventsOfTheNewFileOnly(t *testing.T) {
 	onEveryFDLoop(t, func(t *testing.T, l *ev.Loop) {
 		a, b := socketpair(t)
 		old := startIO(t, l, a, ev.Read, func(*ev.IO, ev.Events) { assert.Fail(t, "the old watcher") })
@@ -461,7 +461,7 @@ func TestARecycledNumberGetsTheEventsOfTheNewFileOnly(t *testing.T) { // IO-27
 	})
 }
 
-func TestAFileThatLivesOnUnderADupDeliversNothingStale(t *testing.T) { // IO-09, FK-07
+func TestAFileThatLivesOnUnderADupDeliversNothingStale(t *testing.T) {
 	onEveryFDLoop(t, func(t *testing.T, l *ev.Loop) {
 		a, b := socketpair(t)
 		w := startIO(t, l, a, ev.Read, func(*ev.IO, ev.Events) { assert.Fail(t, "stale event") })
@@ -562,7 +562,7 @@ func TestIOOnAClosedLoopIsRefused(t *testing.T) {
 	})
 }
 
-func TestTheIOIntervalLimitsPollsButDelaysNeitherTimersNorSends(t *testing.T) { // spec 21, 22
+func TestTheIOIntervalLimitsPollsButDelaysNeitherTimersNorSends(t *testing.T) {
 	onEveryFDLoop(t, func(t *testing.T, l *ev.Loop) {
 		a, b := socketpair(t)
 		write(t, b, "x")
@@ -625,7 +625,7 @@ func TestAnIOIntervalOfAllTimeMakesTheLoopLookAtNoDescriptor(t *testing.T) {
 	}
 }
 
-func TestManyReadyDescriptorsOfWhichTheFirstStopsAll(t *testing.T) { // IO-12, IO-13
+func TestManyReadyDescriptorsOfWhichTheFirstStopsAll(t *testing.T) {
 	onEveryFDLoop(t, func(t *testing.T, l *ev.Loop) {
 		var all []*ev.IO
 		calls := 0
@@ -660,7 +660,7 @@ func TestADeadlineEndsAParkOnDescriptors(t *testing.T) {
 	})
 }
 
-func TestDuplexTrafficArrivesWhole(t *testing.T) { // IO-01, IO-19
+func TestDuplexTrafficArrivesWhole(t *testing.T) {
 	onEveryFDLoop(t, func(t *testing.T, l *ev.Loop) {
 		const pairs, size = 5, 1 << 16
 		data := make([]byte, size)

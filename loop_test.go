@@ -67,7 +67,7 @@ var runModes = map[string]func(l *ev.Loop, ctx context.Context) error{
 
 // Run, RunOnce, RunNoWait.
 
-func TestAFreshLoopHasDoneNothing(t *testing.T) { // spec 1
+func TestAFreshLoopHasDoneNothing(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		assert.Zero(t, l.Iteration())
 		assert.Zero(t, l.Depth())
@@ -79,7 +79,7 @@ func TestAFreshLoopHasDoneNothing(t *testing.T) { // spec 1
 	})
 }
 
-func TestALoopWithNothingActiveMakesOneIterationAndDoesNotPark(t *testing.T) { // spec 2, RUN-01, RUN-03
+func TestALoopWithNothingActiveMakesOneIterationAndDoesNotPark(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		run(t, l)
 		assert.EqualValues(t, 1, l.Iteration())
@@ -92,7 +92,7 @@ func TestALoopWithNothingActiveMakesOneIterationAndDoesNotPark(t *testing.T) { /
 	})
 }
 
-func TestRunNoWaitDoesNotWaitForATimer(t *testing.T) { // spec 3, RUN-04
+func TestRunNoWaitDoesNotWaitForATimer(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		farOff(t, l)
 		nowait(t, l)
@@ -102,7 +102,7 @@ func TestRunNoWaitDoesNotWaitForATimer(t *testing.T) { // spec 3, RUN-04
 	})
 }
 
-func TestRunNoWaitRefreshesNow(t *testing.T) { // RUN-21
+func TestRunNoWaitRefreshesNow(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		for began := l.Now(); l.Now().Sub(began) < 2*time.Millisecond; {
 			nowait(t, l)
@@ -110,7 +110,7 @@ func TestRunNoWaitRefreshesNow(t *testing.T) { // RUN-21
 	})
 }
 
-func TestRunOnceWaitsForATimer(t *testing.T) { // spec 4
+func TestRunOnceWaitsForATimer(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		fired := 0
 		ev.NewTimer(l, 20*time.Millisecond, 0, func(*ev.Timer) { fired++ }).Start()
@@ -122,7 +122,7 @@ func TestRunOnceWaitsForATimer(t *testing.T) { // spec 4
 	})
 }
 
-func TestRunOnceLeavesTheOthersActive(t *testing.T) { // RUN-07
+func TestRunOnceLeavesTheOthersActive(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		fired := 0
 		ev.NewAsync(l, func(*ev.Async) {}).Start()
@@ -133,7 +133,7 @@ func TestRunOnceLeavesTheOthersActive(t *testing.T) { // RUN-07
 	})
 }
 
-func TestRunOnceMakesOneTickOfARepeatingTimer(t *testing.T) { // spec 5
+func TestRunOnceMakesOneTickOfARepeatingTimer(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		ticks := 0
 		ev.NewTimer(l, time.Millisecond, time.Millisecond, func(*ev.Timer) { ticks++ }).Start()
@@ -145,7 +145,7 @@ func TestRunOnceMakesOneTickOfARepeatingTimer(t *testing.T) { // spec 5
 	})
 }
 
-func TestEachRunOnceServesATimerMadeForIt(t *testing.T) { // RUN-06
+func TestEachRunOnceServesATimerMadeForIt(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		fired := 0
 		for i := range 3 {
@@ -157,7 +157,7 @@ func TestEachRunOnceServesATimerMadeForIt(t *testing.T) { // RUN-06
 	})
 }
 
-func TestATimerOfNoTimeCostsOneIteration(t *testing.T) { // RUN-24
+func TestATimerOfNoTimeCostsOneIteration(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		var at uint64
 		dueNow(l, func(*ev.Timer) { at = l.Iteration() })
@@ -169,7 +169,7 @@ func TestATimerOfNoTimeCostsOneIteration(t *testing.T) { // RUN-24
 	})
 }
 
-func TestALoopIsAliveWhileAWatcherIsActive(t *testing.T) { // RUN-09, REF-22
+func TestALoopIsAliveWhileAWatcherIsActive(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		assert.False(t, l.Alive())
 		ev.NewTimer(l, time.Millisecond, 0, func(*ev.Timer) {}).Start()
@@ -179,7 +179,7 @@ func TestALoopIsAliveWhileAWatcherIsActive(t *testing.T) { // RUN-09, REF-22
 	})
 }
 
-func TestAnEventFedBeforeRunIsCalledBeforeTheFirstPoll(t *testing.T) { // spec 1.3, R2
+func TestAnEventFedBeforeRunIsCalledBeforeTheFirstPoll(t *testing.T) {
 	for name, runIt := range runModes {
 		t.Run(name, func(t *testing.T) {
 			l := newLoop(t)
@@ -193,7 +193,7 @@ func TestAnEventFedBeforeRunIsCalledBeforeTheFirstPoll(t *testing.T) { // spec 1
 	}
 }
 
-func TestDepthCountsTheRunsEntered(t *testing.T) { // spec 6
+func TestDepthCountsTheRunsEntered(t *testing.T) {
 	for name, nested := range runModes {
 		onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 			var depths []int
@@ -211,7 +211,7 @@ func TestDepthCountsTheRunsEntered(t *testing.T) { // spec 6
 	}
 }
 
-func TestANestedRunDeliversWhatTheOuterOneHadPending(t *testing.T) { // RUN-19, RE-06
+func TestANestedRunDeliversWhatTheOuterOneHadPending(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		var order journal
 		dueNow(l, func(*ev.Timer) {
@@ -225,7 +225,7 @@ func TestANestedRunDeliversWhatTheOuterOneHadPending(t *testing.T) { // RUN-19, 
 	})
 }
 
-func TestNowIsConstantDuringAPass(t *testing.T) { // spec 8
+func TestNowIsConstantDuringAPass(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		var first time.Time
 		dueNow(l, func(*ev.Timer) {
@@ -243,7 +243,7 @@ func TestNowIsConstantDuringAPass(t *testing.T) { // spec 8
 	})
 }
 
-func TestNowFollowsTheWallClock(t *testing.T) { // spec 1.7
+func TestNowFollowsTheWallClock(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		time.Sleep(10 * time.Millisecond)
 		before := time.Now().Round(0) // without the monotonic reading
@@ -260,7 +260,7 @@ func TestNowFollowsTheWallClock(t *testing.T) { // spec 1.7
 
 var stops = map[string]func(*ev.Loop){"Stop": (*ev.Loop).Stop, "StopAll": (*ev.Loop).StopAll}
 
-func TestStopOutsideARunHasNoEffect(t *testing.T) { // spec 9, RUN-11, RUN-12
+func TestStopOutsideARunHasNoEffect(t *testing.T) {
 	for _, stop := range stops {
 		onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 			fired := false
@@ -272,7 +272,7 @@ func TestStopOutsideARunHasNoEffect(t *testing.T) { // spec 9, RUN-11, RUN-12
 	}
 }
 
-func TestStopInACallbackLetsTheRestOfThePassRun(t *testing.T) { // spec 10, RUN-15
+func TestStopInACallbackLetsTheRestOfThePassRun(t *testing.T) {
 	for _, stop := range stops {
 		onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 			var order journal
@@ -288,7 +288,7 @@ func TestStopInACallbackLetsTheRestOfThePassRun(t *testing.T) { // spec 10, RUN-
 	}
 }
 
-func TestAStoppedLoopGoesOnInTheNextRun(t *testing.T) { // RUN-10
+func TestAStoppedLoopGoesOnInTheNextRun(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		ticks := 0
 		ev.NewTimer(l, time.Millisecond, time.Millisecond, func(w *ev.Timer) {
@@ -308,7 +308,7 @@ func TestAStoppedLoopGoesOnInTheNextRun(t *testing.T) { // RUN-10
 	})
 }
 
-func TestStopBeforeTheFirstPollSkipsThePoll(t *testing.T) { // spec 15
+func TestStopBeforeTheFirstPollSkipsThePoll(t *testing.T) {
 	for name, runIt := range runModes {
 		onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 			var order journal
@@ -322,7 +322,7 @@ func TestStopBeforeTheFirstPollSkipsThePoll(t *testing.T) { // spec 15
 	}
 }
 
-func TestStopAllEndsEveryRun(t *testing.T) { // spec 11, RUN-18
+func TestStopAllEndsEveryRun(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		var order journal
 		farOff(t, l)
@@ -342,7 +342,7 @@ func TestStopAllEndsEveryRun(t *testing.T) { // spec 11, RUN-18
 	})
 }
 
-func TestStopEndsOnlyTheInnermostRun(t *testing.T) { // spec 12, RUN-17
+func TestStopEndsOnlyTheInnermostRun(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		var order journal
 		dueNow(l, func(*ev.Timer) {
@@ -359,7 +359,7 @@ func TestStopEndsOnlyTheInnermostRun(t *testing.T) { // spec 12, RUN-17
 	})
 }
 
-func TestARunEnteredAfterAStopNeitherSeesNorClearsIt(t *testing.T) { // spec 13, D4
+func TestARunEnteredAfterAStopNeitherSeesNorClearsIt(t *testing.T) {
 	for _, stop := range stops {
 		onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 			var order journal
@@ -379,7 +379,7 @@ func TestARunEnteredAfterAStopNeitherSeesNorClearsIt(t *testing.T) { // spec 13,
 	}
 }
 
-func TestARequestToStopDiesWithTheOutermostRun(t *testing.T) { // D4
+func TestARequestToStopDiesWithTheOutermostRun(t *testing.T) {
 	for _, stop := range stops {
 		onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 			dueNow(l, func(*ev.Timer) {
@@ -400,7 +400,7 @@ func TestARequestToStopDiesWithTheOutermostRun(t *testing.T) { // D4
 	}
 }
 
-func TestStopFromAnotherGoroutineWakesAParkedLoop(t *testing.T) { // spec 26
+func TestStopFromAnotherGoroutineWakesAParkedLoop(t *testing.T) {
 	for _, stop := range stops {
 		onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 			farOff(t, l)
@@ -415,7 +415,7 @@ func TestStopFromAnotherGoroutineWakesAParkedLoop(t *testing.T) { // spec 26
 
 // Stop comes at a random moment of a Run: before its first park, while it parks,
 // while it sleeps.
-func TestStopIsNeverLostWhileARunIsActive(t *testing.T) { // spec 26, D4
+func TestStopIsNeverLostWhileARunIsActive(t *testing.T) {
 	const rounds = 1000
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		farOff(t, l)
@@ -450,7 +450,7 @@ func parkedNested(t *testing.T, l *ev.Loop) (inner <-chan int, outer <-chan erro
 	return returned, ended
 }
 
-func TestStopFromAnotherGoroutineEndsTheInnermostOfTheParkedRuns(t *testing.T) { // spec 12, 26
+func TestStopFromAnotherGoroutineEndsTheInnermostOfTheParkedRuns(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		inner, outer := parkedNested(t, l)
 		parks := l.Stats().Parks
@@ -463,7 +463,7 @@ func TestStopFromAnotherGoroutineEndsTheInnermostOfTheParkedRuns(t *testing.T) {
 	})
 }
 
-func TestStopAllFromAnotherGoroutineEndsAllOfTheParkedRuns(t *testing.T) { // spec 11, 26
+func TestStopAllFromAnotherGoroutineEndsAllOfTheParkedRuns(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		inner, outer := parkedNested(t, l)
 		l.StopAll()
@@ -544,7 +544,7 @@ func TestCancellationBeforeTheFirstPollSkipsThePoll(t *testing.T) {
 	})
 }
 
-func TestTheOuterContextDoesNotEndANestedRunWithAnother(t *testing.T) { // D4
+func TestTheOuterContextDoesNotEndANestedRunWithAnother(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		var order journal
 		far := farOff(t, l)
@@ -561,7 +561,7 @@ func TestTheOuterContextDoesNotEndANestedRunWithAnother(t *testing.T) { // D4
 	})
 }
 
-func TestTheInnerContextEndsOnlyTheNestedRun(t *testing.T) { // D4
+func TestTheInnerContextEndsOnlyTheNestedRun(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		var order journal
 		dueNow(l, func(*ev.Timer) {
@@ -634,7 +634,7 @@ func TestRunOnASecondGoroutineIsAnError(t *testing.T) {
 	})
 }
 
-func TestDebuggingFindsEveryRunOnASecondGoroutine(t *testing.T) { // D10
+func TestDebuggingFindsEveryRunOnASecondGoroutine(t *testing.T) {
 	t.Setenv("EV_DEBUG", "1")
 	l := newLoop(t)
 	start(t, l)
@@ -705,7 +705,7 @@ func ownedMethods(l *ev.Loop, a *ev.Async, w *ev.Timer) map[string]func() {
 	}
 }
 
-func TestDebuggingPanicsWithTheMethodCalledOnAForeignGoroutine(t *testing.T) { // D10
+func TestDebuggingPanicsWithTheMethodCalledOnAForeignGoroutine(t *testing.T) {
 	t.Setenv("EV_DEBUG", "1")
 	l := newLoop(t, ev.WithName("mine"))
 	a := ev.NewAsync(l, func(*ev.Async) {})
@@ -718,7 +718,7 @@ func TestDebuggingPanicsWithTheMethodCalledOnAForeignGoroutine(t *testing.T) { /
 	}
 }
 
-func TestDebuggingDoesNotMindTheLoopsOwnGoroutine(t *testing.T) { // D10
+func TestDebuggingDoesNotMindTheLoopsOwnGoroutine(t *testing.T) {
 	t.Setenv("EV_DEBUG", "1")
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		a := ev.NewAsync(l, func(*ev.Async) {})
@@ -767,7 +767,7 @@ func panicOf(fn func()) (v any) {
 
 // Close.
 
-func TestCloseIsIdempotent(t *testing.T) { // spec 125
+func TestCloseIsIdempotent(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		assert.NoError(t, l.Close(), "never run")
 		assert.NoError(t, l.Close())
@@ -776,7 +776,7 @@ func TestCloseIsIdempotent(t *testing.T) { // spec 125
 	})
 }
 
-func TestAClosedLoopDoesNotRun(t *testing.T) { // spec 125
+func TestAClosedLoopDoesNotRun(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		run(t, l)
 		require.NoError(t, l.Close())
@@ -789,7 +789,7 @@ func TestAClosedLoopDoesNotRun(t *testing.T) { // spec 125
 	})
 }
 
-func TestCloseOutsideRunStopsTheWatchersAndDropsWhatIsPending(t *testing.T) { // CL-01
+func TestCloseOutsideRunStopsTheWatchersAndDropsWhatIsPending(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		w := dueNow(l, func(*ev.Timer) { assert.Fail(t, "called") })
 		w.Feed(ev.Custom)
@@ -803,7 +803,7 @@ func TestCloseOutsideRunStopsTheWatchersAndDropsWhatIsPending(t *testing.T) { //
 	})
 }
 
-func TestCloseInACallbackFinishesItAndDropsTheRest(t *testing.T) { // CL-01
+func TestCloseInACallbackFinishesItAndDropsTheRest(t *testing.T) {
 	for name, runIt := range runModes {
 		onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 			var order journal
@@ -824,7 +824,7 @@ func TestCloseInACallbackFinishesItAndDropsTheRest(t *testing.T) { // CL-01
 	}
 }
 
-func TestCloseInNestedRunsEndsAllOfThem(t *testing.T) { // RE-10
+func TestCloseInNestedRunsEndsAllOfThem(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		var order journal
 		farOff(t, l)
@@ -866,7 +866,7 @@ func closeFromThree(t *testing.T, l *ev.Loop) {
 	closers.Wait()
 }
 
-func TestCloseFromThreeGoroutinesEndsAParkedRun(t *testing.T) { // CL-11
+func TestCloseFromThreeGoroutinesEndsAParkedRun(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		far := farOff(t, l)
 		ended := goRun(l)
@@ -899,7 +899,7 @@ func TestCloseFromThreeGoroutinesWhileNotRunning(t *testing.T) {
 	})
 }
 
-func TestCloseInACallbackRacesWithCloseElsewhere(t *testing.T) { // RE-10
+func TestCloseInACallbackRacesWithCloseElsewhere(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		elsewhere := make(chan error, 1)
 		dueNow(l, func(*ev.Timer) {
@@ -945,7 +945,7 @@ func TestCloseDoesNotWaitForTheCallbackInProgress(t *testing.T) {
 	})
 }
 
-func TestCloseGivesTheDescriptorsBack(t *testing.T) { // spec 81, CL-09
+func TestCloseGivesTheDescriptorsBack(t *testing.T) {
 	if openDescriptors() == 0 {
 		t.Skip("needs /proc/self/fd")
 	}
@@ -969,7 +969,7 @@ func TestCloseGivesTheDescriptorsBack(t *testing.T) { // spec 81, CL-09
 
 // Invoke, SetInvoke.
 
-func TestInvokeOutsideRunCallsWhatIsPending(t *testing.T) { // spec 25
+func TestInvokeOutsideRunCallsWhatIsPending(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		depth := -1
 		ev.NewAsync(l, func(*ev.Async) { depth = l.Depth() }).Feed(ev.Custom)
@@ -981,7 +981,7 @@ func TestInvokeOutsideRunCallsWhatIsPending(t *testing.T) { // spec 25
 	})
 }
 
-func TestInvokeInACallbackCallsTheRestAtOnce(t *testing.T) { // spec 1.2
+func TestInvokeInACallbackCallsTheRestAtOnce(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		var order journal
 		dueNow(l, func(*ev.Timer) { l.Invoke(); order.note("after Invoke") })
@@ -991,7 +991,7 @@ func TestInvokeInACallbackCallsTheRestAtOnce(t *testing.T) { // spec 1.2
 	})
 }
 
-func TestTheInvokeFunctionStandsInForEveryPass(t *testing.T) { // spec 23
+func TestTheInvokeFunctionStandsInForEveryPass(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		type call struct {
 			pending   int
@@ -1016,7 +1016,7 @@ func TestTheInvokeFunctionStandsInForEveryPass(t *testing.T) { // spec 23
 	})
 }
 
-func TestTheInvokeFunctionMayInvokeLater(t *testing.T) { // spec 1.9
+func TestTheInvokeFunctionMayInvokeLater(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		var order journal
 		l.SetInvoke(func(*ev.Loop) {
@@ -1030,7 +1030,7 @@ func TestTheInvokeFunctionMayInvokeLater(t *testing.T) { // spec 1.9
 	})
 }
 
-func TestAPanicOfTheInvokeFunctionLeavesAllNestedRuns(t *testing.T) { // spec 24
+func TestAPanicOfTheInvokeFunctionLeavesAllNestedRuns(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		var order journal
 		dueNow(l, func(*ev.Timer) {
@@ -1050,7 +1050,7 @@ func TestAPanicOfTheInvokeFunctionLeavesAllNestedRuns(t *testing.T) { // spec 24
 
 // Intervals, Suspend.
 
-func TestANegativeIntervalIsRefusedAndChangesNothing(t *testing.T) { // spec 19
+func TestANegativeIntervalIsRefusedAndChangesNothing(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		require.NoError(t, l.SetTimeoutInterval(30*time.Millisecond))
 		assert.EqualError(t, l.SetTimeoutInterval(-1), "ev: Loop.SetTimeoutInterval: negative duration -1ns")
@@ -1062,7 +1062,7 @@ func TestANegativeIntervalIsRefusedAndChangesNothing(t *testing.T) { // spec 19
 	})
 }
 
-func TestATimeoutIntervalMakesTimersRunLateAndTogether(t *testing.T) { // spec 20
+func TestATimeoutIntervalMakesTimersRunLateAndTogether(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		require.NoError(t, l.SetTimeoutInterval(40*time.Millisecond))
 		began := l.Now()
@@ -1079,7 +1079,7 @@ func TestATimeoutIntervalMakesTimersRunLateAndTogether(t *testing.T) { // spec 2
 	})
 }
 
-func TestATimeoutIntervalDoesNotDelayASend(t *testing.T) { // spec 20
+func TestATimeoutIntervalDoesNotDelayASend(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		require.NoError(t, l.SetTimeoutInterval(time.Hour))
 		a := ev.NewAsync(l, func(*ev.Async) { l.Stop() })
@@ -1092,7 +1092,7 @@ func TestATimeoutIntervalDoesNotDelayASend(t *testing.T) { // spec 20
 	})
 }
 
-func TestAnIOIntervalDelaysNeitherASendNorATimer(t *testing.T) { // spec 22, D5
+func TestAnIOIntervalDelaysNeitherASendNorATimer(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		require.NoError(t, l.SetIOInterval(time.Hour))
 		a := ev.NewAsync(l, func(a *ev.Async) {
@@ -1106,7 +1106,7 @@ func TestAnIOIntervalDelaysNeitherASendNorATimer(t *testing.T) { // spec 22, D5
 	})
 }
 
-func TestSuspendedTimeDoesNotCountForTimers(t *testing.T) { // spec 18, RUN-33
+func TestSuspendedTimeDoesNotCountForTimers(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		var fired time.Time
 		w := ev.NewTimer(l, 20*time.Millisecond, 0, func(*ev.Timer) { fired = l.Now() })
@@ -1138,7 +1138,7 @@ func TestSuspendAndResumeKeepTheOrderOfTimers(t *testing.T) {
 
 // Panics, Goexit.
 
-func TestAPanicLeavesRunWithTheRestPending(t *testing.T) { // spec 47, D2
+func TestAPanicLeavesRunWithTheRestPending(t *testing.T) {
 	for name, runIt := range runModes {
 		onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 			var order journal
@@ -1162,7 +1162,7 @@ func TestAPanicLeavesRunWithTheRestPending(t *testing.T) { // spec 47, D2
 	}
 }
 
-func TestAPanicLeavesAllNestedRuns(t *testing.T) { // spec 47, D2
+func TestAPanicLeavesAllNestedRuns(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		var order journal
 		boom := errors.New("boom")
@@ -1203,7 +1203,7 @@ func TestARequestToStopDiesWithARunThatPanics(t *testing.T) {
 	})
 }
 
-func TestALoopThatPanickedCanBeClosed(t *testing.T) { // D2
+func TestALoopThatPanickedCanBeClosed(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		dueNow(l, func(*ev.Timer) { panic("boom") })
 		rest := dueNow(l, func(*ev.Timer) { assert.Fail(t, "called") })
@@ -1247,7 +1247,7 @@ func runToGoexit(t *testing.T, l *ev.Loop) (returned bool) {
 	return returned
 }
 
-func TestGoexitEndsTheGoroutineAndLeavesTheLoopUsable(t *testing.T) { // D2
+func TestGoexitEndsTheGoroutineAndLeavesTheLoopUsable(t *testing.T) {
 	handler := ev.WithPanicHandler(func(ev.Watcher, any, []byte) { assert.Fail(t, "Goexit is no panic") })
 	for _, opts := range [][]ev.LoopOption{nil, {handler}} {
 		onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
@@ -1265,7 +1265,7 @@ func TestGoexitEndsTheGoroutineAndLeavesTheLoopUsable(t *testing.T) { // D2
 	}
 }
 
-func TestALoopWhoseGoroutineExitedCanBeClosed(t *testing.T) { // D2
+func TestALoopWhoseGoroutineExitedCanBeClosed(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		far := farOff(t, l)
 		dueNow(l, func(*ev.Timer) { runtime.Goexit() })
@@ -1293,7 +1293,7 @@ func reported() (ev.LoopOption, *[]report) {
 
 func explode() { panic("boom") }
 
-func TestThePanicHandlerGetsWatcherValueAndStackAndThePassGoesOn(t *testing.T) { // spec 46, D2
+func TestThePanicHandlerGetsWatcherValueAndStackAndThePassGoesOn(t *testing.T) {
 	handler, reports := reported()
 	l := newLoop(t, handler)
 	var order journal

@@ -52,7 +52,7 @@ func eachMethod(v reflect.Value, visit func(name, method string, panicked any)) 
 	}
 }
 
-func TestAMethodOfANilWatcherSaysWhatItWas(t *testing.T) { // BAD-14
+func TestAMethodOfANilWatcherSaysWhatItWas(t *testing.T) {
 	for _, w := range noWatchers {
 		eachMethod(reflect.ValueOf(w), func(name, method string, panicked any) {
 			if shared(method) || slices.Contains(unchecked, name) {
@@ -99,7 +99,7 @@ func panicsIn(fn func()) (file string) {
 	return ""
 }
 
-func TestAMethodOfAZeroWatcherIsHarmlessOrSaysWhatItWas(t *testing.T) { // BAD-13
+func TestAMethodOfAZeroWatcherIsHarmlessOrSaysWhatItWas(t *testing.T) {
 	for _, w := range noWatchers {
 		zero := reflect.New(reflect.TypeOf(w).Elem())
 		eachMethod(zero, func(name, method string, panicked any) {
@@ -116,7 +116,7 @@ func TestAMethodOfAZeroWatcherIsHarmlessOrSaysWhatItWas(t *testing.T) { // BAD-1
 	}
 }
 
-func TestAMethodOfANilLoopOrOneThatNewDidNotMakeSaysSo(t *testing.T) { // BAD-13, BAD-14
+func TestAMethodOfANilLoopOrOneThatNewDidNotMakeSaysSo(t *testing.T) {
 	for _, test := range []struct {
 		l    *ev.Loop
 		what string
@@ -139,7 +139,7 @@ func TestAMethodOfANilLoopOrOneThatNewDidNotMakeSaysSo(t *testing.T) { // BAD-13
 
 // EV_DEBUG=1.
 
-func TestDebuggingShowsWhereBothGoroutinesAre(t *testing.T) { // D10
+func TestDebuggingShowsWhereBothGoroutinesAre(t *testing.T) {
 	t.Setenv("EV_DEBUG", "1")
 	l := newLoop(t, ev.WithName("mine"))
 	timer := ev.NewTimer(l, time.Hour, 0, func(*ev.Timer) {}, ev.Name("flush"))
@@ -167,7 +167,7 @@ func holdUp(held chan<- struct{}, release <-chan struct{}) {
 
 func trespass(timer *ev.Timer) { timer.Start() }
 
-func TestDebuggingSeesEveryMethodOfEveryKindFromOutside(t *testing.T) { // D10
+func TestDebuggingSeesEveryMethodOfEveryKindFromOutside(t *testing.T) {
 	t.Setenv("EV_DEBUG", "1")
 	l, other := newLoop(t), newLoop(t)
 	made := oneOfEach(l, other)

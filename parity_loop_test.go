@@ -12,7 +12,7 @@ import (
 	"github.com/goevlib/ev"
 )
 
-func TestTheDefaultLoopIsOneUntilItIsClosed(t *testing.T) { // CL-02, CL-12, REF-21
+func TestTheDefaultLoopIsOneUntilItIsClosed(t *testing.T) {
 	for range 3 {
 		l, err := ev.Default()
 		require.NoError(t, err)
@@ -27,7 +27,7 @@ func TestTheDefaultLoopIsOneUntilItIsClosed(t *testing.T) { // CL-02, CL-12, REF
 	}
 }
 
-func TestWatchersYieldsTheActiveOnes(t *testing.T) { // RE-08
+func TestWatchersYieldsTheActiveOnes(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		a := ev.NewAsync(l, func(*ev.Async) {})
 		b := ev.NewTimer(l, time.Hour, 0, func(*ev.Timer) {})
@@ -45,7 +45,7 @@ func TestWatchersYieldsTheActiveOnes(t *testing.T) { // RE-08
 
 // The lock-the-loop idiom of libev's manual: who holds the lock may start
 // watchers of a loop that is parked, and a Send makes it notice.
-func TestOthersMayStartWatchersWhileTheLockIsReleased(t *testing.T) { // TH-13
+func TestOthersMayStartWatchersWhileTheLockIsReleased(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		var mu sync.Mutex
 		l.SetRelease(func(*ev.Loop) { mu.Unlock() }, func(*ev.Loop) { mu.Lock() })

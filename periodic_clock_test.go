@@ -15,7 +15,7 @@ import (
 
 // The arithmetic of slots.
 
-func TestTheSlotAfterIsTheFirstOne(t *testing.T) { // PD-04
+func TestTheSlotAfterIsTheFirstOne(t *testing.T) {
 	const hour, far = time.Hour, time.Duration(math.MaxInt64)
 	for _, tc := range []struct{ offset, interval, now, want time.Duration }{
 		{0, hour, 0, hour}, {0, hour, 1, hour}, {0, hour, hour - 1, hour}, {0, hour, hour, 2 * hour},
@@ -31,7 +31,7 @@ func TestTheSlotAfterIsTheFirstOne(t *testing.T) { // PD-04
 	}
 }
 
-func TestSlotsAreAfterNowAndCongruentToTheOffset(t *testing.T) { // PD-04
+func TestSlotsAreAfterNowAndCongruentToTheOffset(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(2, 3))
 	num := func() int64 { return rnd.Int64() >> rnd.IntN(63) }
 	big64 := func(d time.Duration) *big.Int { return big.NewInt(int64(d)) }
@@ -70,7 +70,7 @@ func FuzzSlotAfter(f *testing.F) {
 // A clock that is set. The tests do it in the past: they change what the loop
 // remembers of the wall clock, so that its next look finds a difference.
 
-func TestAClockThatIsOffByASecondWasSet(t *testing.T) { // spec 1.7
+func TestAClockThatIsOffByASecondWasSet(t *testing.T) {
 	base := time.Date(2026, 7, 1, 12, 0, 0, 0, time.UTC)
 	for _, tc := range []struct {
 		off  time.Duration
@@ -111,7 +111,7 @@ func moment(minute string) time.Time {
 	return t
 }
 
-func TestPeriodicsAndSchedulersFollowAClockThatIsSet(t *testing.T) { // PD-08
+func TestPeriodicsAndSchedulersFollowAClockThatIsSet(t *testing.T) {
 	for name, tc := range map[string]struct {
 		off                 time.Duration
 		began, slot, oneAt  string // as the clock shows before, …
@@ -167,7 +167,7 @@ func TestPeriodicsAndSchedulersFollowAClockThatIsSet(t *testing.T) { // PD-08
 	}
 }
 
-func TestAParkedLoopLooksAtTheClockEveryMinute(t *testing.T) { // PD-08, TM-36
+func TestAParkedLoopLooksAtTheClockEveryMinute(t *testing.T) {
 	settable(t, time.Hour, func(l *Loop) {
 		began := time.Now()
 		NewPeriodic(l, time.Duration(began.UnixNano()), 0, func(*Periodic) {
@@ -177,7 +177,7 @@ func TestAParkedLoopLooksAtTheClockEveryMinute(t *testing.T) { // PD-08, TM-36
 	})
 }
 
-func TestPeriodicsThatTieStayInOrderWhenTheClockIsSet(t *testing.T) { // PD-08, D1
+func TestPeriodicsThatTieStayInOrderWhenTheClockIsSet(t *testing.T) {
 	settable(t, time.Hour, func(l *Loop) {
 		var order, want []any
 		for i := range 100 {
@@ -189,7 +189,7 @@ func TestPeriodicsThatTieStayInOrderWhenTheClockIsSet(t *testing.T) { // PD-08, 
 	})
 }
 
-func TestAFailureFoundWhenTheClockIsSetDoesNotWaitInThePark(t *testing.T) { // spec 102
+func TestAFailureFoundWhenTheClockIsSetDoesNotWaitInThePark(t *testing.T) {
 	for _, when := range []time.Duration{0, wallReread} { // the jump is seen after the park, or before
 		settable(t, time.Hour, func(l *Loop) {
 			began := time.Now()
@@ -207,7 +207,7 @@ func TestAFailureFoundWhenTheClockIsSetDoesNotWaitInThePark(t *testing.T) { // s
 	}
 }
 
-func TestTheDeadlineOfAParkIsConvertedWithoutWrapping(t *testing.T) { // TM-36
+func TestTheDeadlineOfAParkIsConvertedWithoutWrapping(t *testing.T) {
 	var l Loop
 	l.wall, l.mono = time.Unix(1_000_000, 0), 5*time.Second
 	l.wallAt = 3 * time.Second

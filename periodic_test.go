@@ -31,7 +31,7 @@ func in(d time.Duration) func(*ev.Scheduler, time.Time) time.Time {
 
 // Periodic.
 
-func TestAnAbsolutePeriodicInThePastFiresInTheFirstIteration(t *testing.T) { // spec 95, PD-03
+func TestAnAbsolutePeriodicInThePastFiresInTheFirstIteration(t *testing.T) {
 	for _, offset := range []time.Duration{0, -time.Hour, math.MinInt64, sinceEpoch(time.Now().Add(-5 * time.Second))} {
 		onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 			fired := 0
@@ -53,7 +53,7 @@ func TestAnAbsolutePeriodicInThePastFiresInTheFirstIteration(t *testing.T) { // 
 	}
 }
 
-func TestAnAbsolutePeriodicNeverFiresEarly(t *testing.T) { // PD-01
+func TestAnAbsolutePeriodicNeverFiresEarly(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		for _, d := range []time.Duration{0, 1, 20 * time.Microsecond, 999 * time.Microsecond, 3 * time.Millisecond, 10 * time.Millisecond} {
 			at := time.Now().Add(d).Round(0)
@@ -69,7 +69,7 @@ func TestAnAbsolutePeriodicNeverFiresEarly(t *testing.T) { // PD-01
 	})
 }
 
-func TestAThousandAbsolutePeriodicsFireInOrder(t *testing.T) { // TM-02, PD-01
+func TestAThousandAbsolutePeriodicsFireInOrder(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		base := time.Now()
 		fired := 0
@@ -98,7 +98,7 @@ func TestAThousandAbsolutePeriodicsFireInOrder(t *testing.T) { // TM-02, PD-01
 	})
 }
 
-func TestAPeriodicFiresAtItsSlots(t *testing.T) { // spec 96
+func TestAPeriodicFiresAtItsSlots(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		const interval = 10 * time.Millisecond
 		var waited time.Time
@@ -124,7 +124,7 @@ func TestAPeriodicFiresAtItsSlots(t *testing.T) { // spec 96
 	})
 }
 
-func TestTheNextFullHourIsNear(t *testing.T) { // PD-02
+func TestTheNextFullHourIsNear(t *testing.T) {
 	l := newLoop(t)
 	p := ev.NewPeriodic(l, 0, time.Hour, idlePeriodic)
 	p.Start()
@@ -134,7 +134,7 @@ func TestTheNextFullHourIsNear(t *testing.T) { // PD-02
 	assert.LessOrEqual(t, until, time.Hour)
 }
 
-func TestSlotsAreCongruentToTheOffset(t *testing.T) { // PD-04
+func TestSlotsAreCongruentToTheOffset(t *testing.T) {
 	l := newLoop(t, ev.WithBackend(ev.BackendChan))
 	rnd := rand.New(rand.NewPCG(1, 4))
 	for range 2000 {
@@ -160,7 +160,7 @@ var badSlots = map[string][2]time.Duration{
 	"offset 1.5s is longer than the interval ": {1500 * time.Millisecond, time.Second},
 }
 
-func TestBadSlotsAreRefused(t *testing.T) { // spec 97, D9, PD-11
+func TestBadSlotsAreRefused(t *testing.T) {
 	l := newLoop(t)
 	for message, bad := range badSlots {
 		p := ev.NewPeriodic(l, time.Second, time.Minute, idlePeriodic)
@@ -199,7 +199,7 @@ func TestPeriodicConstructorsPanicClearly(t *testing.T) {
 	}
 }
 
-func TestANewOffsetCountsFromResetOn(t *testing.T) { // spec 98, PD-09
+func TestANewOffsetCountsFromResetOn(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		p := ev.NewPeriodic(l, 0, time.Hour, idlePeriodic)
 		p.Start()
@@ -253,7 +253,7 @@ func TestAnIntervalOfZeroMakesTheSlotWaitedForTheLast(t *testing.T) {
 	})
 }
 
-func TestSlotsMissedAreNotReplayed(t *testing.T) { // spec 99, PD-05
+func TestSlotsMissedAreNotReplayed(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		fired := 0
 		p := ev.NewPeriodic(l, 0, 5*time.Millisecond, func(*ev.Periodic) { fired++ })
@@ -265,7 +265,7 @@ func TestSlotsMissedAreNotReplayed(t *testing.T) { // spec 99, PD-05
 	})
 }
 
-func TestSlotsInsideASuspensionAreSkipped(t *testing.T) { // spec 100, RUN-34
+func TestSlotsInsideASuspensionAreSkipped(t *testing.T) {
 	inBubble(t, func(t *testing.T, l *ev.Loop) { // on a full hour, the bubble's clock
 		p := ev.NewPeriodic(l, 0, time.Hour, func(*ev.Periodic) { t.Error("the slot was skipped") })
 		once := 0
@@ -290,7 +290,7 @@ func TestSlotsInsideASuspensionAreSkipped(t *testing.T) { // spec 100, RUN-34
 	})
 }
 
-func TestTimersRunBeforePeriodicsOfTheirPriority(t *testing.T) { // PD-10, D1
+func TestTimersRunBeforePeriodicsOfTheirPriority(t *testing.T) {
 	inBubble(t, func(t *testing.T, l *ev.Loop) {
 		var order journal
 		due := time.Now().Add(time.Minute)
@@ -307,7 +307,7 @@ func TestTimersRunBeforePeriodicsOfTheirPriority(t *testing.T) { // PD-10, D1
 	})
 }
 
-func TestADayOfPeriodicsIsExact(t *testing.T) { // spec 96
+func TestADayOfPeriodicsIsExact(t *testing.T) {
 	inBubble(t, func(t *testing.T, l *ev.Loop) {
 		began := time.Now()
 		end := began.Add(day)
@@ -352,7 +352,7 @@ func TestAMomentAfterTheLastOneDoesNotCome(t *testing.T) {
 	})
 }
 
-func TestAParkIsCappedWhileAPeriodicWaits(t *testing.T) { // TM-36
+func TestAParkIsCappedWhileAPeriodicWaits(t *testing.T) {
 	inBubble(t, func(t *testing.T, l *ev.Loop) {
 		p := ev.NewPeriodic(l, sinceEpoch(time.Now().Add(10*time.Hour)), 0, idlePeriodic)
 		p.Start()

@@ -83,7 +83,7 @@ func TestPostsFromManyGoroutinesAllRunAndKeepEachOnesOrder(t *testing.T) {
 	})
 }
 
-func TestAPanicInAPostLeavesTheOthersPending(t *testing.T) { // D2
+func TestAPanicInAPostLeavesTheOthersPending(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		var got []int
 		require.NoError(t, l.Post(func() { got = append(got, 1) }))

@@ -34,7 +34,7 @@ func notClosed() *atomic.Uint32 { return atomic.NewUint32(0) }
 // nearWrap is where a queue's positions wrap after a few entries.
 const nearWrap = math.MaxUint32 - 2
 
-func TestThePassRunsByPriorityThenInTheOrderOfMarks(t *testing.T) { // PR-02, D1
+func TestThePassRunsByPriorityThenInTheOrderOfMarks(t *testing.T) {
 	priorities := map[string]int{"H": 2, "h": 1, "a": 0, "b": 0, "c": 0, "l": -1, "L": -2}
 	for name, tc := range map[string]struct{ steps, want string }{
 		"nothing":                               {"", ""},
@@ -94,7 +94,7 @@ func TestThePassRunsByPriorityThenInTheOrderOfMarks(t *testing.T) { // PR-02, D1
 	}
 }
 
-func TestThePassLooksForTheHighestPriorityBeforeEachCall(t *testing.T) { // PR-03
+func TestThePassLooksForTheHighestPriorityBeforeEachCall(t *testing.T) {
 	var p pending
 	var got []string
 	note := func(w *probe) { got = append(got, w.name) }
@@ -106,7 +106,7 @@ func TestThePassLooksForTheHighestPriorityBeforeEachCall(t *testing.T) { // PR-0
 	assert.Equal(t, []string{"0", "urgent", "1", "late"}, got)
 }
 
-func TestMarksAccumulateEventsAndClearReturnsThem(t *testing.T) { // PR-04, PR-05
+func TestMarksAccumulateEventsAndClearReturnsThem(t *testing.T) {
 	var p pending
 	var got []Events
 	w := newProbe("w", 0, func(w *probe) { got = append(got, w.Events()) })
@@ -200,7 +200,7 @@ func TestDropForgetsEverythingWithoutACall(t *testing.T) {
 	p.pass(notClosed(), nil)
 }
 
-func TestAPanicInThePassLeavesTheRestPending(t *testing.T) { // D2
+func TestAPanicInThePassLeavesTheRestPending(t *testing.T) {
 	var p pending
 	calls := 0
 	p.post(posted(func() { panic("boom") }))

@@ -12,7 +12,7 @@ import (
 	"github.com/goevlib/ev"
 )
 
-func TestQueueDeliversAllItemsInOneBatch(t *testing.T) { // AS-37
+func TestQueueDeliversAllItemsInOneBatch(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		var got [][]int
 		q := ev.NewQueue(l, 0, func(q *ev.Queue[int], batch []int) {
@@ -31,7 +31,7 @@ func TestQueueDeliversAllItemsInOneBatch(t *testing.T) { // AS-37
 	})
 }
 
-func TestQueueLosesNothingAndKeepsEachSendersOrder(t *testing.T) { // spec 73
+func TestQueueLosesNothingAndKeepsEachSendersOrder(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		const senders, items = 8, 5_000
 		type item struct{ sender, n int }
@@ -198,7 +198,7 @@ func TestAFedQueueIsCalledWithWhatItHas(t *testing.T) {
 	assert.Nil(t, events)
 }
 
-func TestBatchesReuseMemory(t *testing.T) { // spec 78
+func TestBatchesReuseMemory(t *testing.T) {
 	skipWithDebug(t)
 	l := newLoop(t)
 	q := ev.NewQueue(l, 0, func(*ev.Queue[int], []int) {})

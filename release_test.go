@@ -125,7 +125,7 @@ var everyKind = map[string]aKind{
 	},
 }
 
-func TestOthersMayStartAndStopEveryKindWhileTheLockIsReleased(t *testing.T) { // TH-13
+func TestOthersMayStartAndStopEveryKindWhileTheLockIsReleased(t *testing.T) {
 	for kind, begin := range everyKind {
 		t.Run(kind, func(t *testing.T) {
 			onEveryLoop(t, func(t *testing.T, l *ev.Loop) {

@@ -35,7 +35,7 @@ func pastUntil(good time.Time, asked *[]time.Time) func(*ev.Scheduler, time.Time
 	}
 }
 
-func TestAMomentInThePastIsReportedOnceAndAskedForAgain(t *testing.T) { // spec 102, PD-06
+func TestAMomentInThePastIsReportedOnceAndAskedForAgain(t *testing.T) {
 	inBubble(t, func(t *testing.T, _ *ev.Loop) {
 		handler, reports := reported()
 		logger, log := logged()
@@ -68,7 +68,7 @@ func TestAMomentInThePastIsReportedOnceAndAskedForAgain(t *testing.T) { // spec 
 	})
 }
 
-func TestAMomentInThePastDoesNotLeaveRunOnAnyLoop(t *testing.T) { // spec 102
+func TestAMomentInThePastDoesNotLeaveRunOnAnyLoop(t *testing.T) {
 	logger, log := logged()
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		log.Reset()
@@ -132,7 +132,7 @@ func TestAFunctionThatReturnsThePastForEverDoesNotSpin(t *testing.T) {
 	})
 }
 
-func TestTheExpiryThatFoundThePastIsDelivered(t *testing.T) { // spec 102
+func TestTheExpiryThatFoundThePastIsDelivered(t *testing.T) {
 	inBubble(t, func(t *testing.T, _ *ev.Loop) {
 		handler, reports := reported()
 		l := newLoop(t, ev.WithBackend(ev.BackendChan), handler)

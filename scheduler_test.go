@@ -15,7 +15,7 @@ import (
 	"github.com/goevlib/ev"
 )
 
-func TestASchedulerAsksOnceAtStartAndOncePerExpiry(t *testing.T) { // spec 101, PD-06
+func TestASchedulerAsksOnceAtStartAndOncePerExpiry(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		asked, fired := 0, 0
 		var answer time.Time
@@ -47,7 +47,7 @@ func TestASchedulerAsksOnceAtStartAndOncePerExpiry(t *testing.T) { // spec 101, 
 	})
 }
 
-func TestASchedulerThatReturnsNowFiresOncePerIteration(t *testing.T) { // PD-06
+func TestASchedulerThatReturnsNowFiresOncePerIteration(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		fired := uint64(0)
 		s := ev.NewScheduler(l, in(0), func(s *ev.Scheduler) { fired++ })
@@ -113,7 +113,7 @@ func TestTheZeroTimeEndsAScheduler(t *testing.T) {
 // panicking is a next function that fails.
 func panicking(*ev.Scheduler, time.Time) time.Time { panic(errors.New("boom")) }
 
-func TestASchedulerWhoseFunctionPanicsAtStartIsStoppedAndReported(t *testing.T) { // spec 102, PD-06
+func TestASchedulerWhoseFunctionPanicsAtStartIsStoppedAndReported(t *testing.T) {
 	handler, reports := reported()
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		*reports = nil
@@ -142,7 +142,7 @@ func TestAPanicInTheFunctionIsLoggedAsAnyOther(t *testing.T) {
 	assert.Regexp(t, `ev: panic in a callback.* kind=Scheduler watcher=job callback=\S*scheduler_test.go:.* panic=boom`, log.String())
 }
 
-func TestWithoutAHandlerThePanicOfAFunctionLeavesRun(t *testing.T) { // spec 102
+func TestWithoutAHandlerThePanicOfAFunctionLeavesRun(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		s := ev.NewScheduler(l, panicking, func(*ev.Scheduler) { t.Error("called") })
 		other := ev.NewScheduler(l, panicking, idleScheduler)
@@ -158,7 +158,7 @@ func TestWithoutAHandlerThePanicOfAFunctionLeavesRun(t *testing.T) { // spec 102
 	})
 }
 
-func TestTheExpiryThatFoundThePanicIsDelivered(t *testing.T) { // spec 102
+func TestTheExpiryThatFoundThePanicIsDelivered(t *testing.T) {
 	handler, reports := reported()
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		*reports = nil
@@ -177,7 +177,7 @@ func TestTheExpiryThatFoundThePanicIsDelivered(t *testing.T) { // spec 102
 	}, handler)
 }
 
-func TestAFailureThatIsMendedIsReportedOnly(t *testing.T) { // PD-06
+func TestAFailureThatIsMendedIsReportedOnly(t *testing.T) {
 	handler, reports := reported()
 	for _, failing := range []func(*ev.Scheduler, time.Time) time.Time{panicking, in(-1)} {
 		onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
@@ -200,7 +200,7 @@ func TestAFailureThatIsMendedIsReportedOnly(t *testing.T) { // PD-06
 	}
 }
 
-func TestAFailureInACallbackDoesNotWaitForTheNextEvent(t *testing.T) { // spec 102
+func TestAFailureInACallbackDoesNotWaitForTheNextEvent(t *testing.T) {
 	for _, failing := range []func(*ev.Scheduler, time.Time) time.Time{panicking, in(-1)} {
 		reports := 0
 		onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
@@ -225,7 +225,7 @@ func TestAFailureInACallbackDoesNotWaitForTheNextEvent(t *testing.T) { // spec 1
 	}
 }
 
-func TestGoexitInTheFunctionLeavesTheLoopUsable(t *testing.T) { // D2
+func TestGoexitInTheFunctionLeavesTheLoopUsable(t *testing.T) {
 	handler, reports := reported()
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		*reports = nil
@@ -243,7 +243,7 @@ func TestGoexitInTheFunctionLeavesTheLoopUsable(t *testing.T) { // D2
 	}, handler)
 }
 
-func TestAFunctionThatBreaksTheRulesDoesNotBreakTheLoop(t *testing.T) { // PD-07
+func TestAFunctionThatBreaksTheRulesDoesNotBreakTheLoop(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		var other *ev.Periodic
 		naughty := func(s *ev.Scheduler, now time.Time) time.Time {
@@ -288,7 +288,7 @@ func halfPastTwo(place *time.Location) func(*ev.Scheduler, time.Time) time.Time 
 	}
 }
 
-func TestASchedulerFollowsDaylightSavingTime(t *testing.T) { // spec 4.4
+func TestASchedulerFollowsDaylightSavingTime(t *testing.T) {
 	berlin, err := time.LoadLocation("Europe/Berlin")
 	require.NoError(t, err)
 	for name, tc := range map[string]struct {

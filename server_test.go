@@ -18,7 +18,7 @@ import (
 )
 
 // State that belongs to a loop, used from the handlers of a real server.
-func TestALoopLivesInsideAnHTTPServer(t *testing.T) { // spec 82
+func TestALoopLivesInsideAnHTTPServer(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		hits := map[string]int{} // the loop's
 		q := ev.NewQueue(l, 0, func(_ *ev.Queue[string], batch []string) {
@@ -80,7 +80,7 @@ func threads(t *testing.T) int {
 	return 0
 }
 
-func TestAThousandParkedLoopsHoldNoThread(t *testing.T) { // spec 82
+func TestAThousandParkedLoopsHoldNoThread(t *testing.T) {
 	before := threads(t)
 	for range 1000 {
 		start(t, newLoop(t))

@@ -26,7 +26,7 @@ func raise(t testing.TB, sig syscall.Signal) {
 	require.NoError(t, syscall.Kill(os.Getpid(), sig))
 }
 
-func TestSignalsBeforeAnIterationAreOneCallbackPerWatcher(t *testing.T) { // spec 110, SG-04, SG-11
+func TestSignalsBeforeAnIterationAreOneCallbackPerWatcher(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		var calls atomic.Int64
 		count := func(s *ev.Signal) {
@@ -50,7 +50,7 @@ func TestSignalsBeforeAnIterationAreOneCallbackPerWatcher(t *testing.T) { // spe
 	})
 }
 
-func TestARealSignalWakesAParkedLoop(t *testing.T) { // SG-06
+func TestARealSignalWakesAParkedLoop(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		s := ev.NewSignal(l, syscall.SIGUSR1, func(s *ev.Signal) { s.Stop() })
 		require.NoError(t, s.Start())
@@ -63,7 +63,7 @@ func TestARealSignalWakesAParkedLoop(t *testing.T) { // SG-06
 	})
 }
 
-func TestASignalWatcherCanBeStoppedAndStartedAgain(t *testing.T) { // SG-01, SG-03
+func TestASignalWatcherCanBeStoppedAndStartedAgain(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		calls := 0
 		s := ev.NewSignal(l, syscall.SIGUSR1, func(s *ev.Signal) { calls++; s.Stop() })
@@ -83,7 +83,7 @@ func TestASignalWatcherCanBeStoppedAndStartedAgain(t *testing.T) { // SG-01, SG-
 	})
 }
 
-func TestASignalCaughtBeforeStopIsDropped(t *testing.T) { // SG-09, SG-10
+func TestASignalCaughtBeforeStopIsDropped(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		other := ev.NewSignal(l, syscall.SIGUSR1, func(*ev.Signal) {})
 		require.NoError(t, other.Start())
@@ -97,7 +97,7 @@ func TestASignalCaughtBeforeStopIsDropped(t *testing.T) { // SG-09, SG-10
 	})
 }
 
-func TestFeedSignalWakesEveryLoopThatWatches(t *testing.T) { // spec 111, SG-08, SG-12, SG-15
+func TestFeedSignalWakesEveryLoopThatWatches(t *testing.T) {
 	var calls sync.WaitGroup
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		const loops = 4
@@ -119,7 +119,7 @@ func TestFeedSignalWakesEveryLoopThatWatches(t *testing.T) { // spec 111, SG-08,
 	})
 }
 
-func TestFeedSignalOfWhatNobodyWatchesIsIgnored(t *testing.T) { // spec 111, 112, SG-13, SG-14, BAD-12
+func TestFeedSignalOfWhatNobodyWatchesIsIgnored(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		s := ev.NewSignal(l, syscall.SIGUSR1, func(*ev.Signal) {})
 		require.NoError(t, s.Start())
@@ -137,7 +137,7 @@ func TestFeedSignalOfWhatNobodyWatchesIsIgnored(t *testing.T) { // spec 111, 112
 	})
 }
 
-func TestFeedSignalFromManyGoroutines(t *testing.T) { // SG-15
+func TestFeedSignalFromManyGoroutines(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		var calls atomic.Int64
 		s := ev.NewSignal(l, syscall.SIGUSR1, func(*ev.Signal) { calls.Add(1) })
@@ -157,7 +157,7 @@ func TestFeedSignalFromManyGoroutines(t *testing.T) { // SG-15
 	})
 }
 
-func TestASignalThatCannotBeWatchedIsRefusedWithAReason(t *testing.T) { // spec 114
+func TestASignalThatCannotBeWatchedIsRefusedWithAReason(t *testing.T) {
 	l := newLoop(t)
 	for sig, want := range map[os.Signal]string{
 		nil:                "ev: Signal.Start: nil signal",
@@ -189,7 +189,7 @@ func TestSignalOnAClosedLoopIsRefused(t *testing.T) {
 	ev.FeedSignal(syscall.SIGUSR1)
 }
 
-func TestAnIgnoredSignalIsIgnoredAgainAfterTheLastWatcher(t *testing.T) { // D8
+func TestAnIgnoredSignalIsIgnoredAgainAfterTheLastWatcher(t *testing.T) {
 	signal.Ignore(syscall.SIGUSR2)
 	defer signal.Reset(syscall.SIGUSR2)
 	l, m := newLoop(t), newLoop(t)
@@ -234,7 +234,7 @@ func init() {
 	}
 }
 
-func TestTheDefaultActionIsBackAfterTheLastWatcher(t *testing.T) { // spec 113
+func TestTheDefaultActionIsBackAfterTheLastWatcher(t *testing.T) {
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), "EV_TEST_HELPER=signal-default")
 	out, err := cmd.Output()
@@ -244,7 +244,7 @@ func TestTheDefaultActionIsBackAfterTheLastWatcher(t *testing.T) { // spec 113
 	assert.Equal(t, syscall.SIGTERM, exit.Sys().(syscall.WaitStatus).Signal())
 }
 
-func TestAChildInheritsNoDescriptorAndNoSignalMask(t *testing.T) { // FK-04, FK-05
+func TestAChildInheritsNoDescriptorAndNoSignalMask(t *testing.T) {
 	if openDescriptors() == 0 {
 		t.Skip("needs /proc")
 	}

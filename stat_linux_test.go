@@ -67,7 +67,7 @@ func quietDir(t *testing.T) string {
 	return t.TempDir()
 }
 
-func TestALoopHasOneInotifyWhileItHasStats(t *testing.T) { // ST-15
+func TestALoopHasOneInotifyWhileItHasStats(t *testing.T) {
 	needsInotify(t)
 	l := newLoop(t, ev.WithBackend(ev.BackendEpoll))
 	dir := t.TempDir()

@@ -21,7 +21,7 @@ import (
 )
 
 // The tests change what paths name, or sizes; never contents alone, which the
-// granularity of the file system's times can hide. // ST-17
+// granularity of the file system's times can hide.
 
 // statLog has a Stat for a path, and what its callbacks saw.
 type statLog struct {
@@ -42,7 +42,7 @@ func watchPath(t testing.TB, l *ev.Loop, path string, opts ...ev.Option) *statLo
 	}
 	log := &statLog{}
 	log.Stat = ev.NewStat(l, path, interval, func(s *ev.Stat) {
-		assert.NotEqual(t, s.Previous(), s.Current()) // ST-14
+		assert.NotEqual(t, s.Previous(), s.Current())
 		assert.Equal(t, ev.StatEvent, s.Events())
 		log.changes = append(log.changes, describe(s.Previous())+" -> "+describe(s.Current()))
 	}, opts...)
@@ -106,7 +106,7 @@ func rename(t testing.TB, from, to string) {
 	require.NoError(t, os.Rename(from, to))
 }
 
-func TestStatSeesAFileAppearGrowAndVanish(t *testing.T) { // ST-02, ST-03
+func TestStatSeesAFileAppearGrowAndVanish(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		path := filepath.Join(t.TempDir(), "file")
 		log := watchPath(t, l, path)
@@ -124,7 +124,7 @@ func TestStatSeesAFileAppearGrowAndVanish(t *testing.T) { // ST-02, ST-03
 	})
 }
 
-func TestStatCallsBackForChangesOnly(t *testing.T) { // ST-01
+func TestStatCallsBackForChangesOnly(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		path := filepath.Join(t.TempDir(), "file")
 		writeFile(t, path, "")
@@ -139,7 +139,7 @@ func TestStatCallsBackForChangesOnly(t *testing.T) { // ST-01
 	})
 }
 
-func TestStatIsRunByTheLoopWithOtherWatchers(t *testing.T) { // ST-02
+func TestStatIsRunByTheLoopWithOtherWatchers(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		path := filepath.Join(t.TempDir(), "file")
 		var log *statLog
@@ -175,7 +175,7 @@ func TestStatIsRunByTheLoopWithOtherWatchers(t *testing.T) { // ST-02
 	})
 }
 
-func TestStatIntervalIsRaised(t *testing.T) { // ST-04
+func TestStatIntervalIsRaised(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		for _, test := range []struct{ given, effective time.Duration }{
 			{0, 5007489100},
@@ -205,7 +205,7 @@ func TestNewStatRefusesNonsense(t *testing.T) {
 	assert.PanicsWithValue(t, "ev: Stat.SetCallback: nil callback", func() { ev.NewStat(l, "x", 0, fn).SetCallback(nil) })
 }
 
-func TestStatPathIsUsedAndReturnedAsGiven(t *testing.T) { // ST-05, ST-11
+func TestStatPathIsUsedAndReturnedAsGiven(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		dir := t.TempDir()
 		require.NoError(t, os.Mkdir(filepath.Join(dir, "sub"), 0o700))
@@ -337,7 +337,7 @@ func TestStatOfARelativePathWithoutAWorkingDirectoryFails(t *testing.T) {
 	})
 }
 
-func TestStatStartedAndStoppedManyTimes(t *testing.T) { // ST-06, REF-20
+func TestStatStartedAndStoppedManyTimes(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		dir := t.TempDir()
 		path := filepath.Join(dir, "file")
@@ -363,7 +363,7 @@ func TestStatStartedAndStoppedManyTimes(t *testing.T) { // ST-06, REF-20
 	})
 }
 
-func TestStatIgnoresOtherFilesInTheDirectory(t *testing.T) { // ST-07, ST-08
+func TestStatIgnoresOtherFilesInTheDirectory(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		dir := t.TempDir()
 		here := filepath.Join(dir, "file.jsx")
@@ -382,7 +382,7 @@ func TestStatIgnoresOtherFilesInTheDirectory(t *testing.T) { // ST-07, ST-08
 	})
 }
 
-func TestManyStatsOnOnePathAreCalledInTheOrderOfTheirStarts(t *testing.T) { // ST-07
+func TestManyStatsOnOnePathAreCalledInTheOrderOfTheirStarts(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		path := filepath.Join(t.TempDir(), "file")
 		writeFile(t, path, "")
@@ -419,7 +419,7 @@ func TestTwoStatsInADirectoryAreIndependent(t *testing.T) {
 	})
 }
 
-func TestStatStoppedInItsCallbackIsNotCalledAgain(t *testing.T) { // ST-07
+func TestStatStoppedInItsCallbackIsNotCalledAgain(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		path := filepath.Join(t.TempDir(), "file")
 		calls := 0
@@ -437,7 +437,7 @@ func TestStatStoppedInItsCallbackIsNotCalledAgain(t *testing.T) { // ST-07
 	})
 }
 
-func TestStatSeesItsDirectoryGoAndComeBack(t *testing.T) { // ST-09
+func TestStatSeesItsDirectoryGoAndComeBack(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		dir := filepath.Join(t.TempDir(), "a", "b")
 		path := filepath.Join(dir, "file")
@@ -687,7 +687,7 @@ func TestStatSeesWhatHappensToAnotherHardLink(t *testing.T) {
 	})
 }
 
-func TestStatStoppedBeforeItsCallbackIsNotCalled(t *testing.T) { // ST-10
+func TestStatStoppedBeforeItsCallbackIsNotCalled(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		path := filepath.Join(t.TempDir(), "file")
 		log := watchPath(t, l, path)
@@ -715,7 +715,7 @@ func TestStatStoppedBeforeItsCallbackIsNotCalled(t *testing.T) { // ST-10
 	})
 }
 
-func TestStatOfAnImpossiblePathFails(t *testing.T) { // ST-11
+func TestStatOfAnImpossiblePathFails(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		for path, want := range map[string]error{
 			"":                                fs.ErrNotExist,
@@ -734,7 +734,7 @@ func TestStatOfAnImpossiblePathFails(t *testing.T) { // ST-11
 	})
 }
 
-func TestPreviousIsWhatTheLookBeforeFound(t *testing.T) { // ST-14
+func TestPreviousIsWhatTheLookBeforeFound(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		path := filepath.Join(t.TempDir(), "file")
 		log := watchPath(t, l, path)
@@ -795,7 +795,7 @@ func TestStatCallbackThatChangesTheFileCanAvoidBeingCalledForIt(t *testing.T) {
 	})
 }
 
-func TestStatThatIsNotKeptDoesNotKeepRunGoing(t *testing.T) { // REF-06, ST-16
+func TestStatThatIsNotKeptDoesNotKeepRunGoing(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		path := filepath.Join(t.TempDir(), "file")
 		log := watchPath(t, l, path)

@@ -178,7 +178,7 @@ func writesOf(t *testing.T, helper string) (counted, seen int) {
 	return counted, len(write.FindAll(calls, -1))
 }
 
-func TestSeenFromOutsideABusyLoopIsNeverWrittenTo(t *testing.T) { // spec 75
+func TestSeenFromOutsideABusyLoopIsNeverWrittenTo(t *testing.T) {
 	counted, seen := writesOf(t, "busy")
 	assert.Zero(t, counted)
 	assert.Zero(t, seen)

@@ -19,7 +19,7 @@ const never = time.Duration(math.MaxInt64)
 
 // Due times.
 
-func TestATimerNeverFiresEarly(t *testing.T) { // spec 83, TM-15
+func TestATimerNeverFiresEarly(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		for _, after := range []time.Duration{
 			1, time.Microsecond, 10 * time.Microsecond, 50 * time.Microsecond, 123456, 500 * time.Microsecond,
@@ -40,7 +40,7 @@ func TestATimerNeverFiresEarly(t *testing.T) { // spec 83, TM-15
 	})
 }
 
-func TestATimerDueAtOnceFiresInTheFirstIteration(t *testing.T) { // spec 85
+func TestATimerDueAtOnceFiresInTheFirstIteration(t *testing.T) {
 	for _, after := range []time.Duration{0, -1, -time.Hour, math.MinInt64} {
 		onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 			fired := 0
@@ -54,7 +54,7 @@ func TestATimerDueAtOnceFiresInTheFirstIteration(t *testing.T) { // spec 85
 	}
 }
 
-func TestOverdueTimersRunInTheOrderOfTheirDueTimes(t *testing.T) { // spec 84, TM-08, PR-02
+func TestOverdueTimersRunInTheOrderOfTheirDueTimes(t *testing.T) {
 	for name, tc := range map[string]struct {
 		priorities [3]int
 		want       journal
@@ -81,7 +81,7 @@ func TestOverdueTimersRunInTheOrderOfTheirDueTimes(t *testing.T) { // spec 84, T
 	}
 }
 
-func TestTimersDueAtTheSameMomentRunInTheOrderOfTheirStarts(t *testing.T) { // TM-07, D1
+func TestTimersDueAtTheSameMomentRunInTheOrderOfTheirStarts(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		var order []any
 		ws := make([]*ev.Timer, 40)
@@ -99,7 +99,7 @@ func TestTimersDueAtTheSameMomentRunInTheOrderOfTheirStarts(t *testing.T) { // T
 	})
 }
 
-func TestOnlyTheEarliestTimerFiresWhateverTheOrderOfStarts(t *testing.T) { // TM-04
+func TestOnlyTheEarliestTimerFiresWhateverTheOrderOfStarts(t *testing.T) {
 	for _, afters := range [][]time.Duration{
 		{time.Hour, 1}, {1, time.Hour}, {2 * time.Hour, time.Hour, 1}, {time.Hour, 1, 2 * time.Hour},
 	} {
@@ -115,7 +115,7 @@ func TestOnlyTheEarliestTimerFiresWhateverTheOrderOfStarts(t *testing.T) { // TM
 	}
 }
 
-func TestATimerCountsFromNowAsItWasCached(t *testing.T) { // spec 94
+func TestATimerCountsFromNowAsItWasCached(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		fired := 0
 		time.Sleep(3 * time.Millisecond)
@@ -133,7 +133,7 @@ func TestATimerCountsFromNowAsItWasCached(t *testing.T) { // spec 94
 	})
 }
 
-func TestATimerStartedAfterALongParkCountsFromItsEnd(t *testing.T) { // TM-34
+func TestATimerStartedAfterALongParkCountsFromItsEnd(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		var sent, fired time.Time
 		a := ev.NewAsync(l, func(a *ev.Async) {
@@ -151,7 +151,7 @@ func TestATimerStartedAfterALongParkCountsFromItsEnd(t *testing.T) { // TM-34
 	})
 }
 
-func TestATimerThatIsFarAwayIsNotOverdue(t *testing.T) { // TM-11
+func TestATimerThatIsFarAwayIsNotOverdue(t *testing.T) {
 	for _, after := range []time.Duration{never, never - 1, 1<<62 - 1, 1 << 62, 1<<62 + 1, 1 << 58} {
 		onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 			time.Sleep(time.Millisecond)
@@ -172,7 +172,7 @@ func TestATimerThatIsFarAwayIsNotOverdue(t *testing.T) { // TM-11
 	}
 }
 
-func TestARepeatThatIsFarAwayDoesNotComeBack(t *testing.T) { // TM-12
+func TestARepeatThatIsFarAwayDoesNotComeBack(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		var rare, often int
 		ev.NewTimer(l, time.Microsecond, never, func(*ev.Timer) { rare++ }).Start()
@@ -189,7 +189,7 @@ func TestARepeatThatIsFarAwayDoesNotComeBack(t *testing.T) { // TM-12
 
 // One-shots and repetitions.
 
-func TestOneShotsRepeatsAndStoppedTimersTogether(t *testing.T) { // TM-01
+func TestOneShotsRepeatsAndStoppedTimersTogether(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		began := l.Now()
 		single, ticks := 0, 0
@@ -216,7 +216,7 @@ func TestOneShotsRepeatsAndStoppedTimersTogether(t *testing.T) { // TM-01
 	})
 }
 
-func TestAnExpiredOneShotIsPendingAndInactive(t *testing.T) { // spec 37, 2.2
+func TestAnExpiredOneShotIsPendingAndInactive(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		w := dueNow(l, func(w *ev.Timer) { assert.False(t, w.Active() || w.Pending()) })
 		dueNow(l, func(*ev.Timer) {
@@ -227,7 +227,7 @@ func TestAnExpiredOneShotIsPendingAndInactive(t *testing.T) { // spec 37, 2.2
 	})
 }
 
-func TestARepeatingTimerIsCalledOncePerIterationHoweverLate(t *testing.T) { // spec 87, TM-16, TM-18
+func TestARepeatingTimerIsCalledOncePerIterationHoweverLate(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		ticks := 0
 		w := ev.NewTimer(l, time.Millisecond, time.Millisecond, func(*ev.Timer) { ticks++ })
@@ -244,7 +244,7 @@ func TestARepeatingTimerIsCalledOncePerIterationHoweverLate(t *testing.T) { // s
 	})
 }
 
-func TestMissedTicksAreNotReplayed(t *testing.T) { // spec 87, TM-18
+func TestMissedTicksAreNotReplayed(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		ticks := 0
 		w := ev.NewTimer(l, time.Millisecond, time.Minute, func(*ev.Timer) { ticks++ })
@@ -261,7 +261,7 @@ func TestMissedTicksAreNotReplayed(t *testing.T) { // spec 87, TM-18
 	})
 }
 
-func TestARepeatingTimerDoesNotDrift(t *testing.T) { // spec 88
+func TestARepeatingTimerDoesNotDrift(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		const every = 2 * time.Millisecond
 		began := l.Now()
@@ -281,7 +281,7 @@ func TestARepeatingTimerDoesNotDrift(t *testing.T) { // spec 88
 	})
 }
 
-func TestATimerOfNoTimeThatRestartsItselfIsCalledOncePerIteration(t *testing.T) { // TM-10
+func TestATimerOfNoTimeThatRestartsItselfIsCalledOncePerIteration(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		var at []uint64
 		dueNow(l, func(w *ev.Timer) {
@@ -297,7 +297,7 @@ func TestATimerOfNoTimeThatRestartsItselfIsCalledOncePerIteration(t *testing.T) 
 	})
 }
 
-func TestATimerOfNoTimeThatRestartsItselfDoesNotOutrunStop(t *testing.T) { // TM-09
+func TestATimerOfNoTimeThatRestartsItselfDoesNotOutrunStop(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		calls := 0
 		w := dueNow(l, func(w *ev.Timer) {
@@ -330,7 +330,7 @@ func TestTheShortestRepeatIsOncePerIteration(t *testing.T) {
 	})
 }
 
-func TestARepeatingTimerStoppedInItsCallbackIsNotCalledAgain(t *testing.T) { // RE-12
+func TestARepeatingTimerStoppedInItsCallbackIsNotCalledAgain(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		ticks := 0
 		ev.NewTimer(l, 0, 1, func(w *ev.Timer) { ticks++; w.Stop() }).Start()
@@ -340,7 +340,7 @@ func TestARepeatingTimerStoppedInItsCallbackIsNotCalledAgain(t *testing.T) { // 
 	})
 }
 
-func TestATimerThatStopsAnotherExpiredOne(t *testing.T) { // TM-23
+func TestATimerThatStopsAnotherExpiredOne(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		var second *ev.Timer
 		dueNow(l, func(*ev.Timer) {
@@ -353,7 +353,7 @@ func TestATimerThatStopsAnotherExpiredOne(t *testing.T) { // TM-23
 	})
 }
 
-func TestTimersOfOneLoopDoNotRunInAnother(t *testing.T) { // TM-03
+func TestTimersOfOneLoopDoNotRunInAnother(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		other := newLoop(t)
 		fired := 0
@@ -370,7 +370,7 @@ func TestTimersOfOneLoopDoNotRunInAnother(t *testing.T) { // TM-03
 
 // Start, Stop, Set.
 
-func TestStartOfAnActiveTimerDoesNotMoveIt(t *testing.T) { // TM-05
+func TestStartOfAnActiveTimerDoesNotMoveIt(t *testing.T) {
 	l := newLoop(t)
 	w := ev.NewTimer(l, time.Hour, 0, func(*ev.Timer) {})
 	w.Start()
@@ -382,7 +382,7 @@ func TestStartOfAnActiveTimerDoesNotMoveIt(t *testing.T) { // TM-05
 	assert.Equal(t, before-l.Now().Sub(began), w.Remaining())
 }
 
-func TestATimerNeverStartedKnowsItsSpans(t *testing.T) { // spec 89, TM-06
+func TestATimerNeverStartedKnowsItsSpans(t *testing.T) {
 	l := newLoop(t)
 	w := ev.NewTimer(l, 5*time.Second, 7*time.Second, func(*ev.Timer) {})
 	assert.False(t, w.Active())
@@ -391,7 +391,7 @@ func TestATimerNeverStartedKnowsItsSpans(t *testing.T) { // spec 89, TM-06
 	assert.Zero(t, ev.NewTimer(l, 0, 0, func(*ev.Timer) {}).Repeat())
 }
 
-func TestRemainingCountsDownWithNow(t *testing.T) { // spec 89, TM-22
+func TestRemainingCountsDownWithNow(t *testing.T) {
 	l := newLoop(t)
 	w := ev.NewTimer(l, 5*time.Second, 7*time.Second, func(*ev.Timer) {})
 	w.Start()
@@ -408,7 +408,7 @@ func TestRemainingCountsDownWithNow(t *testing.T) { // spec 89, TM-22
 	assert.Equal(t, 7*time.Second, w.Remaining())
 }
 
-func TestAStoppedTimerGoesOnWithTheTimeItHadLeft(t *testing.T) { // spec 90, TM-22
+func TestAStoppedTimerGoesOnWithTheTimeItHadLeft(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		var fired time.Time
 		w := ev.NewTimer(l, 10*time.Millisecond, 0, func(*ev.Timer) { fired = l.Now() })
@@ -429,7 +429,7 @@ func TestAStoppedTimerGoesOnWithTheTimeItHadLeft(t *testing.T) { // spec 90, TM-
 	})
 }
 
-func TestAnExpiredOneShotStartedAgainWithoutSetIsDueAtOnce(t *testing.T) { // spec 91
+func TestAnExpiredOneShotStartedAgainWithoutSetIsDueAtOnce(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		fired := 0
 		w := ev.NewTimer(l, time.Millisecond, 0, func(*ev.Timer) { fired++ })
@@ -442,7 +442,7 @@ func TestAnExpiredOneShotStartedAgainWithoutSetIsDueAtOnce(t *testing.T) { // sp
 	})
 }
 
-func TestSetGivesAnInactiveTimerNewSpans(t *testing.T) { // spec 39
+func TestSetGivesAnInactiveTimerNewSpans(t *testing.T) {
 	l := newLoop(t)
 	w := ev.NewTimer(l, time.Second, 0, func(*ev.Timer) {})
 	require.NoError(t, w.Set(2*time.Hour, 3*time.Hour))
@@ -455,7 +455,7 @@ func TestSetGivesAnInactiveTimerNewSpans(t *testing.T) { // spec 39
 	assert.Equal(t, 3*time.Hour, w.Repeat())
 }
 
-func TestSetOfAPendingTimerKeepsTheEvent(t *testing.T) { // spec 39
+func TestSetOfAPendingTimerKeepsTheEvent(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		var order journal
 		var w *ev.Timer
@@ -470,7 +470,7 @@ func TestSetOfAPendingTimerKeepsTheEvent(t *testing.T) { // spec 39
 	})
 }
 
-func TestANegativeRepeatIsRefusedAndChangesNothing(t *testing.T) { // spec 86
+func TestANegativeRepeatIsRefusedAndChangesNothing(t *testing.T) {
 	l := newLoop(t)
 	w := ev.NewTimer(l, time.Second, time.Minute, func(*ev.Timer) {})
 	assert.EqualError(t, w.Set(time.Hour, -1), "ev: Timer.Set: negative repeat -1ns")
@@ -481,7 +481,7 @@ func TestANegativeRepeatIsRefusedAndChangesNothing(t *testing.T) { // spec 86
 
 // Reset.
 
-func TestResetOfATimerInEveryState(t *testing.T) { // spec 92, TM-19, TM-20, TM-21, BAD-06
+func TestResetOfATimerInEveryState(t *testing.T) {
 	for name, tc := range map[string]struct {
 		repeat          time.Duration
 		active, pending bool
@@ -517,7 +517,7 @@ func TestResetOfATimerInEveryState(t *testing.T) { // spec 92, TM-19, TM-20, TM-
 	}
 }
 
-func TestResetOfAnExpiredTimerTakesItsCallbackBack(t *testing.T) { // TM-21
+func TestResetOfAnExpiredTimerTakesItsCallbackBack(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		var w *ev.Timer
 		dueNow(l, func(*ev.Timer) {
@@ -532,7 +532,7 @@ func TestResetOfAnExpiredTimerTakesItsCallbackBack(t *testing.T) { // TM-21
 	})
 }
 
-func TestResetAsAnInactivityTimeout(t *testing.T) { // spec 4.2, the activity-timeout idiom
+func TestResetAsAnInactivityTimeout(t *testing.T) { // the activity-timeout idiom
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		const timeout = 20 * time.Millisecond
 		var last, expired time.Time
@@ -553,7 +553,7 @@ func TestResetAsAnInactivityTimeout(t *testing.T) { // spec 4.2, the activity-ti
 
 // SetRepeat.
 
-func TestANewRepeatCountsFromTheNextExpiry(t *testing.T) { // spec 93
+func TestANewRepeatCountsFromTheNextExpiry(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		var spans []time.Duration
 		last := l.Now()
@@ -574,7 +574,7 @@ func TestANewRepeatCountsFromTheNextExpiry(t *testing.T) { // spec 93
 	})
 }
 
-func TestARepeatSetToZeroInTheCallbackLeavesOneMoreTick(t *testing.T) { // spec 93, TM-19
+func TestARepeatSetToZeroInTheCallbackLeavesOneMoreTick(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		ticks := 0
 		w := ev.NewTimer(l, time.Millisecond, time.Millisecond, func(w *ev.Timer) {
@@ -590,7 +590,7 @@ func TestARepeatSetToZeroInTheCallbackLeavesOneMoreTick(t *testing.T) { // spec 
 
 // Many timers.
 
-func TestAThousandTimersThatRearmThemselves(t *testing.T) { // TM-02, TM-38
+func TestAThousandTimersThatRearmThemselves(t *testing.T) {
 	const timers, longest = 1000, 20 * time.Millisecond
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		began, last := l.Now(), l.Now()
@@ -620,7 +620,7 @@ func TestAThousandTimersThatRearmThemselves(t *testing.T) { // TM-02, TM-38
 	})
 }
 
-func TestTheLoopVerifiesAfterEveryChangeOfItsTimers(t *testing.T) { // TM-38
+func TestTheLoopVerifiesAfterEveryChangeOfItsTimers(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		r := rand.New(rand.NewPCG(9, 10))
 		ws := make([]*ev.Timer, 50)

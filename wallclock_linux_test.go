@@ -31,7 +31,7 @@ func clockWatchOf(t *testing.T) int {
 
 // What the kernel does when the clock is set cannot be had without setting it:
 // here the timer is due at once instead.
-func TestTheTimerOfTheKernelWakesAParkedLoopToLookAtTheClock(t *testing.T) { // PD-08, TM-36
+func TestTheTimerOfTheKernelWakesAParkedLoopToLookAtTheClock(t *testing.T) {
 	l, err := New(WithBackend(BackendEpoll))
 	require.NoError(t, err)
 	defer l.Close()
@@ -103,7 +103,7 @@ func TestAParkedLoopCatchesUpWhenTheKernelTells(t *testing.T) {
 	assert.Zero(t, skipped)
 }
 
-func TestAClockSetJustBeforeItWasWatchedIsNoticed(t *testing.T) { // PD-08
+func TestAClockSetJustBeforeItWasWatchedIsNoticed(t *testing.T) {
 	l, err := New(WithBackend(BackendEpoll))
 	require.NoError(t, err)
 	defer l.Close()
@@ -133,7 +133,7 @@ func TestTheTimerOfTheKernelIsArmedAgain(t *testing.T) {
 	assert.Equal(t, unix.EAGAIN, err, "read, so that the loop can park")
 }
 
-func TestWithoutADescriptorForTheTimerParksAreCapped(t *testing.T) { // TM-36
+func TestWithoutADescriptorForTheTimerParksAreCapped(t *testing.T) {
 	l, err := New(WithBackend(BackendEpoll))
 	require.NoError(t, err)
 	defer l.Close()

@@ -66,7 +66,7 @@ func uncalled(t *testing.T) func(ev.Watcher) {
 
 // Start, Stop.
 
-func TestAnActiveWatcherCountsOnceHoweverOftenItIsStarted(t *testing.T) { // spec 28, AS-23
+func TestAnActiveWatcherCountsOnceHoweverOftenItIsStarted(t *testing.T) {
 	onEveryKind(t, func(t *testing.T, l *ev.Loop, newWatcher maker) {
 		w := newWatcher(uncalled(t))
 		assert.False(t, w.Active())
@@ -83,7 +83,7 @@ func TestAnActiveWatcherCountsOnceHoweverOftenItIsStarted(t *testing.T) { // spe
 	})
 }
 
-func TestStopIsIdempotent(t *testing.T) { // spec 28, 29, BAD-10
+func TestStopIsIdempotent(t *testing.T) {
 	onEveryKind(t, func(t *testing.T, l *ev.Loop, newWatcher maker) {
 		w := newWatcher(uncalled(t))
 		w.Stop() // never started
@@ -96,7 +96,7 @@ func TestStopIsIdempotent(t *testing.T) { // spec 28, 29, BAD-10
 	})
 }
 
-func TestAWatcherMayBeStartedAgain(t *testing.T) { // REF-14
+func TestAWatcherMayBeStartedAgain(t *testing.T) {
 	onEveryKind(t, func(t *testing.T, l *ev.Loop, newWatcher maker) {
 		w := newWatcher(uncalled(t))
 		for range 3 {
@@ -125,7 +125,7 @@ func TestStoppingSomeWatchersLeavesTheOthersActive(t *testing.T) {
 	})
 }
 
-func TestTheLoopKeepsAnActiveTimerAlive(t *testing.T) { // spec 48
+func TestTheLoopKeepsAnActiveTimerAlive(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		fired := false
 		ev.NewTimer(l, time.Millisecond, 0, func(*ev.Timer) { fired = true }).Start()
@@ -137,7 +137,7 @@ func TestTheLoopKeepsAnActiveTimerAlive(t *testing.T) { // spec 48
 	})
 }
 
-func TestAZeroWatcherDoesNothingOrSaysWhatIsWrong(t *testing.T) { // BAD-10, BAD-13
+func TestAZeroWatcherDoesNothingOrSaysWhatIsWrong(t *testing.T) {
 	var a ev.Async
 	a.Stop()
 	a.Send()
@@ -150,7 +150,7 @@ func TestAZeroWatcherDoesNothingOrSaysWhatIsWrong(t *testing.T) { // BAD-10, BAD
 
 // Feed, Clear, Invoke, Events.
 
-func TestAFedWatcherIsCalledOnceWithJustWhatItWasFed(t *testing.T) { // spec 30, PR-06
+func TestAFedWatcherIsCalledOnceWithJustWhatItWasFed(t *testing.T) {
 	onEveryKind(t, func(t *testing.T, l *ev.Loop, newWatcher maker) {
 		var got []ev.Events
 		w := newWatcher(func(w ev.Watcher) { got = append(got, w.Events()) })
@@ -166,7 +166,7 @@ func TestAFedWatcherIsCalledOnceWithJustWhatItWasFed(t *testing.T) { // spec 30,
 	})
 }
 
-func TestEventsFedBeforeThePassAccumulate(t *testing.T) { // spec 31, PR-04
+func TestEventsFedBeforeThePassAccumulate(t *testing.T) {
 	onEveryKind(t, func(t *testing.T, l *ev.Loop, newWatcher maker) {
 		var got []ev.Events
 		w := newWatcher(func(w ev.Watcher) { got = append(got, w.Events()) })
@@ -178,7 +178,7 @@ func TestEventsFedBeforeThePassAccumulate(t *testing.T) { // spec 31, PR-04
 	})
 }
 
-func TestAWatcherFedNothingIsCalledWithNothing(t *testing.T) { // spec 32
+func TestAWatcherFedNothingIsCalledWithNothing(t *testing.T) {
 	onEveryKind(t, func(t *testing.T, l *ev.Loop, newWatcher maker) {
 		got := []ev.Events{}
 		w := newWatcher(func(w ev.Watcher) { got = append(got, w.Events()) })
@@ -189,7 +189,7 @@ func TestAWatcherFedNothingIsCalledWithNothing(t *testing.T) { // spec 32
 	})
 }
 
-func TestClearReturnsWhatWasPendingAndPreventsTheCallback(t *testing.T) { // spec 33, PR-05
+func TestClearReturnsWhatWasPendingAndPreventsTheCallback(t *testing.T) {
 	onEveryKind(t, func(t *testing.T, l *ev.Loop, newWatcher maker) {
 		w := newWatcher(uncalled(t))
 		startIt(t, w)
@@ -217,7 +217,7 @@ func TestAClearedWatcherForgetsWhatItWasFed(t *testing.T) {
 	})
 }
 
-func TestStopClearsAPendingEvent(t *testing.T) { // spec 34
+func TestStopClearsAPendingEvent(t *testing.T) {
 	for _, active := range []bool{false, true} {
 		onEveryKind(t, func(t *testing.T, l *ev.Loop, newWatcher maker) {
 			w := newWatcher(uncalled(t))
@@ -233,7 +233,7 @@ func TestStopClearsAPendingEvent(t *testing.T) { // spec 34
 	}
 }
 
-func TestInvokeCallsAtOnceAndChangesNothing(t *testing.T) { // spec 38
+func TestInvokeCallsAtOnceAndChangesNothing(t *testing.T) {
 	onEveryKind(t, func(t *testing.T, l *ev.Loop, newWatcher maker) {
 		var got []ev.Events
 		w := newWatcher(func(w ev.Watcher) { got = append(got, w.Events()) })
@@ -282,7 +282,7 @@ func TestACallbackThatRecoversThePanicOfAnInvokeFindsItsEventsAgain(t *testing.T
 	})
 }
 
-func TestAWatcherIsNotPendingInsideItsCallback(t *testing.T) { // spec 37
+func TestAWatcherIsNotPendingInsideItsCallback(t *testing.T) {
 	onEveryKind(t, func(t *testing.T, l *ev.Loop, newWatcher maker) {
 		calls := 0
 		w := newWatcher(func(w ev.Watcher) {
@@ -299,7 +299,7 @@ func TestAWatcherIsNotPendingInsideItsCallback(t *testing.T) { // spec 37
 	})
 }
 
-func TestACallbackThatFeedsItsWatcherIsCalledAgainInTheSamePass(t *testing.T) { // PR-09
+func TestACallbackThatFeedsItsWatcherIsCalledAgainInTheSamePass(t *testing.T) {
 	onEveryKind(t, func(t *testing.T, l *ev.Loop, newWatcher maker) {
 		calls := 0
 		w := newWatcher(func(w ev.Watcher) {
@@ -315,7 +315,7 @@ func TestACallbackThatFeedsItsWatcherIsCalledAgainInTheSamePass(t *testing.T) { 
 	})
 }
 
-func TestFedEventsDoNotKeepRunGoing(t *testing.T) { // spec 1.5
+func TestFedEventsDoNotKeepRunGoing(t *testing.T) {
 	onEveryKind(t, func(t *testing.T, l *ev.Loop, newWatcher maker) {
 		w := newWatcher(ignore)
 		w.Feed(ev.Custom)
@@ -327,7 +327,7 @@ func TestFedEventsDoNotKeepRunGoing(t *testing.T) { // spec 1.5
 
 // Callbacks that change other watchers.
 
-func TestAWatcherStoppedEarlierInThePassIsNotCalled(t *testing.T) { // spec 35, RE-01
+func TestAWatcherStoppedEarlierInThePassIsNotCalled(t *testing.T) {
 	onEveryKind(t, func(t *testing.T, l *ev.Loop, newWatcher maker) {
 		var second ev.Watcher
 		first := newWatcher(func(ev.Watcher) { second.Stop() })
@@ -340,7 +340,7 @@ func TestAWatcherStoppedEarlierInThePassIsNotCalled(t *testing.T) { // spec 35, 
 	})
 }
 
-func TestAWatcherStoppedAndStartedEarlierInThePassIsNotCalled(t *testing.T) { // RE-01, AS-20
+func TestAWatcherStoppedAndStartedEarlierInThePassIsNotCalled(t *testing.T) {
 	onEveryKind(t, func(t *testing.T, l *ev.Loop, newWatcher maker) {
 		var second ev.Watcher
 		first := newWatcher(func(ev.Watcher) { second.Stop(); startIt(t, second) })
@@ -354,7 +354,7 @@ func TestAWatcherStoppedAndStartedEarlierInThePassIsNotCalled(t *testing.T) { //
 	})
 }
 
-func TestStoppingItselfAndANeighbourNeitherSkipsNorRepeatsTheRest(t *testing.T) { // RE-02
+func TestStoppingItselfAndANeighbourNeitherSkipsNorRepeatsTheRest(t *testing.T) {
 	onEveryKind(t, func(t *testing.T, l *ev.Loop, newWatcher maker) {
 		var order journal
 		var neighbour ev.Watcher
@@ -375,7 +375,7 @@ func TestStoppingItselfAndANeighbourNeitherSkipsNorRepeatsTheRest(t *testing.T) 
 	})
 }
 
-func TestAWatcherStartedDuringAPassIsNotCalledInIt(t *testing.T) { // spec 36
+func TestAWatcherStartedDuringAPassIsNotCalledInIt(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		var at []uint64
 		dueNow(l, func(*ev.Timer) {
@@ -388,7 +388,7 @@ func TestAWatcherStartedDuringAPassIsNotCalledInIt(t *testing.T) { // spec 36
 	})
 }
 
-func TestTheCallbackSetWhilePendingIsTheOneCalled(t *testing.T) { // spec 45, RE-04
+func TestTheCallbackSetWhilePendingIsTheOneCalled(t *testing.T) {
 	l := newLoop(t)
 	var order journal
 	a := order.async(l, "old")
@@ -416,7 +416,7 @@ func TestACallbackMayReplaceItself(t *testing.T) {
 
 // Priorities.
 
-func TestPrioritiesAreClamped(t *testing.T) { // spec 40, PR-01
+func TestPrioritiesAreClamped(t *testing.T) {
 	onEveryKind(t, func(t *testing.T, l *ev.Loop, newWatcher maker) {
 		for given, want := range map[int]int{
 			0: 0, 1: 1, 2: 2, 3: 2, 99: 2, math.MaxInt: 2,
@@ -431,7 +431,7 @@ func TestPrioritiesAreClamped(t *testing.T) { // spec 40, PR-01
 	})
 }
 
-func TestThePriorityOfAnActiveOrPendingWatcherCannotChange(t *testing.T) { // spec 40, PR-07
+func TestThePriorityOfAnActiveOrPendingWatcherCannotChange(t *testing.T) {
 	for name, kind := range kinds {
 		t.Run(name, func(t *testing.T) {
 			l := newLoop(t)
@@ -449,7 +449,7 @@ func TestThePriorityOfAnActiveOrPendingWatcherCannotChange(t *testing.T) { // sp
 	}
 }
 
-func TestPendingWatchersRunByPriority(t *testing.T) { // spec 41, PR-02
+func TestPendingWatchersRunByPriority(t *testing.T) {
 	onEveryKind(t, func(t *testing.T, l *ev.Loop, newWatcher maker) {
 		var order []int
 		for _, p := range []int{-1, 2, 0, -2, 1} {
@@ -460,7 +460,7 @@ func TestPendingWatchersRunByPriority(t *testing.T) { // spec 41, PR-02
 	})
 }
 
-func TestTimersDueTogetherRunByPriority(t *testing.T) { // PR-02
+func TestTimersDueTogetherRunByPriority(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		var order []int
 		for _, p := range []int{0, -1, 1} {
@@ -471,7 +471,7 @@ func TestTimersDueTogetherRunByPriority(t *testing.T) { // PR-02
 	})
 }
 
-func TestSomethingUrgentFedInACallbackRunsBeforeTheRestOfThePass(t *testing.T) { // spec 42, PR-03
+func TestSomethingUrgentFedInACallbackRunsBeforeTheRestOfThePass(t *testing.T) {
 	onEveryKind(t, func(t *testing.T, l *ev.Loop, newWatcher maker) {
 		var order journal
 		note := func(w ev.Watcher) { order.note(w.Name()) }
@@ -483,7 +483,7 @@ func TestSomethingUrgentFedInACallbackRunsBeforeTheRestOfThePass(t *testing.T) {
 	})
 }
 
-func TestALowPriorityIsServedInTheSameIteration(t *testing.T) { // spec 43
+func TestALowPriorityIsServedInTheSameIteration(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		busy := ev.NewAsync(l, func(a *ev.Async) { a.Send() }, ev.Priority(2))
 		busy.Start()
@@ -499,7 +499,7 @@ func TestALowPriorityIsServedInTheSameIteration(t *testing.T) { // spec 43
 	})
 }
 
-func TestInsideAPriorityTheFirstFedRunsFirst(t *testing.T) { // spec 44, D1
+func TestInsideAPriorityTheFirstFedRunsFirst(t *testing.T) {
 	onEveryKind(t, func(t *testing.T, l *ev.Loop, newWatcher maker) {
 		var order journal
 		ws := map[string]ev.Watcher{}
@@ -514,7 +514,7 @@ func TestInsideAPriorityTheFirstFedRunsFirst(t *testing.T) { // spec 44, D1
 	})
 }
 
-func TestAClearedWatcherFedAgainQueuesAtTheEnd(t *testing.T) { // D1
+func TestAClearedWatcherFedAgainQueuesAtTheEnd(t *testing.T) {
 	onEveryKind(t, func(t *testing.T, l *ev.Loop, newWatcher maker) {
 		var order journal
 		note := func(w ev.Watcher) { order.note(w.Name()) }
@@ -530,7 +530,7 @@ func TestAClearedWatcherFedAgainQueuesAtTheEnd(t *testing.T) { // D1
 
 // Keep, Ref, Unref.
 
-func TestAWatcherThatDoesNotKeepTheLoopIsNotWaitedFor(t *testing.T) { // spec 16, REF-01..05, REF-12
+func TestAWatcherThatDoesNotKeepTheLoopIsNotWaitedFor(t *testing.T) {
 	onEveryKind(t, func(t *testing.T, l *ev.Loop, newWatcher maker) {
 		w := newWatcher(uncalled(t))
 		startIt(t, w)
@@ -547,7 +547,7 @@ func TestAWatcherThatDoesNotKeepTheLoopIsNotWaitedFor(t *testing.T) { // spec 16
 	})
 }
 
-func TestUnrefExemptsAWatcher(t *testing.T) { // spec 16, REF-01..05, REF-12, REF-15
+func TestUnrefExemptsAWatcher(t *testing.T) {
 	onEveryKind(t, func(t *testing.T, l *ev.Loop, newWatcher maker) {
 		w := newWatcher(uncalled(t))
 		startIt(t, w)
@@ -562,7 +562,7 @@ func TestUnrefExemptsAWatcher(t *testing.T) { // spec 16, REF-01..05, REF-12, RE
 	})
 }
 
-func TestRunEndsWithTheLastWatcherThatKeepsIt(t *testing.T) { // spec 17
+func TestRunEndsWithTheLastWatcherThatKeepsIt(t *testing.T) {
 	for name, exempt := range map[string]func(l *ev.Loop, w ev.Watcher){
 		"Keep":  func(_ *ev.Loop, w ev.Watcher) { w.Keep(false) },
 		"Unref": func(l *ev.Loop, _ ev.Watcher) { l.Unref() },
@@ -579,7 +579,7 @@ func TestRunEndsWithTheLastWatcherThatKeepsIt(t *testing.T) { // spec 17
 	}
 }
 
-func TestKeepBelongsToTheWatcherAndSurvivesStopAndStart(t *testing.T) { // REF-09, REF-11
+func TestKeepBelongsToTheWatcherAndSurvivesStopAndStart(t *testing.T) {
 	onEveryKind(t, func(t *testing.T, l *ev.Loop, newWatcher maker) {
 		w := newWatcher(uncalled(t))
 		w.Keep(false) // before Start
@@ -600,7 +600,7 @@ func TestKeepBelongsToTheWatcherAndSurvivesStopAndStart(t *testing.T) { // REF-0
 	})
 }
 
-func TestKeepSurvivesTheResetOfATimer(t *testing.T) { // REF-11
+func TestKeepSurvivesTheResetOfATimer(t *testing.T) {
 	l := newLoop(t)
 	w := ev.NewTimer(l, time.Hour, time.Hour, func(*ev.Timer) { assert.Fail(t, "called") })
 	w.Keep(false)
@@ -612,7 +612,7 @@ func TestKeepSurvivesTheResetOfATimer(t *testing.T) { // REF-11
 	assert.True(t, l.Alive())
 }
 
-func TestATimerThatDoesNotKeepTheLoopMayExpireByItself(t *testing.T) { // REF-13
+func TestATimerThatDoesNotKeepTheLoopMayExpireByItself(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		fired := 0
 		w := ev.NewTimer(l, time.Millisecond, 0, func(*ev.Timer) { fired++ })
@@ -626,7 +626,7 @@ func TestATimerThatDoesNotKeepTheLoopMayExpireByItself(t *testing.T) { // REF-13
 	})
 }
 
-func TestATimerExemptByUnrefTakesItsReferenceBackBeforeItExpires(t *testing.T) { // REF-13, the documented rule
+func TestATimerExemptByUnrefTakesItsReferenceBackBeforeItExpires(t *testing.T) { // the rule that Unref documents
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		ev.NewTimer(l, time.Millisecond, 0, func(*ev.Timer) { l.Ref() }).Start()
 		l.Unref()
@@ -636,7 +636,7 @@ func TestATimerExemptByUnrefTakesItsReferenceBackBeforeItExpires(t *testing.T) {
 	})
 }
 
-func TestAWatcherMayStopKeepingTheLoopInItsCallback(t *testing.T) { // REF-08
+func TestAWatcherMayStopKeepingTheLoopInItsCallback(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		ticks := 0
 		ev.NewTimer(l, 0, time.Millisecond, func(w *ev.Timer) {
@@ -650,7 +650,7 @@ func TestAWatcherMayStopKeepingTheLoopInItsCallback(t *testing.T) { // REF-08
 	})
 }
 
-func TestADueTimerIsCalledThoughNothingKeepsTheLoop(t *testing.T) { // REF-10, RUN-35, TM-17
+func TestADueTimerIsCalledThoughNothingKeepsTheLoop(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		var order journal
 		order.due(l, "called").Keep(false)
@@ -659,7 +659,7 @@ func TestADueTimerIsCalledThoughNothingKeepsTheLoop(t *testing.T) { // REF-10, R
 	})
 }
 
-func TestRefKeepsRunGoingWithoutAWatcher(t *testing.T) { // spec 1.5
+func TestRefKeepsRunGoingWithoutAWatcher(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		l.Ref()
 		assert.True(t, l.Alive())
@@ -697,7 +697,7 @@ func TestOfAnOptionGivenTwiceTheLastCounts(t *testing.T) {
 
 // Misuse.
 
-func TestConstructorsPanicWithTheirNameAndTheArgument(t *testing.T) { // BAD-14, spec 86
+func TestConstructorsPanicWithTheirNameAndTheArgument(t *testing.T) {
 	l := newLoop(t)
 	async, timer := func(*ev.Async) {}, func(*ev.Timer) {}
 	signal, queue := func(*ev.Signal) {}, func(*ev.Queue[int], []int) {}
