@@ -4,8 +4,10 @@ import (
 	"go/parser"
 	"go/token"
 	"io/fs"
+	"maps"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -32,21 +34,54 @@ type passage struct {
 	text string
 }
 
-func TestTheProseIsPlain(t *testing.T) {
-	atRoot(t)
-	words, found := 0, 0
-	for _, p := range prose(t) {
-		words += len(strings.Fields(p.text))
-		for _, match := range headless.FindAllString(p.text, -1) {
-			found++
-			t.Logf("%s:%d: %q", p.file, p.line, match)
-		}
+// folder names where the passage is, pages and the tests of a package apart.
+func (p passage) folder() string {
+	dir := filepath.ToSlash(filepath.Dir(p.file))
+	switch {
+	case strings.HasSuffix(p.file, ".md"):
+		return dir + " pages"
+	case strings.HasSuffix(p.file, "_test.go"):
+		return dir + " tests"
 	}
-	require.Greater(t, words, 50_000)
-	rate := float64(found) * 1000 / float64(words)
-	assert.LessOrEqual(t, rate, mostHeadless, "%d headless relatives in %d words", found, words)
+	return dir
 }
 
+// TestTheProseIsPlain counts rule 2. With -v it lists every place, and then the
+// folders with their counts.
+func TestTheProseIsPlain(t *testing.T) {
+	atRoot(t)
+	all := tally{}
+	folders := map[string]tally{}
+	for _, p := range prose(t) {
+		found := headless.FindAllString(p.text, -1)
+		for _, match := range found {
+			t.Logf("%s:%d: %q", p.file, p.line, match)
+		}
+		one := tally{len(strings.Fields(p.text)), len(found)}
+		all.add(one)
+		folder := folders[p.folder()]
+		folder.add(one)
+		folders[p.folder()] = folder
+	}
+	require.Greater(t, all.words, 50_000)
+	for _, name := range slices.Sorted(maps.Keys(folders)) {
+		t.Logf("%5.1f per 1000 words: %s (%d in %d)",
+			folders[name].rate(), name, folders[name].found, folders[name].words)
+	}
+	assert.LessOrEqual(t, all.rate(), mostHeadless, "%d headless relatives in %d words", all.found, all.words)
+}
+
+// tally counts words, and the headless relatives among them.
+type tally struct{ words, found int }
+
+func (n *tally) add(other tally) {
+	n.words += other.words
+	n.found += other.found
+}
+
+func (n tally) rate() float64 { return float64(n.found) * 1000 / float64(max(n.words, 1)) }
+
+// TestTheLinesOfProseAreShort lists, with -v, every line that is too long.
 func TestTheLinesOfProseAreShort(t *testing.T) {
 	atRoot(t)
 	long := 0
