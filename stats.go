@@ -4,16 +4,16 @@ import "go.uber.org/atomic"
 
 // Stats is a snapshot of a loop's counters, since New.
 type Stats struct {
-	Iterations      uint64 // iterations begun
-	Parks           uint64 // times the loop was about to sleep
-	FDWrites        uint64 // wake-ups by a write to the descriptor: at most one per park
-	DirectWakes     uint64 // wake-ups without one
-	Collected       uint64 // requests of other goroutines collected: bursts of sends, of posts, of signals
-	Callbacks       uint64 // callbacks made, posted functions included
-	InterestChanges uint64 // changes of interest in a descriptor that the system was told of
-	TimerfdSets     uint64 // times that the kernel's timer was set, on Linux: at most once per park
-	Active          int    // active watchers
-	Pending         int    // callbacks that wait for the pass
+	Iterations      uint64 `json:"iterations"`       // iterations begun
+	Parks           uint64 `json:"parks"`            // times the loop was about to sleep
+	FDWrites        uint64 `json:"fd_writes"`        // wake-ups by a write to the descriptor: at most one per park
+	DirectWakes     uint64 `json:"direct_wakes"`     // wake-ups without one
+	Collected       uint64 `json:"collected"`        // requests of other goroutines collected: bursts of sends, of posts, of signals
+	Callbacks       uint64 `json:"callbacks"`        // callbacks made, posted functions included
+	InterestChanges uint64 `json:"interest_changes"` // changes of interest in a descriptor that the system was told of
+	TimerfdSets     uint64 `json:"timerfd_sets"`     // times that the kernel's timer was set, on Linux: at most once per park
+	Active          int    `json:"active"`           // active watchers
+	Pending         int    `json:"pending"`          // callbacks that wait for the pass
 }
 
 // Stats returns the loop's counters. It is safe for concurrent use. The counters of

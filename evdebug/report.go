@@ -21,7 +21,7 @@ type summary struct {
 	Name       string         `json:"name"`
 	Backend    string         `json:"backend"`
 	State      state          `json:"state"`
-	Stats      evmeter.Stats  `json:"stats"`
+	Stats      ev.Stats       `json:"stats"`
 	Recent     recent         `json:"recent"`
 	InProgress []evmeter.Call `json:"in_progress"`
 	Slowest    *evmeter.Call  `json:"slowest"`

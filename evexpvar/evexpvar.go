@@ -11,10 +11,10 @@ import (
 
 // Loop is what is published of each loop.
 type Loop struct {
-	ID      uint64
-	Name    string
-	Running bool // somebody is in Run
-	Parked  bool // and the loop sleeps
+	ID      uint64 `json:"id"`
+	Name    string `json:"name"`
+	Running bool   `json:"running"` // somebody is in Run
+	Parked  bool   `json:"parked"`  // and the loop sleeps
 	ev.Stats
 }
 

@@ -25,7 +25,7 @@ func Example() {
 
 	// Into a file, for a viewer; here only the names of the callbacks are looked at.
 	var out bytes.Buffer
-	if err := recorder.Write(&out); err != nil {
+	if err := evflight.Write(&out, recorder); err != nil {
 		panic(err)
 	}
 	var trace struct {

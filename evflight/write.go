@@ -48,9 +48,6 @@ func Write(w io.Writer, recorders ...*Recorder) error {
 	return nil
 }
 
-// Write is the same as Write(w, r), the function.
-func (r *Recorder) Write(w io.Writer) error { return Write(w, r) }
-
 // record is an event of one of several loops.
 type record struct {
 	event

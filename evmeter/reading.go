@@ -13,12 +13,12 @@ const Levels = ev.MaxPriority - ev.MinPriority + 1
 
 // Reading is what a Meter has measured. In JSON, durations are nanoseconds.
 type Reading struct {
-	ID      uint64 `json:"id"`
-	Name    string `json:"name"`
-	Backend string `json:"backend"`
-	Running bool   `json:"running"` // somebody is in Run
-	Parked  bool   `json:"parked"`  // and the loop sleeps
-	Stats   Stats  `json:"stats"`   // since the loop was made
+	ID      uint64   `json:"id"`
+	Name    string   `json:"name"`
+	Backend string   `json:"backend"`
+	Running bool     `json:"running"` // somebody is in Run
+	Parked  bool     `json:"parked"`  // and the loop sleeps
+	Stats   ev.Stats `json:"stats"`   // since the loop was made
 
 	At         time.Time     `json:"at"`
 	Since      time.Time     `json:"since"`       // when measuring began, or went on after nobody had read it
@@ -32,20 +32,6 @@ type Reading struct {
 	Callback   Histogram     `json:"callback"`    // how long callbacks took
 	Pending    [Levels]Depth `json:"pending"`     // by priority, the lowest first
 	History    []Second      `json:"history"`     // the last seconds that are over
-}
-
-// Stats is ev.Stats with names for JSON.
-type Stats struct {
-	Iterations      uint64 `json:"iterations"`
-	Parks           uint64 `json:"parks"`
-	FDWrites        uint64 `json:"fd_writes"`
-	DirectWakes     uint64 `json:"direct_wakes"`
-	Collected       uint64 `json:"collected"`
-	Callbacks       uint64 `json:"callbacks"`
-	InterestChanges uint64 `json:"interest_changes"`
-	TimerfdSets     uint64 `json:"timerfd_sets"`
-	Active          int    `json:"active"`
-	Pending         int    `json:"pending"`
 }
 
 // Call is one callback.
@@ -101,7 +87,7 @@ func (m *Meter) copied() Reading {
 	m.noteRunning(now)
 	r := Reading{
 		ID: m.loop.ID(), Name: m.loop.Name(), Backend: m.loop.Backend().String(),
-		Running: m.loop.Running(), Parked: m.loop.Parked(), Stats: Stats(m.loop.Stats()),
+		Running: m.loop.Running(), Parked: m.loop.Parked(), Stats: m.loop.Stats(),
 		At: now, Since: m.since, Observed: m.observed + now.Sub(m.since), Busy: m.busy,
 		Sources: m.sources.list(), Slowest: copyCalls(m.slowest), InProgress: copyCalls(m.running),
 		Wakeup: m.wakeup.clone(), Lag: m.lag.clone(), Callback: m.callback.clone(),
