@@ -34,7 +34,7 @@ func TestSendWakesAParkedLoop(t *testing.T) {
 }
 
 func TestAWakeUpIsAWriteOrDirectAsTheModeSays(t *testing.T) {
-	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
+	onEveryMode(t, func(t *testing.T, l *ev.Loop, mode ev.Wakeup) {
 		answered := make(chan struct{})
 		a := ev.NewAsync(l, func(*ev.Async) { answered <- struct{}{} })
 		a.Start()
@@ -51,9 +51,9 @@ func TestAWakeUpIsAWriteOrDirectAsTheModeSays(t *testing.T) {
 		switch {
 		case l.Backend() == ev.BackendChan:
 			assert.Zero(t, after.FDWrites)
-		case t.Name()[len(t.Name())-5:] == "write":
+		case mode == ev.WakeWrite:
 			assert.Zero(t, after.DirectWakes)
-		case t.Name()[len(t.Name())-6:] == "direct":
+		case mode == ev.WakeDirect:
 			assert.Zero(t, after.FDWrites)
 		}
 	})

@@ -18,9 +18,15 @@ import (
 // something else to do, short enough to see a lost wake-up.
 const patience = 20 * time.Second
 
-// onEveryLoop runs the test on a new loop for each backend and wake mode that
-// the machine has, and has the loop verified and closed afterwards.
+// onEveryLoop runs the test on a new loop for each backend and wake mode that the
+// machine has. The loop is verified and closed after the test.
 func onEveryLoop(t *testing.T, test func(t *testing.T, l *ev.Loop), opts ...ev.LoopOption) {
+	t.Helper()
+	onEveryMode(t, func(t *testing.T, l *ev.Loop, _ ev.Wakeup) { test(t, l) }, opts...)
+}
+
+// onEveryMode is onEveryLoop for a test that depends on the wake mode.
+func onEveryMode(t *testing.T, test func(t *testing.T, l *ev.Loop, mode ev.Wakeup), opts ...ev.LoopOption) {
 	t.Helper()
 	for _, backend := range ev.SupportedBackends() {
 		modes := []ev.Wakeup{ev.WakeAuto, ev.WakeWrite, ev.WakeDirect}
@@ -29,7 +35,7 @@ func onEveryLoop(t *testing.T, test func(t *testing.T, l *ev.Loop), opts ...ev.L
 		}
 		for _, mode := range modes {
 			t.Run(fmt.Sprintf("%v-%v", backend, mode), func(t *testing.T) {
-				test(t, newLoop(t, append(opts, ev.WithBackend(backend), ev.WithWakeup(mode))...))
+				test(t, newLoop(t, append(opts, ev.WithBackend(backend), ev.WithWakeup(mode))...), mode)
 			})
 		}
 	}
@@ -190,4 +196,50 @@ func checkLeaks(fds, goroutines int) int {
 func openDescriptors() int {
 	entries, _ := os.ReadDir("/proc/self/fd")
 	return len(entries)
+}
+
+// journal is what callbacks wrote, in their order.
+type journal []string
+
+func (j *journal) note(s string) { *j = append(*j, s) }
+
+// async makes an Async that notes its name.
+func (j *journal) async(l *ev.Loop, name string, opts ...ev.Option) *ev.Async {
+	return ev.NewAsync(l, func(a *ev.Async) { j.note(a.Name()) }, append(opts, ev.Name(name))...)
+}
+
+// due starts a timer that the next iteration finds due, and that notes its name.
+func (j *journal) due(l *ev.Loop, name string, opts ...ev.Option) *ev.Timer {
+	w := ev.NewTimer(l, 0, 0, func(w *ev.Timer) { j.note(w.Name()) }, append(opts, ev.Name(name))...)
+	w.Start()
+	return w
+}
+
+// dueNow starts a timer that calls fn in the next iteration.
+func dueNow(l *ev.Loop, fn func(*ev.Timer), opts ...ev.Option) *ev.Timer {
+	w := ev.NewTimer(l, 0, 0, fn, opts...)
+	w.Start()
+	return w
+}
+
+// farOff starts a timer that keeps Run going and does not fire.
+func farOff(t testing.TB, l *ev.Loop) *ev.Timer {
+	w := ev.NewTimer(l, time.Hour, 0, func(*ev.Timer) { assert.Fail(t, "a timer of an hour fired") })
+	w.Start()
+	return w
+}
+
+// goRun runs the loop on a goroutine of its own and hands over what Run
+// returned.
+func goRun(l *ev.Loop) <-chan error {
+	ended := make(chan error, 1)
+	go func() { ended <- l.Run(context.Background()) }()
+	return ended
+}
+
+// panicOf returns what fn panics with, or nil.
+func panicOf(fn func()) (v any) {
+	defer func() { v = recover() }()
+	fn()
+	return nil
 }
