@@ -1,6 +1,7 @@
 package repocheck
 
 import (
+	"cmp"
 	"io/fs"
 	"os"
 	"path"
@@ -20,6 +21,7 @@ const page = "docs/reliability.md"
 
 var (
 	testName    = regexp.MustCompile(`\b(?:Test|Fuzz)[A-Z]\w*`)
+	testList    = regexp.MustCompile("Tests(?:\\s+in\\s+`([^`]+)`)?:\\s+((?:(?:Test|Fuzz)\\w+,\\s+)*(?:Test|Fuzz)\\w+)\\.")
 	declaration = regexp.MustCompile(`(?m)^func ((?:Test|Fuzz)\w+)\(`)
 	code        = regexp.MustCompile("`([^`\n]+)`")
 	file        = regexp.MustCompile(`^[\w./-]*(?:/[\w.-]+|\.(?:go|md|sh|pml))$`)
@@ -49,26 +51,24 @@ func readPage(t *testing.T) string {
 
 func TestTheTestsOnThePageOfReliabilityAreWhereItSays(t *testing.T) {
 	atRoot(t)
-	rows, have := 0, map[string][]string{}
-	for line := range strings.Lines(readPage(t)) {
-		names := testName.FindAllString(line, -1)
-		if !strings.HasPrefix(line, "|") || len(names) == 0 {
-			continue
-		}
-		cells := strings.Split(strings.Trim(strings.TrimSpace(line), "|"), "|")
-		in := strings.Trim(strings.TrimSpace(cells[len(cells)-1]), "`")
-		if strings.HasPrefix(in, "go ") {
-			in = "." // a row of commands
-		}
+	text, lists, have := readPage(t), 0, map[string][]string{}
+	for _, list := range testList.FindAllStringSubmatch(text, -1) {
+		in := cmp.Or(list[1], ".")
 		if have[in] == nil {
 			have[in] = declared(t, in)
 		}
-		for _, name := range names {
-			assert.True(t, slices.Contains(have[in], name), "%s has no %s: %s", in, name, line)
+		for _, name := range testName.FindAllString(list[2], -1) {
+			assert.True(t, slices.Contains(have[in], name), "%s has no %s", in, name)
 		}
-		rows++
+		lists++
 	}
-	assert.Greater(t, rows, 40)
+	assert.Greater(t, lists, 80)
+
+	// What is left are patterns for go test.
+	for _, name := range testName.FindAllString(testList.ReplaceAllString(text, ""), -1) {
+		begins := func(test string) bool { return strings.HasPrefix(test, name) }
+		assert.True(t, slices.ContainsFunc(have["."], begins), "no test begins with %s", name)
+	}
 }
 
 func TestThePageOfReliabilityNamesEveryTestOfFaults(t *testing.T) {
