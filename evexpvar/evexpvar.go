@@ -1,6 +1,5 @@
-// Package evexpvar publishes the counters of the live loops with package expvar.
-// (It is a package of its own because expvar, when imported, adds a page to
-// http.DefaultServeMux.)
+// Package evexpvar publishes the counters of all live loops with package expvar. It imports
+// expvar, which adds a page to http.DefaultServeMux.
 package evexpvar
 
 import (
@@ -9,18 +8,18 @@ import (
 	"github.com/goevlib/ev"
 )
 
-// Loop is what is published of each loop.
+// Loop is the published form of a loop.
 type Loop struct {
 	ID      uint64 `json:"id"`
 	Name    string `json:"name"`
-	Running bool   `json:"running"` // somebody is in Run
-	Parked  bool   `json:"parked"`  // and the loop sleeps
+	Running bool   `json:"running"` // a goroutine is in Run
+	Parked  bool   `json:"parked"`  // the loop sleeps
 	ev.Stats
 }
 
-// Publish has the variable of this name be a list of all loops that are not
-// closed, with their Stats, read anew each time. Any goroutine may call it. As
-// expvar.Publish, it panics when there is a variable of that name.
+// Publish publishes a variable with this name. Its value is a list of a Loop for each loop
+// that is not closed. The list is made anew for each reader. Publish is safe for concurrent
+// use. Like expvar.Publish, it panics if a variable of that name exists.
 func Publish(name string) {
 	expvar.Publish(name, expvar.Func(func() any { return loops() }))
 }

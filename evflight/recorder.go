@@ -1,7 +1,9 @@
-// Package evflight is a flight recorder for loops: it keeps the last things that
-// a loop did, and writes them, when something went wrong, as a trace that
-// https://ui.perfetto.dev and chrome://tracing open. (For what the scheduler and
-// the collector did meanwhile, see runtime/trace, which names callbacks too.)
+// Package evflight is a flight recorder for loops. It keeps the last callbacks and sleeps of
+// a loop in memory. When something goes wrong, the program writes them as a trace that
+// https://ui.perfetto.dev and chrome://tracing can open.
+//
+// For the scheduler and the garbage collector, see package runtime/trace. Its traces have
+// the loop's callbacks, too.
 package evflight
 
 import (
@@ -10,40 +12,41 @@ import (
 	"time"
 
 	"github.com/goevlib/ev"
+	"github.com/goevlib/ev/internal/lateness"
 )
 
-// Recorder records one loop. Any goroutine may call its methods.
+// Recorder records one loop. Its methods are safe for concurrent use.
 type Recorder struct {
 	loop *ev.Loop
 	stop func()
 
-	// Guarded by mu, which the loop holds for some nanoseconds per event, and Write
-	// while it copies.
+	// Guarded by mu. The loop holds mu for some nanoseconds per event, Write while it
+	// copies.
 	mu      sync.Mutex
-	ring    []event // filled up to its capacity, and then written in turns
-	next    int
-	open    []event                  // callbacks in progress, the outermost first
-	asleep  time.Time                // since when; zero is awake
-	due     map[ev.Watcher]time.Time // timers that have expired and were not called
+	ring    []event   // filled up to its capacity, then overwritten from the beginning
+	next    int       // index of the oldest event in a full ring
+	open    []event   // callbacks in progress, the outermost first
+	asleep  time.Time // since when the loop sleeps; zero if it is awake
+	late    lateness.Timers
 	names   map[ev.CallbackKey]string
-	stopped time.Time // zero is not
+	stopped time.Time // zero while recording
 }
 
-// event is something that the loop did, or that happened to it.
+// event is a callback or a sleep.
 type event struct {
-	name  string // "" is sleep
-	depth int    // so many callbacks were in progress
+	name  string // "" for a sleep
+	depth int    // how many callbacks were in progress
 	began time.Time
 	took  time.Duration
-	late  time.Duration // of a timer's callback, after it was due; negative: it is none
-	woken time.Duration // of a sleep: how long before its end somebody sent; negative: nobody did
+	late  time.Duration // how late a timer's callback began; negative for other events
+	woken time.Duration // how long before the end of a sleep the waking Send came; negative: no Send woke it
 }
 
-// Start has a new Recorder keep the last n events of l: callbacks, and the times
-// that it slept. Memory for all of them is taken at once. Recording costs a few
-// hundred nanoseconds per callback, until Stop; a Recorder that is not stopped is
-// kept by its loop. Start panics when l is nil or n is not positive. Any goroutine
-// may call it.
+// Start records the last n events of l from now on, until Stop. An event is a callback, or
+// a time in which the loop slept. Start is safe for concurrent use. It panics if l is nil or
+// n is not positive. It allocates the memory for all n events at once. Recording costs a few
+// hundred nanoseconds per callback. A Recorder that is not stopped lives as long as its
+// loop.
 func Start(l *ev.Loop, n int) *Recorder {
 	switch {
 	case l == nil:
@@ -51,15 +54,15 @@ func Start(l *ev.Loop, n int) *Recorder {
 	case n <= 0:
 		panic(fmt.Sprintf("evflight: Start: cannot keep %d events", n))
 	}
-	r := &Recorder{loop: l, ring: make([]event, 0, n), due: make(map[ev.Watcher]time.Time), names: make(map[ev.CallbackKey]string)}
+	r := &Recorder{loop: l, ring: make([]event, 0, n), names: make(map[ev.CallbackKey]string)}
 	r.stop = l.Observe(&ev.Observer{
-		Begin: r.begin, End: r.end, Due: r.expired, Park: r.park, Unpark: r.unpark, Leave: r.leave,
+		Begin: r.begin, End: r.end, Due: r.due, Park: r.park, Unpark: r.unpark, Leave: r.leave,
 	})
 	return r
 }
 
-// Stop ends recording. What was recorded can still be written. Of what is in
-// progress, the end may still be recorded.
+// Stop ends the recording. Write can still write the events. If a callback or a sleep is in
+// progress, its end may still be recorded.
 func (r *Recorder) Stop() {
 	r.stop()
 	r.mu.Lock()
@@ -69,7 +72,7 @@ func (r *Recorder) Stop() {
 	}
 }
 
-// add keeps an event in the place of the oldest one. It requires that mu is held.
+// add replaces the oldest event if the ring is full. It requires that mu is held.
 func (r *Recorder) add(e event) {
 	if len(r.ring) < cap(r.ring) {
 		r.ring = append(r.ring, e)
@@ -83,9 +86,8 @@ func (r *Recorder) begin(c ev.Callback, at time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	e := event{name: r.nameOf(c), depth: len(r.open), began: at, late: -1}
-	if due, ok := r.due[c.Watcher]; ok {
-		delete(r.due, c.Watcher)
-		e.late = at.Sub(due)
+	if late, ok := r.late.Begin(c.Watcher, at); ok {
+		e.late = late
 	}
 	r.open = append(r.open, e)
 }
@@ -99,25 +101,17 @@ func (r *Recorder) end(_ ev.Callback, at time.Time) {
 	r.add(e)
 }
 
-// maxDue and maxNames bound what is remembered of a loop that never parks, where
-// timers that have expired are stopped before they are called, and of watchers that
-// each have another name.
-const maxDue, maxNames = 10_000, 1000
-
-func (r *Recorder) expired(w ev.Watcher, due, _ time.Time) {
+func (r *Recorder) due(w ev.Watcher, due, _ time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if len(r.due) >= maxDue {
-		clear(r.due)
-	}
-	r.due[w] = due
+	r.late.Expired(w, due)
 }
 
 func (r *Recorder) park(at time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.asleep = at
-	clear(r.due) // timers that were stopped after they had expired
+	r.late.Clear()
 }
 
 func (r *Recorder) leave(time.Time) {
@@ -126,20 +120,23 @@ func (r *Recorder) leave(time.Time) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	clear(r.due)
+	r.late.Clear()
 }
 
 func (r *Recorder) unpark(at time.Time, woken time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.asleep.IsZero() { // since before the recording
+	if r.asleep.IsZero() { // the sleep began before the recording
 		return
 	}
 	r.add(event{depth: len(r.open), began: r.asleep, took: at.Sub(r.asleep), late: -1, woken: woken})
 	r.asleep = time.Time{}
 }
 
-// nameOf is c.String, which takes most of a microsecond, remembered.
+// maxNames bounds the memory for the names of watchers: each may have another one.
+const maxNames = 1000
+
+// nameOf returns c.String, which takes most of a microsecond, from a cache.
 func (r *Recorder) nameOf(c ev.Callback) string {
 	k := c.Key()
 	s, ok := r.names[k]

@@ -17,7 +17,7 @@ import (
 	"github.com/goevlib/ev/evflight"
 )
 
-// event is what the format says of one.
+// event is an event in the JSON format.
 type event struct {
 	Name string
 	Cat  string

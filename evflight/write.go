@@ -11,12 +11,14 @@ import (
 	"time"
 )
 
-// Write writes what the recorders have kept as one trace in Chrome's JSON format,
-// with a line for each loop: its callbacks by name, what is inside nested ones below
-// them, and its sleeps. A callback or a sleep still in progress goes until now, or
-// until Stop, and says so; of a loop that is stuck that is all there is to see.
-// Recording goes on meanwhile. The error is w's. Any goroutine may call Write. It
-// panics when a recorder is nil.
+// Write writes the events of all recorders to w, as one trace in Chrome's JSON format. The
+// trace has a line for each loop, with its callbacks by name, its sleeps, and nested callbacks
+// below the outer ones. A callback or a sleep in progress ends at the present, or at Stop, and
+// is marked as unfinished: for a loop that is stuck, that is the event to look for. Recording
+// goes on meanwhile.
+//
+// Write is safe for concurrent use. It panics if a recorder is nil. It returns the error of w,
+// wrapped.
 func Write(w io.Writer, recorders ...*Recorder) error {
 	if slices.Contains(recorders, nil) {
 		panic("evflight: Write: nil recorder")
@@ -48,7 +50,7 @@ func Write(w io.Writer, recorders ...*Recorder) error {
 	return nil
 }
 
-// record is an event of one of several loops.
+// record is an event of a loop.
 type record struct {
 	event
 	loop       uint64
@@ -87,7 +89,8 @@ type trace struct {
 	Other  map[string]string `json:"otherData"`
 }
 
-// traceEvent has times in microseconds. "X" is a slice of time, "M" a name.
+// traceEvent has times in microseconds. Its Phase is "X" for a slice of time and "M" for a
+// name.
 type traceEvent struct {
 	Name     string         `json:"name"`
 	Category string         `json:"cat,omitempty"`

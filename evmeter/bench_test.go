@@ -10,8 +10,8 @@ import (
 	"github.com/goevlib/ev/evmeter"
 )
 
-// What a callback costs while nobody looks, while it is measured, and while it is
-// recorded: a loop whose one watcher sends itself.
+// The cost of a callback that is not measured, measured, and recorded: the one watcher of a
+// loop sends to itself.
 func BenchmarkCallback(b *testing.B) {
 	for _, bench := range []struct {
 		name string
@@ -47,8 +47,8 @@ func BenchmarkCallback(b *testing.B) {
 	}
 }
 
-// What a look at all watchers costs whoever looks and, in all parts together, the
-// loop, when each watcher has a name of its own.
+// The cost of an Inspect for its caller and, all parts together, for the loop, when each
+// watcher has a name of its own.
 func BenchmarkInspect(b *testing.B) {
 	for _, n := range []int{1000, 100_000, 1_000_000} {
 		b.Run(fmt.Sprint(n, " names"), func(b *testing.B) {

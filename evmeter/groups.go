@@ -8,26 +8,26 @@ import (
 	"github.com/goevlib/ev"
 )
 
-// Active is a group of active watchers of one kind, name, priority and function.
+// Active is a group of active watchers with the same kind, name, priority and function.
 type Active struct {
 	Kind     string `json:"kind"`
 	Name     string `json:"name"`
 	Position string `json:"position"`
 	Priority int    `json:"priority"`
 	Count    int    `json:"count"`
-	Keeping  int    `json:"keeping"` // of them, those that keep Run going
+	Keeping  int    `json:"keeping"` // how many of them keep Run going
 }
 
-// MaxGroups is how many groups an Inspection keeps apart; a program may name each
-// of its connections otherwise. All others are counted in one of Kind "others".
+// MaxGroups is the number of groups that an Inspection keeps apart: a program may give each
+// of its connections a name of its own. The others are counted in one group of Kind "others".
 const MaxGroups = 1000
 
-// groups are all groups of a loop, of which there may be as many as watchers. So
-// a group is small. Only the texts that name a function are long, and cost most of
-// a microsecond: there are few functions, and each has its texts once.
+// groups has all groups of a loop. There may be as many groups as watchers, so a group is
+// small. The texts that name a function are long and cost most of a microsecond; there are
+// few functions, and each has its texts once.
 type groups map[origin]*function
 
-// origin is the same for watchers of one kind with one function.
+// origin is equal for watchers of the same kind with the same function.
 type origin struct {
 	kind reflect.Type
 	pc   uintptr
@@ -68,9 +68,8 @@ func (g groups) of(c ev.Callback) *function {
 	return f
 }
 
-// fill lists the first MaxGroups in the Inspection, and what is in all the others. It
-// keeps twice as many at most meanwhile: to sort them all would take seconds of a
-// million.
+// fill puts the first MaxGroups groups into the Inspection, and the sums of the others. It
+// never holds more than twice as many: sorting a million groups would take seconds.
 func (g groups) fill(in *Inspection) {
 	in.Active = []Active{} // not null in JSON
 	others := Active{Kind: "others"}
@@ -96,8 +95,8 @@ func (g groups) fill(in *Inspection) {
 	}
 }
 
-// order has those that keep Run going before as many others: of a great many, they
-// are the ones that somebody looks for.
+// order is by count. Among groups of the same size, the watchers that keep Run going come
+// first: a reader of a long list looks for those.
 func order(a, b Active) int {
 	return cmp.Or(cmp.Compare(b.Count, a.Count), cmp.Compare(b.Keeping, a.Keeping), cmp.Compare(a.Kind, b.Kind),
 		cmp.Compare(a.Name, b.Name), cmp.Compare(a.Position, b.Position), cmp.Compare(b.Priority, a.Priority))

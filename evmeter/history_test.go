@@ -10,8 +10,8 @@ import (
 	"github.com/goevlib/ev"
 )
 
-// Whoever looks may have read the clock before the Meter was made, before the loop
-// told something later, or before measuring ended.
+// A reader of the Meter may have read the clock before the Meter was made, before a later
+// event was observed, or before measuring was paused.
 func TestNoSecondIsBusyForLongerThanASecond(t *testing.T) {
 	l, err := ev.New()
 	require.NoError(t, err)

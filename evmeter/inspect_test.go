@@ -113,7 +113,7 @@ func TestKeepersAreCountedAlsoWhereTheyAreNotListed(t *testing.T) {
 	}
 }
 
-func TestWhoLooksIsNotSeen(t *testing.T) {
+func TestInspectAndPingAreNotSeen(t *testing.T) {
 	l := running(t, func(l *ev.Loop) { sleepers(l, 3*evmeter.PartSize) })
 	m := evmeter.On(l)
 	for range 10 {
@@ -173,8 +173,7 @@ func TestInspectGivesUpWithItsContextAndTheLoop(t *testing.T) {
 	assert.ErrorIs(t, <-asked, ev.ErrClosed)
 }
 
-// Between the parts, watchers start, stop and fire: that goes on undisturbed, and
-// those that stay are seen more or less.
+// Between the parts, watchers start, stop and fire.
 func TestInspectWhileWatchersComeAndGo(t *testing.T) {
 	l := running(t, func(l *ev.Loop) {
 		for range 4 * evmeter.PartSize {

@@ -1,11 +1,12 @@
-// Package evmeter measures live loops: how busy they are, which callbacks take
-// how long, how late timers run and wake-ups arrive. It is what the page of
-// evdebug shows and the collector of evprom exports, and it can be used by itself.
+// Package evmeter measures live loops: how busy they are, which callbacks take long, how
+// late timers run and how long wake-ups take. Package evdebug shows the figures on a page,
+// and package evprom exports them to Prometheus. A program can also read them itself.
 //
-// Nothing is measured, and nothing paid, until somebody asks for a loop's Meter.
-// While it measures, a callback takes about half a microsecond more.
-// It stops by itself when nobody has read it for Linger, and goes on at the next
-// Read.
+// # Cost
+//
+// A loop is not measured before the first call of On for it. While it is measured, each of
+// its callbacks takes about half a microsecond more. A Meter pauses when it has not been
+// read for Linger, and resumes at the next Read.
 package evmeter
 
 import (
@@ -13,15 +14,17 @@ import (
 	"time"
 
 	"github.com/goevlib/ev"
+	"github.com/goevlib/ev/internal/lateness"
 )
 
-// Linger is for how long a Meter goes on that nobody reads.
+// Linger is how long a Meter keeps measuring after its last Read.
 const Linger = 5 * time.Minute
 
-// On returns the Meter of l, which measures from now on; all callers share it.
-// A measured loop that is dropped without Close is not collected: its Meter keeps
-// it. After Close the Meter is let go at a later On, of whatever loop. Any goroutine
-// may call On. It panics when l is nil.
+// On returns the Meter of l, which measures from now on. All callers get the same Meter.
+// On is safe for concurrent use. It panics if l is nil.
+//
+// The Meter keeps its loop in memory: a measured loop that is dropped without Close is not
+// collected. After Close, a later call of On for any loop frees the Meter.
 func On(l *ev.Loop) *Meter {
 	if l == nil {
 		panic("evmeter: On: nil loop")
@@ -33,70 +36,73 @@ func On(l *ev.Loop) *Meter {
 	return m
 }
 
-// Meter measures one loop. Any goroutine may call its methods.
+// Meter measures one loop. Its methods are safe for concurrent use.
 type Meter struct {
 	loop *ev.Loop
 
-	// Guarded by mu. The loop holds it for some nanoseconds per event, Read while
-	// it copies.
-	mu       sync.Mutex
-	stop     func()        // nil while nothing is measured
-	asked    time.Time     // when somebody read it last
-	since    time.Time     // when it began, or went on, to measure
-	observed time.Duration // what it measured before since
-	busy     time.Duration // until mark
-	mark     time.Time
-	idle     bool   // the loop sleeps, or nobody runs it
-	fresh    bool   // the loop has told nothing yet
-	parks    uint64 // how many there were when measuring began
-	turns    uint64
-	sources  sources
-	running  []call                   // callbacks in progress, the outermost first
-	entered  []int                    // how many of them were when each of the nested Runs began
-	due      map[ev.Watcher]time.Time // timers that have expired and were not called
-	slowest  []call
-	wakeup   Histogram
-	lag      Histogram
-	callback Histogram
-	pending  [Levels]Depth
-	sampled  time.Time // when pending was looked at last
-	history  history
+	// Guarded by mu. The loop holds mu for some nanoseconds per event, Read while it
+	// copies.
+	mu          sync.Mutex
+	stop        func()        // stops observing the loop; nil while paused
+	asked       time.Time     // the last call of On or Read
+	since       time.Time     // when measuring began or resumed
+	observed    time.Duration // measured before since
+	busy        time.Duration // until accountedTo
+	accountedTo time.Time
+	idle        bool   // the loop sleeps, or is not in Run
+	fresh       bool   // no event was observed since measuring began or resumed
+	parks       uint64 // the loop's parks when measuring began or resumed
+	iterations  uint64 // the loop's iterations that are counted already
+	sources     sources
+	running     []call // callbacks in progress, the outermost first
+	entered     []int  // for each nested Run: how many callbacks were in progress at its start
+	late        lateness.Timers
+	slowest     []call // at most SlowestKept, the slowest first
+	wakeup      Histogram
+	lag         Histogram
+	callback    Histogram
+	pending     [Levels]Depth
+	sampled     time.Time // when pending was updated last
+	history     history
 }
 
 func newMeter(l *ev.Loop) *Meter {
-	m := &Meter{loop: l, wakeup: newHistogram(), lag: newHistogram(), callback: newHistogram(), mark: time.Now()}
-	m.history.epoch = m.mark
+	m := &Meter{
+		loop: l, accountedTo: time.Now(),
+		wakeup: newHistogram(), lag: newHistogram(), callback: newHistogram(),
+	}
+	m.history.epoch = m.accountedTo
 	return m
 }
 
 // Loop returns the loop that is measured.
 func (m *Meter) Loop() *ev.Loop { return m.loop }
 
-// resume notes that somebody asked, and has the Meter measure. It requires that
-// mu is held, as what follows does. The time until mark is accounted for already:
-// to count it again would make a second busy for longer than a second.
+// resume notes that the Meter is in use, and starts measuring if it is paused. It must not
+// count the time until accountedTo again: a second would be busy for longer than a second.
+// resume, pause and account require that mu is held.
 func (m *Meter) resume(now time.Time) {
 	m.asked = now
 	if m.stop != nil {
 		return
 	}
-	if now.Before(m.mark) {
-		now = m.mark
+	if now.Before(m.accountedTo) {
+		now = m.accountedTo
 	}
-	m.since, m.mark = now, now
+	m.since, m.accountedTo = now, now
 	stats := m.loop.Stats()
-	m.turns, m.parks = stats.Iterations, stats.Parks
+	m.iterations, m.parks = stats.Iterations, stats.Parks
 	m.idle, m.fresh = !m.loop.Running() || m.loop.Parked(), true
-	m.running, m.entered, m.due = nil, nil, make(map[ev.Watcher]time.Time)
+	m.running, m.entered = nil, nil
 	m.stop = m.loop.Observe(&ev.Observer{
 		Enter: m.enter, Leave: m.leave,
 		Begin: m.begin, End: m.end,
-		Pass: m.pass, Due: m.expired,
+		Pass: m.pass, Due: m.due,
 		Park: m.park, Unpark: m.unpark,
 	})
 }
 
-// pause ends measuring that nobody has asked about for long.
+// pause stops measuring if the Meter was not in use for Linger.
 func (m *Meter) pause(now time.Time) {
 	if m.stop == nil || now.Sub(m.asked) < Linger {
 		return
@@ -104,18 +110,19 @@ func (m *Meter) pause(now time.Time) {
 	m.account(now)
 	m.observed += now.Sub(m.since)
 	m.stop()
-	m.stop, m.due = nil, nil
+	m.stop, m.late = nil, lateness.Timers{}
 }
 
-// account counts the time since mark as busy, if it was.
+// account adds the time since accountedTo to the busy time, unless the loop was idle. now
+// can be before accountedTo: two goroutines read the clock, and then took mu in the other
+// order.
 func (m *Meter) account(now time.Time) {
-	// Or two goroutines read the clock, and the later one came first.
-	if m.stop == nil || now.Before(m.mark) {
+	if m.stop == nil || now.Before(m.accountedTo) {
 		return
 	}
 	if !m.idle {
-		m.busy += now.Sub(m.mark)
-		m.history.busy(m.mark, now)
+		m.busy += now.Sub(m.accountedTo)
+		m.history.busy(m.accountedTo, now)
 	}
-	m.mark = now
+	m.accountedTo = now
 }

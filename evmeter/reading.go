@@ -11,39 +11,31 @@ import (
 // Levels is the number of priorities.
 const Levels = ev.MaxPriority - ev.MinPriority + 1
 
-// Reading is what a Meter has measured. In JSON, durations are nanoseconds.
+// Reading is a copy of the figures of a Meter. In JSON, durations are nanoseconds.
 type Reading struct {
 	ID      uint64   `json:"id"`
 	Name    string   `json:"name"`
 	Backend string   `json:"backend"`
-	Running bool     `json:"running"` // somebody is in Run
-	Parked  bool     `json:"parked"`  // and the loop sleeps
+	Running bool     `json:"running"` // a goroutine is in Run
+	Parked  bool     `json:"parked"`  // the loop sleeps
 	Stats   ev.Stats `json:"stats"`   // since the loop was made
 
-	At         time.Time     `json:"at"`
-	Since      time.Time     `json:"since"`       // when measuring began, or went on after nobody had read it
-	Observed   time.Duration `json:"observed_ns"` // for how long it has measured, in all
-	Busy       time.Duration `json:"busy_ns"`     // of which the loop was in Run and did not sleep
-	Sources    []Source      `json:"sources"`     // those that took longest in all come first
-	Slowest    []Call        `json:"slowest"`     // the longest single calls
-	InProgress []Call        `json:"in_progress"` // the callbacks in progress, the outermost first
+	At         time.Time     `json:"at"`          // when the Reading was made
+	Since      time.Time     `json:"since"`       // when measuring began, or resumed after a pause
+	Observed   time.Duration `json:"observed_ns"` // how long the loop was measured, pauses excluded
+	Busy       time.Duration `json:"busy_ns"`     // of Observed: in Run and not asleep
+	Sources    []Source      `json:"sources"`     // the largest Total first
+	Slowest    []Call        `json:"slowest"`     // the longest calls, the longest first
+	InProgress []Call        `json:"in_progress"` // callbacks in progress, the outermost first
 	Wakeup     Histogram     `json:"wakeup"`      // from the Send that found the loop asleep until it ran
 	Lag        Histogram     `json:"lag"`         // from when a timer was due until its callback began
-	Callback   Histogram     `json:"callback"`    // how long callbacks took
+	Callback   Histogram     `json:"callback"`    // durations of callbacks
 	Pending    [Levels]Depth `json:"pending"`     // by priority, the lowest first
-	History    []Second      `json:"history"`     // the last seconds that are over
+	History    []Second      `json:"history"`     // the last seconds that are over, the oldest first
 }
 
-// Call is one callback.
-type Call struct {
-	Source Source        `json:"source"` // as it was when the Reading was made
-	Began  time.Time     `json:"began"`
-	Took   time.Duration `json:"took_ns"` // so far, for one in progress
-	Nested bool          `json:"nested"`  // it waits for a nested Run, in which the loop goes on
-}
-
-// Current returns the callback that the loop waits for, or nil. That is the
-// innermost one in progress, unless it is Nested: then the loop works, or sleeps.
+// Current returns the callback that the loop waits for: the innermost one in progress. It
+// returns nil if there is none, or if that one is Nested: then the loop works or sleeps.
 func (r Reading) Current() *Call {
 	n := len(r.InProgress)
 	if n == 0 || r.InProgress[n-1].Nested {
@@ -52,7 +44,8 @@ func (r Reading) Current() *Call {
 	return &r.InProgress[n-1]
 }
 
-// Depth is how many callbacks waited when passes began.
+// Depth is the number of callbacks that were pending at the beginning of a pass. It is
+// sampled every 10 ms at most.
 type Depth struct {
 	Last int `json:"last"`
 	Max  int `json:"max"`
@@ -63,10 +56,10 @@ func (d *Depth) set(n int) {
 	d.Max = max(d.Max, n)
 }
 
-// Read returns what was measured so far. It does not need the loop's help: of
-// one that is stuck in a callback it tells in which, and for how long. Any
-// goroutine may call it. It holds up the loop, if that has something to tell, while
-// it copies.
+// Read returns the figures so far, and resumes measuring if the Meter has paused. It is safe
+// for concurrent use. It does not wait for the loop: if the loop is stuck in a callback,
+// the Reading has that callback and its duration so far. An event of the loop waits while
+// Read copies.
 func (m *Meter) Read() Reading {
 	r := m.copied()
 	slices.SortFunc(r.Sources, func(a, b Source) int {
@@ -75,16 +68,19 @@ func (m *Meter) Read() Reading {
 	return r
 }
 
+// copied leaves the sorting to Read: the loop may wait for mu.
 func (m *Meter) copied() Reading {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	now := time.Now()
 	m.resume(now)
-	if m.loop.Parked() { // in a park that it did not tell of: see told
+	if m.loop.Parked() { // perhaps in a park that began before measuring: see observe
 		m.idle = true
 	}
 	m.account(now)
-	m.noteRunning(now)
+	if n := len(m.running); n > 0 { // it may be the slowest of all, and its end may never come
+		m.history.lasting(m.running[n-1], now)
+	}
 	r := Reading{
 		ID: m.loop.ID(), Name: m.loop.Name(), Backend: m.loop.Backend().String(),
 		Running: m.loop.Running(), Parked: m.loop.Parked(), Stats: m.loop.Stats(),
@@ -99,31 +95,4 @@ func (m *Meter) copied() Reading {
 		c.Nested = len(m.entered) > 0 && i < m.entered[len(m.entered)-1]
 	}
 	return r
-}
-
-func (s *sources) list() []Source {
-	all := make([]Source, 0, len(s.known)+1)
-	for _, source := range s.known {
-		all = append(all, *source)
-	}
-	if s.others != nil {
-		all = append(all, *s.others)
-	}
-	return all
-}
-
-// call is a Call while its Source still counts.
-type call struct {
-	source *Source
-	began  time.Time
-	took   time.Duration
-	modal  bool // it has called Run, in which the loop went on
-}
-
-func copyCalls(calls []call) []Call {
-	all := make([]Call, len(calls))
-	for i, c := range calls {
-		all[i] = Call{Source: *c.source, Began: c.began, Took: c.took}
-	}
-	return all
 }

@@ -6,17 +6,17 @@ import (
 	"github.com/goevlib/ev"
 )
 
-// Source is what callbacks have in common that come from watchers of one kind,
-// name and priority with one function: a thousand connections are one Source.
+// Source has the totals of all watchers with the same kind, name, priority and function. A
+// thousand connections are one Source.
 type Source struct {
 	Kind     string        `json:"kind"`     // as ev.Callback.Kind
 	Name     string        `json:"name"`     // as ev.Callback.Name
 	Position string        `json:"position"` // as ev.Callback.Position
 	Priority int           `json:"priority"`
-	Calls    uint64        `json:"calls"`    // that have ended
-	Total    time.Duration `json:"total_ns"` // spent in them
-	Max      time.Duration `json:"max_ns"`   // the longest
-	Last     time.Time     `json:"last"`     // when the last one ended
+	Calls    uint64        `json:"calls"`    // calls that have ended
+	Total    time.Duration `json:"total_ns"` // time spent in them
+	Max      time.Duration `json:"max_ns"`   // the longest of them
+	Last     time.Time     `json:"last"`     // when the last of them ended
 }
 
 func (s *Source) add(at time.Time, took time.Duration) {
@@ -26,7 +26,7 @@ func (s *Source) add(at time.Time, took time.Duration) {
 	s.Last = at
 }
 
-// key is the same for callbacks of the same Source.
+// key is equal for callbacks of the same Source.
 type key struct {
 	callback ev.CallbackKey
 	priority int
@@ -40,12 +40,12 @@ func keyOf(c ev.Callback) key {
 	return k
 }
 
-// MaxSources is how many Sources a Meter keeps apart; a program may name each of
-// its connections otherwise. What comes after is counted in one of Kind "others".
+// MaxSources is the number of Sources that a Meter keeps apart: a program may give each of
+// its connections a name of its own. Later Sources are counted in one of Kind "others".
 const MaxSources = 1000
 
-// sources are those that were called. The texts of each, which cost most of a
-// microsecond, are made once.
+// sources has the Sources that were called. The texts of each are made once: they cost most
+// of a microsecond.
 type sources struct {
 	known  map[key]*Source
 	others *Source
@@ -68,4 +68,15 @@ func (s *sources) of(c ev.Callback) *Source {
 	}
 	s.known[k] = source
 	return source
+}
+
+func (s *sources) list() []Source {
+	all := make([]Source, 0, len(s.known)+1)
+	for _, source := range s.known {
+		all = append(all, *source)
+	}
+	if s.others != nil {
+		all = append(all, *s.others)
+	}
+	return all
 }

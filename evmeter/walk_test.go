@@ -12,8 +12,7 @@ import (
 	"github.com/goevlib/ev/internal/look"
 )
 
-// The bound on what one look may cost a loop at a time: a part handles PartSize
-// watchers, however many there are and however they are named.
+// A part holds up the loop for PartSize watchers, however many watchers and names there are.
 func TestEachPartHandlesPartSizeWatchersAtMost(t *testing.T) {
 	l, err := ev.New()
 	require.NoError(t, err)
@@ -34,8 +33,8 @@ func TestEachPartHandlesPartSizeWatchersAtMost(t *testing.T) {
 	}
 }
 
-// What one part costs the loop: the bound is a millisecond. Those that
-// take longest are the machine's: the metric leaves out one in ten.
+// The cost of one part for the loop. The bound is a millisecond. The metric leaves out the
+// slowest tenth, in which the machine was busy.
 func BenchmarkPart(b *testing.B) {
 	for _, n := range []int{1000, 100_000, 1_000_000} {
 		b.Run(fmt.Sprint(n, " names"), func(b *testing.B) {
