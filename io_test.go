@@ -5,7 +5,6 @@ package ev_test
 import (
 	"errors"
 	"io"
-	"math"
 	"math/rand/v2"
 	"net"
 	"os"
@@ -416,113 +415,6 @@ func devNull(t testing.TB) int {
 	return fd
 }
 
-func TestADescriptorClosedBehindTheWatcherStopsItWithAnError(t *testing.T) {
-	onEveryFDLoop(t, func(t *testing.T, l *ev.Loop) {
-		a, _ := socketpair(t)
-		var got ev.Events
-		w := startIO(t, l, a, ev.Read, func(_ *ev.IO, e ev.Events) { got = e })
-		require.NoError(t, syscall.Close(a))
-		once(t, l) // before the system was told
-		assert.Equal(t, ev.Error|ev.Read|ev.Write, got)
-		assert.False(t, w.Active())
-
-		a, b := socketpair(t)
-		got = ev.None
-		w = startIO(t, l, a, ev.Read, func(_ *ev.IO, e ev.Events) { got = e })
-		nowait(t, l)
-		require.NoError(t, syscall.Close(a)) // after
-		_, _ = syscall.Write(b, []byte("x"))
-		nowait(t, l)
-		assert.Equal(t, ev.None, got)
-		require.NoError(t, w.SetEvents(ev.Write))
-		nowait(t, l)
-		assert.Equal(t, ev.Error|ev.Read|ev.Write, got)
-		assert.False(t, w.Active())
-	})
-}
-
-func TestARecycledNumberGetsTheEventsOfTheNewFileOnly(t *testing.T) {
-	onEveryFDLoop(t, func(t *testing.T, l *ev.Loop) {
-		a, b := socketpair(t)
-		old := startIO(t, l, a, ev.Read, func(*ev.IO, ev.Events) { assert.Fail(t, "the old watcher") })
-		nowait(t, l)
-		write(t, b, "old")
-		old.Stop()
-		c, d := socketpair(t)
-		require.NoError(t, dup2(c, a)) // a is another file now
-		calls := 0
-		startIO(t, l, a, ev.Read, func(*ev.IO, ev.Events) { calls++ })
-		nowait(t, l)
-		assert.Zero(t, calls)
-		write(t, d, "new")
-		nowait(t, l)
-		assert.Equal(t, 1, calls)
-		assert.Equal(t, "new", drain(t, a))
-	})
-}
-
-func TestAFileThatLivesOnUnderADupDeliversNothingStale(t *testing.T) {
-	onEveryFDLoop(t, func(t *testing.T, l *ev.Loop) {
-		a, b := socketpair(t)
-		w := startIO(t, l, a, ev.Read, func(*ev.IO, ev.Events) { assert.Fail(t, "stale event") })
-		nowait(t, l)
-		dup, err := syscall.Dup(a)
-		require.NoError(t, err)
-		defer syscall.Close(dup)
-		require.NoError(t, syscall.Close(a)) // the set goes on reporting it
-		w.Stop()
-		other, peer := socketpair(t)
-		calls := 0
-		startIO(t, l, other, ev.Read, func(*ev.IO, ev.Events) { calls++; drain(t, other) })
-		write(t, b, "x")
-		for range 3 {
-			nowait(t, l)
-		}
-		assert.Zero(t, calls)
-		parks := l.Stats().Parks
-		write(t, peer, "y")
-		once(t, l) // what is watched still is, after the set was rebuilt
-		assert.Equal(t, 1, calls)
-		go func() { untilParked(t, l, parks); l.Stop() }()
-		run(t, l) // and the loop does not spin
-	})
-}
-
-func TestAConnWithTheNumberOfAClosedOneDoesNotFeedTheOldWatcher(t *testing.T) {
-	onEveryFDLoop(t, func(t *testing.T, l *ev.Loop) {
-		conns := func() (*os.File, *os.File) {
-			a, b := socketpair(t)
-			// Files own their descriptors: give them duplicates.
-			da, err := syscall.Dup(a)
-			require.NoError(t, err)
-			db, err := syscall.Dup(b)
-			require.NoError(t, err)
-			syscall.Close(a)
-			syscall.Close(b)
-			return os.NewFile(uintptr(da), "a"), os.NewFile(uintptr(db), "b")
-		}
-		oldConn, oldPeer := conns()
-		defer oldPeer.Close()
-		var gotOld []ev.Events
-		old := ev.NewConnIO(l, oldConn, ev.Read, func(_ *ev.IO, e ev.Events) { gotOld = append(gotOld, e) })
-		require.NoError(t, old.Start())
-		nowait(t, l)
-		fd := old.FD()
-		require.NoError(t, oldConn.Close()) // and not stopped
-
-		c, d := socketpair(t)
-		require.NoError(t, dup2(c, fd)) // the number is used again
-		calls := 0
-		startIO(t, l, fd, ev.Read, func(*ev.IO, ev.Events) { calls++ })
-		write(t, d, "new")
-		nowait(t, l)
-		assert.Equal(t, 1, calls)
-		assert.Equal(t, []ev.Events{ev.Error | ev.Read | ev.Write}, gotOld, "told that it lost its descriptor")
-		assert.False(t, old.Active())
-		syscall.Close(fd)
-	})
-}
-
 func TestALoopWithoutIONeverMakesASet(t *testing.T) { // and one with, one more descriptor
 	if openDescriptors() == 0 {
 		t.Skip("needs /proc/self/fd")
@@ -560,69 +452,6 @@ func TestIOOnAClosedLoopIsRefused(t *testing.T) {
 		assert.ErrorIs(t, ev.NewIO(l, a, ev.Read, func(*ev.IO, ev.Events) {}).Start(), ev.ErrClosed)
 		l.FeedFD(a, ev.Read)
 	})
-}
-
-func TestTheIOIntervalLimitsPollsButDelaysNeitherTimersNorSends(t *testing.T) {
-	onEveryFDLoop(t, func(t *testing.T, l *ev.Loop) {
-		a, b := socketpair(t)
-		write(t, b, "x")
-		calls := 0
-		startIO(t, l, a, ev.Read, func(*ev.IO, ev.Events) { calls++ })
-		require.NoError(t, l.SetIOInterval(50*time.Millisecond))
-		ticks := 0
-		ev.NewTimer(l, 0, 10*time.Millisecond, func(*ev.Timer) { ticks++ }).Start()
-		sends := 0
-		async := ev.NewAsync(l, func(*ev.Async) { sends++ })
-		async.Start()
-		var over atomic.Bool
-		go func() {
-			for !over.Load() {
-				async.Send()
-				time.Sleep(2 * time.Millisecond)
-			}
-		}()
-		ev.NewTimer(l, 500*time.Millisecond, 0, func(*ev.Timer) { over.Store(true); l.Stop() }).Start()
-		run(t, l)
-		assert.LessOrEqual(t, calls, 12)
-		assert.Positive(t, calls)
-		assert.Greater(t, ticks, calls)
-		assert.Greater(t, sends, calls)
-	})
-}
-
-func TestAnIOIntervalOfAllTimeMakesTheLoopLookAtNoDescriptor(t *testing.T) {
-	for _, d := range []time.Duration{math.MaxInt64, math.MaxInt64 - 1, math.MaxInt64 - time.Duration(time.Microsecond)} {
-		onEveryFDLoop(t, func(t *testing.T, l *ev.Loop) {
-			a, b := socketpair(t)
-			reads, sends, ticks := 0, 0, 0
-			startIO(t, l, a, ev.Read, func(*ev.IO, ev.Events) { reads++; drain(t, a) })
-			write(t, b, "x")
-			l.Update()
-			nowait(t, l) // it looks, some time after it was made: from then on the interval counts
-			require.Equal(t, 1, reads)
-			write(t, b, "x")
-			require.NoError(t, l.SetIOInterval(d))
-			async := ev.NewAsync(l, func(*ev.Async) {
-				if sends++; sends == 3 {
-					l.Stop()
-				}
-			})
-			async.Start()
-			ev.NewTimer(l, time.Millisecond, time.Millisecond, func(w *ev.Timer) {
-				if ticks++; ticks == 10 {
-					w.Stop()
-				}
-				if ticks > 7 {
-					async.Send()
-				}
-			}).Start()
-			run(t, l)
-			assert.Equal(t, 10, ticks)
-			assert.Equal(t, 1, reads)
-			require.NoError(t, l.SetIOInterval(0))
-			until(t, l, func() bool { return reads == 2 })
-		})
-	}
 }
 
 func TestManyReadyDescriptorsOfWhichTheFirstStopsAll(t *testing.T) {
