@@ -4,9 +4,9 @@ package ev_test
 
 import (
 	"bufio"
+	"fmt"
 	"io"
 	"math"
-	"fmt"
 	"os"
 	"os/exec"
 	"runtime"
