@@ -71,9 +71,7 @@ func (a *Async) Sent() bool { return a.state.Load()&requested != 0 }
 // SetCallback replaces the callback, from the next call on.
 func (a *Async) SetCallback(fn func(*Async)) {
 	a.own("SetCallback")
-	if fn == nil {
-		panic("ev: Async.SetCallback: nil callback")
-	}
+	a.checkCallback(fn == nil)
 	a.fn = fn
 }
 

@@ -170,9 +170,7 @@ func (c *Child) raise() {
 // SetCallback replaces the callback, from the next call on.
 func (c *Child) SetCallback(fn func(*Child)) {
 	c.own("SetCallback")
-	if fn == nil {
-		panic("ev: Child.SetCallback: nil callback")
-	}
+	c.checkCallback(fn == nil)
 	c.fn = fn
 }
 

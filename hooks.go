@@ -2,79 +2,69 @@ package ev
 
 import "slices"
 
-// The four kinds in this file wait for nothing outside the loop. They mark places
-// in its iteration, and at its end.
+// The kinds in this file wait for nothing outside the loop. Their callbacks mark places in
+// its iteration, and its end.
 
-// Idle calls back in every iteration that has nothing else to call of its priority
-// or higher; libev's ev_idle. While an Idle is active, the loop does not park. An Idle
-// is not called while one of a higher priority is active, so the priorities of Idles
-// rank background work.
+// Idle calls back in every iteration that has no other callback of its priority or higher;
+// libev's ev_idle. While an Idle is active, the loop does not park. An Idle is not called
+// while an Idle of a higher priority is active, so the priorities of Idles rank background
+// work.
 type Idle struct {
 	_ noCopy
 	watcher
 	fn func(*Idle)
 }
 
-// NewIdle makes an Idle. It panics when l or fn is nil.
+// NewIdle makes an Idle. It panics if l or fn is nil.
 func NewIdle(l *Loop, fn func(*Idle), opts ...Option) *Idle {
 	w := &Idle{fn: fn}
-	w.watcher.init("NewIdle", w, l, fn == nil, opts)
+	w.init("NewIdle", w, l, fn == nil, opts)
 	return w
 }
 
-// Start activates the watcher. It has no effect on an active one or on a closed
-// loop.
+// Start activates the watcher. It has no effect on an active watcher or on a closed loop.
 func (w *Idle) Start() {
 	w.own("Start")
-	if w.begin() {
-		w.loop.idle[int(w.priority)-MinPriority].add(&w.watcher)
-	}
+	w.loop.idle.of(&w.watcher).start(&w.watcher)
 }
 
-// SetCallback replaces the callback, from the next call on.
+// SetCallback replaces the callback, from the next call on. It panics if fn is nil.
 func (w *Idle) SetCallback(fn func(*Idle)) {
 	w.own("SetCallback")
-	if fn == nil {
-		panic("ev: Idle.SetCallback: nil callback")
-	}
+	w.checkCallback(fn == nil)
 	w.fn = fn
 }
 
 func (w *Idle) call()         { w.fn(w) }
 func (w *Idle) callback() any { return w.fn }
-func (w *Idle) halt()         { w.loop.idle[int(w.priority)-MinPriority].remove(&w.watcher) }
+func (w *Idle) halt()         { w.loop.idle.of(&w.watcher).remove(&w.watcher) }
 
-// Prepare calls back before each poll, in a pass of its own; libev's ev_prepare.
-// Watchers that it starts, and requests that it sends, count for the poll that
-// follows. If it stops the Run, there is no poll.
+// Prepare calls back before each poll, in a pass of its own; libev's ev_prepare. The poll
+// that follows takes into account the watchers that the callback starts and the requests
+// that it sends. If the callback stops the Run, there is no poll.
 type Prepare struct {
 	_ noCopy
 	watcher
 	fn func(*Prepare)
 }
 
-// NewPrepare makes a Prepare. It panics when l or fn is nil.
+// NewPrepare makes a Prepare. It panics if l or fn is nil.
 func NewPrepare(l *Loop, fn func(*Prepare), opts ...Option) *Prepare {
 	w := &Prepare{fn: fn}
-	w.watcher.init("NewPrepare", w, l, fn == nil, opts)
+	w.init("NewPrepare", w, l, fn == nil, opts)
 	return w
 }
 
-// Start activates the watcher. It has no effect on an active one or on a closed
-// loop.
+// Start activates the watcher. It has no effect on an active watcher or on a closed loop.
 func (w *Prepare) Start() {
 	w.own("Start")
-	if w.begin() {
-		w.loop.prepares.add(&w.watcher)
-	}
+	w.loop.prepares.start(&w.watcher)
 }
 
-// SetCallback replaces the callback, from the next call on.
+// SetCallback replaces the callback, from the next call on. It panics if fn is nil.
 func (w *Prepare) SetCallback(fn func(*Prepare)) {
 	w.own("SetCallback")
-	if fn == nil {
-		panic("ev: Prepare.SetCallback: nil callback")
-	}
+	w.checkCallback(fn == nil)
 	w.fn = fn
 }
 
@@ -82,7 +72,7 @@ func (w *Prepare) call()         { w.fn(w) }
 func (w *Prepare) callback() any { return w.fn }
 func (w *Prepare) halt()         { w.loop.prepares.remove(&w.watcher) }
 
-// Check calls back after each poll, before everything else of its priority or lower;
+// Check calls back after each poll, before all other callbacks of its priority or lower;
 // libev's ev_check. A Prepare and a Check of MaxPriority bracket the poll.
 type Check struct {
 	_ noCopy
@@ -90,28 +80,23 @@ type Check struct {
 	fn func(*Check)
 }
 
-// NewCheck makes a Check. It panics when l or fn is nil.
+// NewCheck makes a Check. It panics if l or fn is nil.
 func NewCheck(l *Loop, fn func(*Check), opts ...Option) *Check {
 	w := &Check{fn: fn}
-	w.watcher.init("NewCheck", w, l, fn == nil, opts)
+	w.init("NewCheck", w, l, fn == nil, opts)
 	return w
 }
 
-// Start activates the watcher. It has no effect on an active one or on a closed
-// loop.
+// Start activates the watcher. It has no effect on an active watcher or on a closed loop.
 func (w *Check) Start() {
 	w.own("Start")
-	if w.begin() {
-		w.loop.checks.add(&w.watcher)
-	}
+	w.loop.checks.start(&w.watcher)
 }
 
-// SetCallback replaces the callback, from the next call on.
+// SetCallback replaces the callback, from the next call on. It panics if fn is nil.
 func (w *Check) SetCallback(fn func(*Check)) {
 	w.own("SetCallback")
-	if fn == nil {
-		panic("ev: Check.SetCallback: nil callback")
-	}
+	w.checkCallback(fn == nil)
 	w.fn = fn
 }
 
@@ -120,37 +105,32 @@ func (w *Check) callback() any { return w.fn }
 func (w *Check) halt()         { w.loop.checks.remove(&w.watcher) }
 
 // Cleanup calls back once, when the loop is closed, while the other watchers are still
-// active; libev's ev_cleanup. It does not keep Run going. Close says on which goroutine
-// it is called, and what happens when it panics.
+// active; libev's ev_cleanup. It does not keep Run going. Loop.Close documents the goroutine
+// on which it is called and what happens if it panics.
 type Cleanup struct {
 	_ noCopy
 	watcher
 	fn func(*Cleanup)
 }
 
-// NewCleanup makes a Cleanup. It panics when l or fn is nil.
+// NewCleanup makes a Cleanup. It panics if l or fn is nil.
 func NewCleanup(l *Loop, fn func(*Cleanup), opts ...Option) *Cleanup {
 	w := &Cleanup{fn: fn}
-	w.watcher.init("NewCleanup", w, l, fn == nil, opts)
+	w.init("NewCleanup", w, l, fn == nil, opts)
 	w.weak = true
 	return w
 }
 
-// Start activates the watcher. It has no effect on an active one or on a closed
-// loop.
+// Start activates the watcher. It has no effect on an active watcher or on a closed loop.
 func (w *Cleanup) Start() {
 	w.own("Start")
-	if w.begin() {
-		w.loop.cleanups.add(&w.watcher)
-	}
+	w.loop.cleanups.start(&w.watcher)
 }
 
-// SetCallback replaces the callback, from the next call on.
+// SetCallback replaces the callback, from the next call on. It panics if fn is nil.
 func (w *Cleanup) SetCallback(fn func(*Cleanup)) {
 	w.own("SetCallback")
-	if fn == nil {
-		panic("ev: Cleanup.SetCallback: nil callback")
-	}
+	w.checkCallback(fn == nil)
 	w.fn = fn
 }
 
@@ -161,7 +141,11 @@ func (w *Cleanup) halt()         { w.loop.cleanups.remove(&w.watcher) }
 // hooks are the active watchers of one kind, in the order of their starts.
 type hooks []*watcher
 
-func (h *hooks) add(w *watcher) { *h = append(*h, w) }
+func (h *hooks) start(w *watcher) {
+	if w.begin() {
+		*h = append(*h, w)
+	}
+}
 
 func (h *hooks) remove(w *watcher) {
 	i := len(*h) - 1 // Close stops the last first
@@ -171,8 +155,16 @@ func (h *hooks) remove(w *watcher) {
 	*h = slices.Delete(*h, i, i+1)
 }
 
+func (h hooks) mark(p *pending, events Events) {
+	for _, w := range h {
+		p.mark(w, events)
+	}
+}
+
 // idleHooks are the Idles, by priority.
 type idleHooks [levels]hooks
+
+func (h *idleHooks) of(w *watcher) *hooks { return &h[int(w.priority)-MinPriority] }
 
 func (h *idleHooks) any() bool {
 	for i := range h {
@@ -183,35 +175,23 @@ func (h *idleHooks) any() bool {
 	return false
 }
 
-// markPrepares and its likes make the watchers of a kind pending.
-func (l *Loop) markPrepares() {
-	for _, w := range l.prepares {
-		l.pending.mark(w, PrepareEvent)
-	}
-}
+func (l *Loop) markPrepares() { l.prepares.mark(&l.pending, PrepareEvent) }
+func (l *Loop) markCleanups() { l.cleanups.mark(&l.pending, CleanupEvent) }
 
-// markIdles picks the highest priority that has Idles, unless something of that
-// priority or a higher one is pending.
+// markIdles makes the Idles of the highest priority that has some pending, unless a callback
+// of that priority or a higher one is pending.
 func (l *Loop) markIdles() {
 	for i := len(l.idle) - 1; i >= 0 && !l.pending.has(i); i-- {
 		if len(l.idle[i]) > 0 {
-			for _, w := range l.idle[i] {
-				l.pending.mark(w, IdleEvent)
-			}
+			l.idle[i].mark(&l.pending, IdleEvent)
 			return
 		}
 	}
 }
 
-// markChecks puts the Checks before what is pending already.
+// markChecks puts the Checks before the callbacks that are pending already.
 func (l *Loop) markChecks() {
 	for _, w := range slices.Backward(l.checks) {
 		l.pending.markFirst(w, CheckEvent)
-	}
-}
-
-func (l *Loop) markCleanups() {
-	for _, w := range l.cleanups {
-		l.pending.mark(w, CleanupEvent)
 	}
 }

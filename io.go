@@ -235,9 +235,7 @@ func (w *IO) SetEvents(events Events) error {
 // SetCallback replaces the callback, from the next call on.
 func (w *IO) SetCallback(fn func(*IO, Events)) {
 	w.own("SetCallback")
-	if fn == nil {
-		panic("ev: IO.SetCallback: nil callback")
-	}
+	w.checkCallback(fn == nil)
 	w.fn = fn
 }
 

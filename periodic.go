@@ -140,9 +140,7 @@ func (p *Periodic) set(method string, offset, interval time.Duration) error {
 // SetCallback replaces the callback, from the next call on.
 func (p *Periodic) SetCallback(fn func(*Periodic)) {
 	p.own("SetCallback")
-	if fn == nil {
-		panic("ev: Periodic.SetCallback: nil callback")
-	}
+	p.checkCallback(fn == nil)
 	p.fn = fn
 }
 

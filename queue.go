@@ -86,9 +86,7 @@ func (q *Queue[T]) put(v T) error {
 // SetCallback replaces the callback, from the next call on.
 func (q *Queue[T]) SetCallback(fn func(q *Queue[T], batch []T)) {
 	q.own("SetCallback")
-	if fn == nil {
-		panic("ev: Queue.SetCallback: nil callback")
-	}
+	q.checkCallback(fn == nil)
 	q.fn = fn
 }
 

@@ -119,9 +119,7 @@ func (s *Scheduler) SetNext(next func(s *Scheduler, now time.Time) time.Time) {
 // SetCallback replaces the callback, from the next call on.
 func (s *Scheduler) SetCallback(fn func(*Scheduler)) {
 	s.own("SetCallback")
-	if fn == nil {
-		panic("ev: Scheduler.SetCallback: nil callback")
-	}
+	s.checkCallback(fn == nil)
 	s.fn = fn
 }
 

@@ -89,9 +89,7 @@ func (s *Signal) Start() error {
 // SetCallback replaces the callback, from the next call on.
 func (s *Signal) SetCallback(fn func(*Signal)) {
 	s.own("SetCallback")
-	if fn == nil {
-		panic("ev: Signal.SetCallback: nil callback")
-	}
+	s.checkCallback(fn == nil)
 	s.fn = fn
 }
 

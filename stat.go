@@ -234,9 +234,7 @@ func (s *Stat) Stat() error {
 // SetCallback replaces the callback, from the next call on.
 func (s *Stat) SetCallback(fn func(*Stat)) {
 	s.own("SetCallback")
-	if fn == nil {
-		panic("ev: Stat.SetCallback: nil callback")
-	}
+	s.checkCallback(fn == nil)
 	s.fn = fn
 }
 

@@ -124,9 +124,7 @@ func (t *Timer) SetRepeat(d time.Duration) error {
 // SetCallback replaces the callback, from the next call on.
 func (t *Timer) SetCallback(fn func(*Timer)) {
 	t.own("SetCallback")
-	if fn == nil {
-		panic("ev: Timer.SetCallback: nil callback")
-	}
+	t.checkCallback(fn == nil)
 	t.fn = fn
 }
 

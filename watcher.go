@@ -124,6 +124,15 @@ func (w *watcher) init(constructor string, self Watcher, l *Loop, noCallback boo
 	}
 }
 
+// checkCallback is for SetCallback. Each kind has a SetCallback of its own, for its
+// signature: that of a method promoted from a generic type would name the type parameter
+// in the documentation.
+func (w *watcher) checkCallback(isNil bool) {
+	if isNil {
+		panic("ev: " + kindOf(w.self) + ".SetCallback: nil callback")
+	}
+}
+
 func (w *watcher) base() *watcher { return w }
 
 // begin activates the watcher for its Start, which has called own. It reports
