@@ -78,7 +78,7 @@ func (a *Async) SetCallback(fn func(*Async)) {
 func (a *Async) call()         { a.fn(a) }
 func (a *Async) callback() any { return a.fn }
 
-func (a *Async) halt() {
+func (a *Async) onStop() {
 	a.loop.requests.deactivate(&a.request)
 	if a.notifier != nil {
 		a.notifier.unwatch()

@@ -191,7 +191,7 @@ func (c *Child) call() {
 
 func (c *Child) callback() any { return c.fn }
 
-func (c *Child) halt() {
+func (c *Child) onStop() {
 	c.changes.shut()
 	c.resource.release()
 	c.resource, c.changes = nil, nil

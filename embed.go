@@ -112,7 +112,7 @@ func (e *Embed) callback() any {
 	return e.fn
 }
 
-func (e *Embed) halt() {
+func (e *Embed) onStop() {
 	e.recall()
 	e.loop.requests.deactivate(&e.request)
 	if e.sitter != nil {

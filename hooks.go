@@ -37,7 +37,7 @@ func (w *Idle) SetCallback(fn func(*Idle)) {
 
 func (w *Idle) call()         { w.fn(w) }
 func (w *Idle) callback() any { return w.fn }
-func (w *Idle) halt()         { w.loop.idle.of(&w.watcher).remove(&w.watcher) }
+func (w *Idle) onStop()       { w.loop.idle.of(&w.watcher).remove(&w.watcher) }
 
 // Prepare calls back before each poll, in a pass of its own; libev's ev_prepare. The poll
 // that follows takes into account the watchers that the callback starts and the requests
@@ -70,7 +70,7 @@ func (w *Prepare) SetCallback(fn func(*Prepare)) {
 
 func (w *Prepare) call()         { w.fn(w) }
 func (w *Prepare) callback() any { return w.fn }
-func (w *Prepare) halt()         { w.loop.prepares.remove(&w.watcher) }
+func (w *Prepare) onStop()       { w.loop.prepares.remove(&w.watcher) }
 
 // Check calls back after each poll, before all other callbacks of its priority or lower;
 // libev's ev_check. A Prepare and a Check of MaxPriority bracket the poll.
@@ -102,7 +102,7 @@ func (w *Check) SetCallback(fn func(*Check)) {
 
 func (w *Check) call()         { w.fn(w) }
 func (w *Check) callback() any { return w.fn }
-func (w *Check) halt()         { w.loop.checks.remove(&w.watcher) }
+func (w *Check) onStop()       { w.loop.checks.remove(&w.watcher) }
 
 // Cleanup calls back once, when the loop is closed, while the other watchers are still
 // active; libev's ev_cleanup. It does not keep Run going. Loop.Close documents the goroutine
@@ -136,7 +136,7 @@ func (w *Cleanup) SetCallback(fn func(*Cleanup)) {
 
 func (w *Cleanup) call()         { w.fn(w) }
 func (w *Cleanup) callback() any { return w.fn }
-func (w *Cleanup) halt()         { w.loop.cleanups.remove(&w.watcher) }
+func (w *Cleanup) onStop()       { w.loop.cleanups.remove(&w.watcher) }
 
 // hooks are the active watchers of one kind, in the order of their starts.
 type hooks []*watcher

@@ -241,7 +241,7 @@ func (w *IO) SetCallback(fn func(*IO, Events)) {
 
 func (w *IO) call()         { w.fn(w, w.events) }
 func (w *IO) callback() any { return w.fn }
-func (w *IO) halt()         { w.loop.files.remove(w) }
+func (w *IO) onStop()       { w.loop.files.remove(w) }
 
 // FeedFD acts as if the system had reported events on fd: every active IO on it
 // that asked for one of them gets those (ev_feed_fd_event). A descriptor that

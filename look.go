@@ -145,7 +145,7 @@ func (s *looks) call() {
 }
 
 func (s *looks) callback() any { return s.call }
-func (s *looks) halt()         {}
+func (s *looks) onStop()       {}
 
 // part is look.Part.
 func (l *Loop) part(at look.Cursor, n int, see func(watcher any, keeps bool)) look.Cursor {

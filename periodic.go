@@ -146,7 +146,7 @@ func (p *Periodic) SetCallback(fn func(*Periodic)) {
 
 func (p *Periodic) call()         { p.fn(p) }
 func (p *Periodic) callback() any { return p.fn }
-func (p *Periodic) halt()         { p.loop.disarm(&p.alarm) }
+func (p *Periodic) onStop()       { p.loop.disarm(&p.alarm) }
 
 // plan returns when to fire, seen from now, and has At say so.
 func (p *Periodic) plan(now time.Duration) time.Duration {
@@ -163,7 +163,7 @@ func (p *Periodic) expire(now time.Duration) {
 	if p.interval > 0 {
 		l.periodics.move(&p.alarm, p.plan(now))
 	} else {
-		p.halt()
+		p.onStop()
 		l.deactivate(&p.watcher)
 	}
 	l.pending.mark(&p.watcher, PeriodicEvent)

@@ -19,7 +19,7 @@ type probe struct {
 }
 
 func (p *probe) call()         { p.fn(p) }
-func (p *probe) halt()         {}
+func (p *probe) onStop()       {}
 func (p *probe) callback() any { return p.fn }
 
 func newProbe(name string, priority int, fn func(p *probe)) *probe {

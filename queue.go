@@ -94,7 +94,7 @@ func (q *Queue[T]) SetCallback(fn func(q *Queue[T], batch []T)) {
 // it took the items already; the user is not bothered with that, but is with an
 // event that was fed.
 func (q *Queue[T]) call() {
-	if q.loop.freed { // items that came while it was stopped, so that halt did not drop them
+	if q.loop.freed { // items that came while it was stopped, so that onStop did not drop them
 		q.items.drop()
 	}
 	batch := q.items.take()
@@ -120,7 +120,7 @@ func (q *Queue[T]) drop()         { q.items.drop() }
 
 func (q *Queue[T]) callback() any { return q.fn }
 
-func (q *Queue[T]) halt() {
+func (q *Queue[T]) onStop() {
 	q.loop.requests.deactivate(&q.request)
 	if q.loop.isClosed() {
 		q.items.drop()

@@ -125,7 +125,7 @@ func (s *Scheduler) SetCallback(fn func(*Scheduler)) {
 
 func (s *Scheduler) call()         { s.fn(s) }
 func (s *Scheduler) callback() any { return s.fn }
-func (s *Scheduler) halt()         { s.loop.disarm(&s.alarm) }
+func (s *Scheduler) onStop()       { s.loop.disarm(&s.alarm) }
 
 // expire marks first and asks then: a function that ends the goroutine, or
 // stops its watcher against the rules, finds the loop in order.
@@ -213,7 +213,7 @@ func (s *Scheduler) fail(v any, past bool) {
 
 // end deactivates the watcher, and leaves it pending if it is.
 func (s *Scheduler) end() {
-	s.halt()
+	s.onStop()
 	s.loop.deactivate(&s.watcher)
 	s.loop.settle()
 }

@@ -96,7 +96,7 @@ func (s *Signal) SetCallback(fn func(*Signal)) {
 func (s *Signal) call()         { s.fn(s) }
 func (s *Signal) callback() any { return s.fn }
 
-func (s *Signal) halt() {
+func (s *Signal) onStop() {
 	s.loop.requests.deactivate(&s.request)
 	signals.remove(s)
 }

@@ -241,7 +241,7 @@ func (s *Stat) SetCallback(fn func(*Stat)) {
 func (s *Stat) call()         { s.fn(s) }
 func (s *Stat) callback() any { return s.fn }
 
-func (s *Stat) halt() {
+func (s *Stat) onStop() {
 	s.notice.close(s)
 	s.at = ""
 	if s.alarm.armed() {

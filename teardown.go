@@ -123,12 +123,12 @@ func (l *Loop) free() ([]*Embed, error) {
 	embeds := append([]*Embed(nil), l.guests...)
 	for len(l.active) > 0 {
 		w := l.active[len(l.active)-1]
-		w.self.halt()
+		w.self.onStop()
 		l.deactivate(w)
 	}
 	for len(l.timers.heap) > 0 { // Timers: the other kinds are out of it by now
 		a := l.timers.heap[len(l.timers.heap)-1].a
-		a.self.halt()
+		a.self.onStop()
 		l.deactivate(&a.watcher)
 	}
 	l.pending.drop()

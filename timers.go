@@ -131,7 +131,7 @@ func (t *Timer) SetCallback(fn func(*Timer)) {
 func (t *Timer) call()         { t.fn(t) }
 func (t *Timer) callback() any { return t.fn }
 
-func (t *Timer) halt() {
+func (t *Timer) onStop() {
 	t.after = since(t.loop.timers.due(&t.alarm), t.loop.mono)
 	t.loop.timers.remove(&t.alarm)
 }

@@ -57,7 +57,7 @@ type Watcher interface {
 
 	base() *watcher
 	call()         // make the callback
-	halt()         // undo what the kind's Start did
+	onStop()       // undo what the kind's Start did
 	callback() any // the func, for its source position
 }
 
@@ -216,7 +216,7 @@ func (w *watcher) Stop() {
 	w.own("Stop")
 	l.pending.clear(w)
 	if w.index != 0 {
-		w.self.halt()
+		w.self.onStop()
 		l.deactivate(w)
 	}
 	l.settle()

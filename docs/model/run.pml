@@ -201,7 +201,7 @@ inline loopFree() {                                     //~ teardown.go: func (l
 	do                                                  //| for len(l.active) > 0 {
 	:: i < ASYNCS ->
 	   if
-	   :: started[i] -> halt(i)                         //| w.self.halt()
+	   :: started[i] -> onStop(i)                       //| w.self.onStop()
 	   :: else
 	   fi;
 	   i++

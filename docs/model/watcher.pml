@@ -34,7 +34,7 @@ inline Start(a) {                                       //~ async.go: func (a *A
 	fi
 }                                                       //.
 
-inline halt(a) {                                        //~ async.go: func (a *Async) halt() {
+inline onStop(a) {                                      //~ async.go: func (a *Async) onStop() {
 	d_step { started[a] = false; owed[a] = false; unseen[a] = false }
 	deactivate(a)                                       //| a.loop.requests.deactivate(&a.request)
 }                                                       //.
@@ -43,7 +43,7 @@ inline Stop(a) {                                        //~ watcher.go: func (w 
 #ifndef STOP_KEEPS_PENDING
 	pending[a] = false;                                 //| l.pending.clear(w)
 #endif
-	halt(a)                                             //| w.self.halt()
+	onStop(a)                                           //| w.self.onStop()
 }                                                       //.
 
 inline toggle(a) {
