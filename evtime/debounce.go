@@ -7,23 +7,25 @@ import (
 	"github.com/goevlib/ev"
 )
 
-// Debounce makes one call of many triggers, when they have come to rest: wait
-// after the last of them. It is for work that should follow a burst and not each
-// part of it, such as to load a file again that an editor writes in pieces.
+// Debounce makes one call for a burst of triggers, when a given time has passed since the last
+// of them. Use it for work that should follow a burst and not each part of it, such as loading
+// a file that an editor writes in pieces.
 type Debounce struct {
 	timer   *ev.Timer
 	wait    time.Duration
 	maxWait time.Duration
-	latest  time.Time // with maxWait: the call is not put off beyond this
+	latest  time.Time // with maxWait: the call is made no later than this
 	fn      func(*Debounce)
 }
 
-// NewDebounce makes a Debounce that calls fn when wait has passed without a
-// Trigger, or at the latest maxWait after the first Trigger that fn was not
-// called for: triggers that never rest would put it off for ever. A maxWait of 0
-// is no such limit. With a wait of 0 the call comes in the loop's next iteration.
-// It panics when l or fn is nil, a span is negative, or maxWait is shorter than
-// wait and not 0.
+// NewDebounce makes a Debounce that calls fn when wait has passed since the last Trigger. With
+// a wait of 0, fn is called in the loop's next iteration.
+//
+// If triggers keep coming, fn is called at the latest maxWait after the first Trigger that it
+// was not called for. A maxWait of 0 means no such limit.
+//
+// NewDebounce panics if l or fn is nil, if a span is negative, or if maxWait is not 0 and
+// shorter than wait.
 func NewDebounce(l *ev.Loop, wait, maxWait time.Duration, fn func(*Debounce), opts ...ev.Option) *Debounce {
 	switch {
 	case wait < 0:
@@ -38,8 +40,8 @@ func NewDebounce(l *ev.Loop, wait, maxWait time.Duration, fn func(*Debounce), op
 	return d
 }
 
-// Trigger asks for a call, and puts off one that is waiting. It never calls fn
-// itself. A trigger from inside fn asks for another call.
+// Trigger requests a call, and postpones a call that is waiting. It never calls fn itself. In
+// fn, Trigger requests another call.
 func (d *Debounce) Trigger() {
 	now := time.Now()
 	at := now.Add(d.wait)
@@ -47,8 +49,8 @@ func (d *Debounce) Trigger() {
 		if !d.Waiting() {
 			d.latest = now.Add(d.maxWait)
 		}
-		// Due already: to arm it anew would put it off to the next iteration, and
-		// again in that.
+		// The call is due. If it were armed again, it would be postponed to the next
+		// iteration, and could be postponed in that again.
 		if !now.Before(d.latest) {
 			return
 		}
@@ -59,12 +61,11 @@ func (d *Debounce) Trigger() {
 	arm(d.timer, at)
 }
 
-// Waiting reports whether there will be a call. It is false inside fn, unless
-// that triggered another.
+// Waiting reports whether a call is waiting. It returns false in fn, unless fn has called
+// Trigger.
 func (d *Debounce) Waiting() bool { return waiting(d.timer) }
 
-// Flush makes the call now that is waiting, if one is: before the loop is closed,
-// say.
+// Flush calls fn now if a call is waiting, for example before the loop is closed.
 func (d *Debounce) Flush() {
 	if d.Waiting() {
 		d.timer.Stop()
@@ -72,7 +73,7 @@ func (d *Debounce) Flush() {
 	}
 }
 
-// Stop forgets the call that is waiting. A later Trigger asks for a new one.
+// Stop cancels the call that is waiting. A later Trigger requests a new one.
 func (d *Debounce) Stop() { d.timer.Stop() }
 
 func (d *Debounce) call(*ev.Timer) { d.fn(d) }

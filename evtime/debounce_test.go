@@ -26,7 +26,7 @@ func TestABurstOfTriggersIsOneCallAfterTheLast(t *testing.T) {
 	})
 }
 
-func TestTriggersThatNeverRestPutACallOffForEver(t *testing.T) {
+func TestTriggersThatNeverStopPostponeACallForEver(t *testing.T) {
 	inBubble(t, func(t *testing.T, s *script) {
 		d := debounce(s, 10*ms, 0)
 		for at := range 1000 * ms / (9 * ms) {
@@ -37,7 +37,7 @@ func TestTriggersThatNeverRestPutACallOffForEver(t *testing.T) {
 	})
 }
 
-func TestAMaxWaitBoundsThePutOffFromTheFirstTrigger(t *testing.T) {
+func TestAMaxWaitCountsFromTheFirstTrigger(t *testing.T) {
 	inBubble(t, func(t *testing.T, s *script) {
 		d := debounce(s, 10*ms, 25*ms)
 		for _, at := range []time.Duration{1, 10, 19, 27, 35, 60} {
@@ -48,8 +48,8 @@ func TestAMaxWaitBoundsThePutOffFromTheFirstTrigger(t *testing.T) {
 	})
 }
 
-// Something of a higher priority triggers in each iteration, also in the one in
-// which the call is due.
+// A watcher of a higher priority triggers in each iteration, also in the one in which the call
+// is due.
 func TestAMaxWaitHoldsAgainstATriggerInEveryIteration(t *testing.T) {
 	inBubble(t, func(t *testing.T, s *script) {
 		d := debounce(s, 10*ms, 25*ms)

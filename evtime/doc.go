@@ -1,18 +1,20 @@
-// Package evtime has the small things that are made of timers again and again,
-// on an ev.Loop: [Debounce], [Throttle], [Ticker] and [Retry].
+// Package evtime has helpers that are made of timers, for an ev.Loop: [Debounce],
+// [Throttle], [Ticker] and [Retry].
 //
-// All of them belong to the loop's goroutine, as watchers do, and all their
-// functions are called on it, one at a time. Another goroutine asks by
-// ev.Loop.Post, or sends an ev.Async whose callback asks.
+// Their methods must be called on the loop's goroutine, as those of watchers. Their callbacks
+// are called on it, one at a time. From another goroutine, use ev.Loop.Post, or send to an
+// ev.Async whose callback makes the call.
 //
-// Spans count from the moment of the call, not from ev.Loop.Now: a callback that
-// was long before it asked does not shorten them. Nothing is early. What waits
-// keeps Run going. On a closed loop nothing has an effect.
+// Spans count from the moment of the call, not from ev.Loop.Now: a callback that has run for
+// long does not shorten them. Nothing happens early. A call that is due later keeps Run going.
+// On a closed loop the methods have no effect.
 //
-// Each is one ev.Timer, and costs what that costs: a Trigger about a hundred
-// nanoseconds or less, and no memory, lock or goroutine. Only a Retry takes memory
-// for each Start and each attempt, and has its context watched by
-// context.AfterFunc. The options are given to the Timer: with ev.Name it can be
-// told from others in the loop's logs, and where ev.Loop.Watchers lists it. Where
-// EV_DEBUG=1 finds that another goroutine called, it names the Timer.
+// Each helper is one ev.Timer, which gets the constructor's options. With ev.Name, it can be told
+// from others in logs and in ev.Loop.Watchers. With EV_DEBUG=1, a call on another goroutine panics and names the Timer.
+//
+// # Cost
+//
+// A Trigger takes about a hundred nanoseconds or less. It needs no memory, lock or goroutine.
+// A Retry allocates for each Start and each attempt, and watches its context with
+// context.AfterFunc.
 package evtime

@@ -10,7 +10,7 @@ import (
 	"github.com/goevlib/ev/evtime"
 )
 
-// An editor writes a file in three pieces, and it is loaded once.
+// An editor writes a file in three pieces. The program loads it once.
 func ExampleDebounce() {
 	loop, _ := ev.New()
 	defer loop.Close()
@@ -26,8 +26,7 @@ func ExampleDebounce() {
 	// Output: loaded after 3 writes
 }
 
-// Work reports each step, but its progress is printed once an hour, and in the
-// end.
+// The work reports each step. Its progress is printed once an hour, and at the end.
 func ExampleThrottle() {
 	loop, _ := ev.New()
 	defer loop.Close()
@@ -108,7 +107,7 @@ func ExampleRetry() {
 	// hello <nil>
 }
 
-// Another attempt would not help: the Retry ends.
+// Another attempt would not help, so the attempt calls Fail.
 func ExampleAttempt_Fail() {
 	loop, _ := ev.New()
 	defer loop.Close()

@@ -31,7 +31,7 @@ func inBubble(t *testing.T, test func(t *testing.T, s *script)) {
 	})
 }
 
-// script is a loop, what is to happen in it when, and what happened.
+// script is a loop, the actions that are planned for it, and the times of its calls.
 type script struct {
 	*ev.Loop
 	t     *testing.T
@@ -39,14 +39,14 @@ type script struct {
 	calls []time.Duration // when
 }
 
-// at has fn run on the loop at that time since the beginning.
+// at runs fn on the loop at that time since the beginning.
 func (s *script) at(d time.Duration, fn func()) {
 	ev.NewTimer(s.Loop, d, 0, func(*ev.Timer) { fn() }).Start()
 }
 
 func (s *script) elapsed() time.Duration { return time.Since(s.began) }
 
-// note is what a callback under test does.
+// note records a call of the callback under test.
 func (s *script) note() { s.calls = append(s.calls, s.elapsed()) }
 
 // play runs the loop until nothing is active.
@@ -55,7 +55,7 @@ func (s *script) play() {
 	require.NoError(s.t, s.Run(s.t.Context()))
 }
 
-// called asserts when the calls were.
+// called asserts the times of the calls.
 func (s *script) called(at ...time.Duration) {
 	s.t.Helper()
 	assert.Equal(s.t, at, s.calls)

@@ -8,25 +8,24 @@ import (
 	"github.com/goevlib/ev"
 )
 
-// Retry makes attempts at something that can fail until one succeeds, with
-// growing waits between them. An attempt is asynchronous: its function begins it
-// and returns, and reports from a later callback; an [ev.Go] that dials, say.
-// There is one attempt at a time.
+// Retry repeats an attempt that can fail until one succeeds, with growing waits between the
+// attempts. There is one attempt at a time. An attempt is asynchronous: try begins it and
+// returns, and a later callback reports the result. For example, try dials with [ev.Go].
 //
-// While it is active it keeps Run going, also during an attempt.
+// An active Retry keeps Run going, during attempts too.
 type Retry struct {
 	timer   *ev.Timer
 	backoff Backoff
 	try     func(*Attempt)
 	done    func(*Retry, error)
 
-	ctx     context.Context // of the Start in effect; nil is inactive
-	unwatch func() bool     // undoes the watch on ctx
-	current *Attempt        // has begun, and was not reported
-	failed  int             // attempts, since Start
-	last    error           // of the last one
-	ended   bool            // only done is left to be called,
-	outcome error           // with this
+	ctx     context.Context // of the last Start; nil while inactive
+	unwatch func() bool     // stops watching ctx
+	current *Attempt        // the attempt that was not reported yet, or nil
+	failed  int             // failed attempts since Start
+	last    error           // of the last of them
+	ended   bool            // only the call of done is left
+	outcome error           // the error for done, once ended
 }
 
 // Attempt is one attempt of a Retry. It belongs to the loop's goroutine.
@@ -35,11 +34,13 @@ type Attempt struct {
 	number int
 }
 
-// NewRetry makes a Retry that, once started, calls try for each attempt, and in
-// the end done: with nil when an attempt has succeeded, else with the reason. When
-// try panics before its attempt was reported, the Retry ends as by Stop, without a
-// call of done; what was reported before a panic holds. NewRetry panics when l, try
-// or done is nil, or a field of b is out of its range.
+// NewRetry makes a Retry that, once started, calls try for each attempt and done at the end.
+// done gets nil if an attempt has succeeded, and otherwise the reason.
+//
+// If try panics before reporting, the Retry stops without calling done. A result reported
+// before the panic still counts.
+//
+// NewRetry panics if l, try or done is nil, or if a field of b is out of range.
 func NewRetry(l *ev.Loop, b Backoff, try func(*Attempt), done func(r *Retry, err error), opts ...ev.Option) *Retry {
 	if err := b.check(); err != nil {
 		panic("evtime: NewRetry: " + err.Error())
@@ -49,13 +50,13 @@ func NewRetry(l *ev.Loop, b Backoff, try func(*Attempt), done func(r *Retry, err
 	return r
 }
 
-// Start has the first attempt begin in the loop's next iteration. It has no
-// effect on an active Retry.
+// Start makes the Retry active. The first attempt begins in the loop's next iteration. Start
+// has no effect on an active Retry. It panics if ctx is nil.
 //
-// When ctx is done, done is called with an error that wraps its cause and that of
-// the last failed attempt. An attempt in progress is not waited for: give its work
-// the same ctx. A deadline of ctx bounds the whole; when the next attempt would be
-// after it, done is called at once. Start panics when ctx is nil.
+// When ctx is done, done is called with an error that wraps the cause and the error of the
+// last failed attempt. The Retry does not wait for an attempt in progress: use the same ctx
+// for its work. If the next attempt would begin after the deadline of ctx, done is called at
+// once.
 func (r *Retry) Start(ctx context.Context) {
 	if ctx == nil {
 		panic("evtime: Retry.Start: nil context")
@@ -71,12 +72,12 @@ func (r *Retry) Start(ctx context.Context) {
 	l.Ref()
 	r.ctx, r.failed, r.last, r.ended = ctx, 0, nil, false
 	r.unwatch = context.AfterFunc(ctx, func() {
-		_ = l.Post(r.cancel) // ErrClosed: there is nothing to end any more
+		_ = l.Post(r.cancel) // on a closed loop there is nothing to end
 	})
 }
 
-// Stop ends the Retry without a call of done. An attempt in progress goes on, but
-// what it reports has no effect.
+// Stop makes the Retry inactive without calling done. The work of an attempt in progress goes
+// on, but its Report has no effect.
 func (r *Retry) Stop() {
 	r.timer.Stop()
 	if !r.Active() {
@@ -87,17 +88,18 @@ func (r *Retry) Stop() {
 	r.timer.Loop().Unref()
 }
 
-// Active reports whether the Retry is started, and done is still to be called.
+// Active reports whether the Retry was started and done was not called yet.
 func (r *Retry) Active() bool { return r.ctx != nil }
 
-// Number returns which attempt since Start this is; the first is 1.
+// Number returns the number of the attempt since Start. The first is 1.
 func (a *Attempt) Number() int { return a.number }
 
-// Report says how the attempt went. nil is success, and ends the Retry; after
-// another err there will be a further attempt, unless there have been
-// Backoff.Attempts: then done gets an error that wraps err. It may be called
-// inside the attempt's function. Only the first Report or Fail of an attempt has
-// an effect, and none when the Retry has ended meanwhile.
+// Report reports the result of the attempt. A nil err means success and ends the Retry. After
+// any other err there is another attempt. If the number of attempts has reached
+// Backoff.Attempts, the Retry ends and done gets an error that wraps err.
+//
+// Report may be called in try. Only the first Report or Fail of an attempt has an effect. If
+// the Retry has ended meanwhile, neither has.
 func (a *Attempt) Report(err error) {
 	r := a.retry
 	if r.current != a {
@@ -120,8 +122,8 @@ func (a *Attempt) Report(err error) {
 	}
 }
 
-// Fail ends the Retry with err, for a failure that no further attempt would
-// mend. Otherwise it is as Report. It panics when err is nil.
+// Fail ends the Retry with err. Use it for a failure that another attempt would not fix. In all
+// else it is like Report. It panics if err is nil.
 func (a *Attempt) Fail(err error) {
 	if err == nil {
 		panic("evtime: Attempt.Fail: nil error")
@@ -131,15 +133,15 @@ func (a *Attempt) Fail(err error) {
 	}
 }
 
-// cancel is for the loop to call when a context of the Retry's is done: the one
-// that has it called may be that of an earlier Start.
+// cancel ends the Retry if its context is done. It is posted when a context is done, which may
+// be that of an earlier Start.
 func (r *Retry) cancel() {
 	if r.Active() && !r.ended && r.ctx.Err() != nil {
 		r.end(r.whenDone(context.Cause(r.ctx)))
 	}
 }
 
-// whenDone is the reason to give when ctx leaves no time.
+// whenDone returns the error for done when ctx leaves no time.
 func (r *Retry) whenDone(cause error) error {
 	if r.last == nil {
 		return fmt.Errorf("evtime: Retry: %w", cause)
@@ -147,15 +149,15 @@ func (r *Retry) whenDone(cause error) error {
 	return fmt.Errorf("evtime: Retry: %w; attempt %d: %w", cause, r.failed, r.last)
 }
 
-// end has done called. It does not call it: it may be inside try.
+// end makes the next step call done. It cannot call done itself: it may be called in try.
 func (r *Retry) end(outcome error) {
 	r.current, r.ended, r.outcome = nil, true, outcome
 	arm(r.timer, time.Now())
 }
 
-// step is what the timer calls: for each attempt, and for the end.
+// step is the timer's callback. It begins an attempt or ends the Retry.
 func (r *Retry) step(*ev.Timer) {
-	r.cancel() // the loop may not have been told yet
+	r.cancel() // the posted cancel may not have run yet
 	if r.ended {
 		outcome := r.outcome
 		r.Stop()
@@ -166,7 +168,7 @@ func (r *Retry) step(*ev.Timer) {
 	r.current = a
 	returned := false
 	defer func() {
-		if !returned && r.current == a { // a panic: nobody is left who would report
+		if !returned && r.current == a { // try panicked: there will be no report
 			r.Stop()
 		}
 	}()

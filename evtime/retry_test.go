@@ -17,7 +17,7 @@ import (
 
 var errDown = errors.New("down")
 
-// result is how a Retry ended, and how often it said so.
+// result has the end of a Retry, and the number of calls of done.
 type result struct {
 	times int
 	at    time.Duration
@@ -31,7 +31,7 @@ func (s *script) record(r *result) func(*evtime.Retry, error) {
 	}
 }
 
-// failing notes each attempt, and fails the first n at once.
+// failing records each attempt, and fails the first n at once.
 func (s *script) failing(n int) func(*evtime.Attempt) {
 	return func(a *evtime.Attempt) {
 		if s.note(); a.Number() <= n {
@@ -79,7 +79,7 @@ func TestAWaitCountsFromTheReportOfAnAttemptThatWorksElsewhere(t *testing.T) {
 	})
 }
 
-// Nothing else is active while the report is underway.
+// Nothing else is active during the attempt.
 func TestARetryKeepsRunGoingDuringAnAttempt(t *testing.T) {
 	inBubble(t, func(t *testing.T, s *script) {
 		var end result
@@ -231,7 +231,7 @@ func TestStopEndsARetryInAWaitAndDuringAnAttemptWithoutDone(t *testing.T) {
 	})
 }
 
-func TestAnOutcomeIsNotChangedByWhatComesBeforeItsDelivery(t *testing.T) {
+func TestAnOutcomeDoesNotChangeBeforeItsDelivery(t *testing.T) {
 	inBubble(t, func(t *testing.T, s *script) {
 		for _, c := range []struct {
 			try  func(a *evtime.Attempt, cancel func())
@@ -261,12 +261,12 @@ func TestAContextHasNoEffectOnARetryThatHasEnded(t *testing.T) {
 		s.play()
 		cancel()
 		synctest.Wait()
-		assert.False(t, s.Alive(), "it is not watched any more, and nothing was posted")
+		assert.False(t, s.Alive(), "the context is not watched any more, and nothing was posted")
 
 		ctx, cancel = context.WithCancel(t.Context())
 		r.Start(ctx)
 		s.at(0, func() {
-			cancel() // what is posted comes after the Stop
+			cancel() // the post arrives after the Stop
 			r.Stop()
 			synctest.Wait()
 			assert.True(t, s.Alive())
@@ -327,9 +327,8 @@ func TestTheFirstReportOfAnAttemptCounts(t *testing.T) {
 	})
 }
 
-// An attempt of before the Stop is still at work when the Retry is started
-// again: what it reports is not taken for the new one's report.
-func TestAnAttemptOfAnEarlierStartHasNoSay(t *testing.T) {
+// The work of an attempt goes on after Stop, and ends when the Retry was started again.
+func TestAReportOfAnEarlierStartHasNoEffect(t *testing.T) {
 	inBubble(t, func(t *testing.T, s *script) {
 		var end result
 		var attempts []*evtime.Attempt
@@ -347,7 +346,7 @@ func TestAnAttemptOfAnEarlierStartHasNoSay(t *testing.T) {
 	})
 }
 
-func TestAContextOfAnEarlierStartHasNoSay(t *testing.T) {
+func TestAContextOfAnEarlierStartHasNoEffect(t *testing.T) {
 	inBubble(t, func(t *testing.T, s *script) {
 		var end result
 		r := evtime.NewRetry(s.Loop, evtime.Backoff{First: time.Hour}, s.failing(1), s.record(&end))
@@ -400,7 +399,7 @@ func TestAPanicInAnAttemptLeavesRunAndStopsTheRetry(t *testing.T) {
 	})
 }
 
-func TestWhatWasReportedBeforeAPanicHolds(t *testing.T) {
+func TestAReportBeforeAPanicCounts(t *testing.T) {
 	inBubble(t, func(t *testing.T, s *script) {
 		var end result
 		r := evtime.NewRetry(s.Loop, evtime.Backoff{First: sec}, func(a *evtime.Attempt) {

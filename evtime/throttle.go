@@ -7,10 +7,10 @@ import (
 	"github.com/goevlib/ev"
 )
 
-// Throttle makes calls for triggers, but no two within a period. The first
-// trigger after a quiet period is answered at once, those that follow by one call
-// when the period is over: so the last state is always seen. It is for progress
-// reports, redraws, writes to a rate-limited service.
+// Throttle makes calls for triggers, at most one in each period. The first trigger after a
+// quiet period causes a call at once. The triggers that follow cause one call when the period
+// is over, so that the last state is always reported. Use it for progress reports, redraws, or
+// writes to a service with a rate limit.
 type Throttle struct {
 	timer  *ev.Timer
 	period time.Duration
@@ -18,9 +18,8 @@ type Throttle struct {
 	fn     func(*Throttle)
 }
 
-// NewThrottle makes a Throttle that calls fn at most once per period, counted
-// from the beginning of one call to that of the next. It panics when l or fn is
-// nil or period is not positive.
+// NewThrottle makes a Throttle that calls fn at most once per period. A period begins when a
+// call begins. NewThrottle panics if l or fn is nil or period is not positive.
 func NewThrottle(l *ev.Loop, period time.Duration, fn func(*Throttle), opts ...ev.Option) *Throttle {
 	if period <= 0 {
 		panic(fmt.Sprintf("evtime: NewThrottle: period %v is not positive", period))
@@ -30,10 +29,9 @@ func NewThrottle(l *ev.Loop, period time.Duration, fn func(*Throttle), opts ...e
 	return t
 }
 
-// Trigger asks for a call, unless one is waiting. It never calls fn itself: a
-// call that may be made at once is queued for the loop's pass in progress, or
-// for its next Run. A trigger from inside fn asks for another call, a period
-// later.
+// Trigger requests a call, unless one is waiting. It never calls fn itself: a call that may
+// be made at once is made in the loop's pass in progress, or in its next Run. In fn, Trigger
+// requests another call, a period later.
 func (t *Throttle) Trigger() {
 	switch {
 	case t.Waiting():
@@ -44,12 +42,12 @@ func (t *Throttle) Trigger() {
 	}
 }
 
-// Waiting reports whether there will be a call. It is false inside fn, unless
-// that triggered another.
+// Waiting reports whether a call is waiting. It returns false in fn, unless fn has called
+// Trigger.
 func (t *Throttle) Waiting() bool { return waiting(t.timer) }
 
-// Flush makes the call now that is waiting, if one is, though its period is not
-// over: the last report before the end.
+// Flush calls fn now if a call is waiting, though the period is not over: for example for the
+// last report of a program.
 func (t *Throttle) Flush() {
 	if t.Waiting() {
 		t.timer.Stop()
@@ -57,8 +55,8 @@ func (t *Throttle) Flush() {
 	}
 }
 
-// Stop forgets the call that is waiting. It does not forget the period: what is
-// triggered after it still waits for its end.
+// Stop cancels the call that is waiting. It does not end the period: a later Trigger still
+// waits for the end of the period.
 func (t *Throttle) Stop() { t.timer.Stop() }
 
 func (t *Throttle) call(*ev.Timer) {

@@ -75,8 +75,7 @@ func TestATriggerInsideTheThrottledCallWaitsForThePeriod(t *testing.T) {
 	})
 }
 
-// A period counts from when the call was made: not from Loop.Now, which is
-// earlier in a pass that has taken long.
+// A period begins with the call, and not at Loop.Now, which is earlier in a long pass.
 func TestNoTwoCallsAreWithinAPeriodThoughThePassIsLong(t *testing.T) {
 	inBubble(t, func(t *testing.T, s *script) {
 		r := throttle(s, 10*ms)

@@ -7,26 +7,25 @@ import (
 	"github.com/goevlib/ev"
 )
 
-// Ticker calls back once a period, and keeps its phase: ticks are due a whole
-// number of periods after Start, however late the loop was for those before. It
-// leaves to its callback what becomes of ticks that were missed: the callback is
-// told how many are due. A repeating ev.Timer, when it lags by more than a
-// period, drops them, and counts from then on.
+// Ticker calls back once per period and keeps its phase: each tick is due a whole number of
+// periods after Start, however late the loop was for earlier ticks. The callback gets the
+// number of ticks that are due, and decides what to do about missed ticks. (A repeating
+// ev.Timer that is more than a period late drops the missed ticks, and counts from then on.)
 type Ticker struct {
 	timer  *ev.Timer
 	period time.Duration
-	due    time.Time // the first tick that fn was not told of
+	due    time.Time // the first tick that fn was not called for
 	fn     func(t *Ticker, ticks int64)
 }
 
-// NewTicker makes a Ticker that, once started, calls fn every period with the
-// number of ticks that have come due since the last call (or since Start): 1, or
-// more when the loop was busy; n-1 of them were missed. There is one call for
-// all of them. An fn that skips missed ticks does not look at the number; one
-// that replays them does its work so many times (for range ticks), perhaps up to
-// a limit, lest work that is too slow for its period never catch up. Time between
-// ev.Loop.Suspend and Resume is missed like any other. It panics when l or fn is
-// nil or period is not positive.
+// NewTicker makes a Ticker that calls fn every period while it is active. ticks is the number
+// of ticks that have become due since the last call or since Start. It is 1, or more if the
+// loop was busy or suspended: then ticks-1 were missed, and there is one call for all of them.
+//
+// To skip missed ticks, ignore the number. To make up for them, repeat the work (for range
+// ticks), perhaps up to a limit: work that takes longer than its period never catches up.
+//
+// NewTicker panics if l or fn is nil or period is not positive.
 func NewTicker(l *ev.Loop, period time.Duration, fn func(t *Ticker, ticks int64), opts ...ev.Option) *Ticker {
 	if period <= 0 {
 		panic(fmt.Sprintf("evtime: NewTicker: period %v is not positive", period))
@@ -36,8 +35,8 @@ func NewTicker(l *ev.Loop, period time.Duration, fn func(t *Ticker, ticks int64)
 	return t
 }
 
-// Start has the first tick come due a period from now. It has no effect on an
-// active ticker.
+// Start makes the ticker active. The first tick is due a period from now. Start has no effect
+// on an active ticker.
 func (t *Ticker) Start() {
 	if t.Active() {
 		return
@@ -46,22 +45,21 @@ func (t *Ticker) Start() {
 	arm(t.timer, t.due)
 }
 
-// Stop ends the ticks: no call begins after it returns. Ticks not yet told of
-// are forgotten. Start begins a new phase.
+// Stop makes the ticker inactive. No call begins after it returns. Ticks that fn was not called
+// for are dropped. A later Start begins a new phase.
 func (t *Ticker) Stop() { t.timer.Stop() }
 
-// Active reports whether the ticker is started.
+// Active reports whether the ticker is active.
 func (t *Ticker) Active() bool { return waiting(t.timer) }
 
-// Keep tells whether this ticker, while active, keeps Run going; true is the
-// default.
+// Keep sets whether this ticker, while active, keeps Run going. The default is true.
 func (t *Ticker) Keep(alive bool) { t.timer.Keep(alive) }
 
-// tick counts before it arms, and arms before it calls: what comes due during
-// fn is for the next call.
+// tick counts before it arms the timer, and arms it before it calls fn: ticks that become due
+// during fn are counted for the next call.
 func (t *Ticker) tick(*ev.Timer) {
 	missed := time.Since(t.due) / t.period
-	t.due = t.due.Add(missed * t.period).Add(t.period) // one after the other: the sum of the two may not fit
+	t.due = t.due.Add(missed * t.period).Add(t.period) // two additions: the sum of the spans may overflow
 	arm(t.timer, t.due)
 	t.fn(t, int64(missed)+1)
 }

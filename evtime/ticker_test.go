@@ -10,8 +10,8 @@ import (
 	"github.com/goevlib/ev/evtime"
 )
 
-// ticking is a started ticker that notes its calls and the ticks of each, has
-// busy do something in the call of that number, and stops after so many calls.
+// ticking starts a ticker that records its calls and the ticks of each. In the
+// call of number n it runs busy[n], and in the last of the calls it stops.
 func ticking(s *script, period time.Duration, calls int, busy map[int]func()) (t *evtime.Ticker, ticks *[]int64) {
 	ticks = new([]int64)
 	t = evtime.NewTicker(s.Loop, period, func(t *evtime.Ticker, n int64) {

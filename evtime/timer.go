@@ -6,8 +6,7 @@ import (
 	"github.com/goevlib/ev"
 )
 
-// newTimer makes the timer of what the constructor makes, whose arguments it
-// checks.
+// newTimer makes the timer of a helper. It checks the arguments that all constructors have.
 func newTimer(constructor string, l *ev.Loop, noCallback bool, expire func(*ev.Timer), opts []ev.Option) *ev.Timer {
 	if l == nil {
 		panic("evtime: " + constructor + ": nil loop")
@@ -23,13 +22,13 @@ func newTimer(constructor string, l *ev.Loop, noCallback bool, expire func(*ev.T
 	return ev.NewTimer(l, 0, 0, expire, opts...)
 }
 
-// arm has t fire once, at that moment, whatever it waited for before. The timer
-// counts from Loop.Now, which is in the past.
+// arm makes t fire once, at that moment. It replaces an earlier wait. The timer counts from
+// Loop.Now, which is in the past.
 func arm(t *ev.Timer, at time.Time) {
 	t.Stop()
-	_ = t.Set(at.Sub(t.Loop().Now()), 0) // of an inactive timer: it cannot fail
+	_ = t.Set(at.Sub(t.Loop().Now()), 0) // it cannot fail: the timer is inactive
 	t.Start()
 }
 
-// waiting reports whether t will fire, or has and its callback has not begun.
+// waiting reports whether t will fire, or has fired and its callback has not begun.
 func waiting(t *ev.Timer) bool { return t.Active() || t.Pending() }

@@ -1,6 +1,6 @@
-// Package goroutine finds goroutines by their number, which Go offers in stack
-// traces only. It is for error messages and for tools: it costs microseconds, and
-// Stacks stops the whole process for as long as it prints.
+// Package goroutine finds goroutines by their ID, which Go shows only in stack traces. It is for
+// error messages and tools: a call takes microseconds, and Stacks stops the whole process while
+// it prints all stacks.
 package goroutine
 
 import (
@@ -8,22 +8,22 @@ import (
 	"runtime"
 )
 
-// ID returns the number of this goroutine, or 0.
+// ID returns the ID of this goroutine, or 0 if it was not found.
 func ID() uint64 {
 	var buf [64]byte
-	return number(buf[:runtime.Stack(buf[:], false)])
+	return idOf(buf[:runtime.Stack(buf[:], false)])
 }
 
-// InBubble reports whether this goroutine is in a bubble of testing/synctest. The
-// first line of its stack trace is "goroutine 7 [running, synctest bubble 6]:" then.
+// InBubble reports whether this goroutine is in a bubble of testing/synctest. There, the first
+// line of a stack trace is "goroutine 7 [running, synctest bubble 6]:".
 func InBubble() bool {
 	var buf [64]byte
 	line, _, _ := bytes.Cut(buf[:runtime.Stack(buf[:], false)], []byte("\n"))
 	return bytes.Contains(line, []byte("synctest"))
 }
 
-// number reads that of a stack trace, whose first line is "goroutine 7 [running]:".
-func number(stack []byte) uint64 {
+// idOf reads the ID in a stack trace, whose first line is "goroutine 7 [running]:".
+func idOf(stack []byte) uint64 {
 	line, _ := bytes.CutPrefix(stack, []byte("goroutine "))
 	id := uint64(0)
 	for _, c := range line {
@@ -35,12 +35,12 @@ func number(stack []byte) uint64 {
 	return id
 }
 
-// maxStacks is how much of the stacks of all goroutines is looked through.
+// maxStacks is how many bytes of the stacks of all goroutines Stacks searches.
 const maxStacks = 64 << 20
 
-// Stacks returns the stacks of the goroutines with these numbers, in this order,
-// all of one moment. That of a goroutine that was not found is "". It goes through
-// all stacks once, however many are asked for.
+// Stacks returns the stacks of the goroutines with these IDs, in this order, all taken at the
+// same moment. The stack of a goroutine that was not found is "". Stacks goes through the stacks
+// of all goroutines once.
 func Stacks(ids ...uint64) []string {
 	found := make(map[uint64]string, len(ids))
 	for _, id := range ids {
@@ -48,7 +48,7 @@ func Stacks(ids ...uint64) []string {
 	}
 	for stack := range bytes.SplitSeq(all(), []byte("\n\n")) {
 		stack = bytes.TrimSpace(stack)
-		id := number(stack)
+		id := idOf(stack)
 		if text, asked := found[id]; asked && text == "" && id != 0 {
 			found[id] = string(stack)
 		}
@@ -60,8 +60,8 @@ func Stacks(ids ...uint64) []string {
 	return stacks
 }
 
-// perStack is about as much as a stack needs. Room for all at the first try: each
-// further one stops the process again.
+// perStack is the space for one stack, about. The first buffer should hold all stacks: each
+// further try stops the process again.
 const perStack = 2 << 10
 
 func all() []byte {
