@@ -138,6 +138,14 @@ func (w *Cleanup) call()         { w.fn(w) }
 func (w *Cleanup) callback() any { return w.fn }
 func (w *Cleanup) onStop()       { w.loop.cleanups.remove(&w.watcher) }
 
+// hookLists are a loop's hooks.
+type hookLists struct {
+	idle     idleHooks
+	prepares hooks
+	checks   hooks
+	cleanups hooks
+}
+
 // hooks are the active watchers of one kind, in the order of their starts.
 type hooks []*watcher
 
