@@ -6,6 +6,7 @@ import (
 	"os"
 	"slices"
 	"syscall"
+	"time"
 )
 
 // IO calls back while a file descriptor is readable or writable; libev's ev_io.
@@ -257,13 +258,20 @@ func (l *Loop) FeedFD(fd int, events Events) {
 // files is the loop's table of descriptors: who watches them, and what the
 // poller was told.
 type files struct {
-	table   []file // by descriptor
-	changed []int  // descriptors about which the poller has to be told
-	always  []int  // descriptors that the poller refuses because they are always ready
-	count   int    // active IOs
-	calls   uint64 // interest changes that the system was told of
-	round   uint16 // counts the looks at the poller
-	relays  relays // instead of the poller, for some
+	table   []file        // by descriptor
+	changed []int         // descriptors about which the poller has to be told
+	always  []int         // descriptors that the poller refuses because they are always ready
+	count   int           // active IOs
+	calls   uint64        // interest changes that the system was told of
+	round   uint16        // counts the looks at the poller …
+	polled  time.Duration // … and when the last was
+	relays  relays        // instead of the poller, for some
+}
+
+// looked notes a look at the poller.
+func (f *files) looked(now time.Duration) {
+	f.polled = now
+	f.round++
 }
 
 // file is one descriptor. A generation is a use of the number: the poller gives
