@@ -12,6 +12,16 @@ import (
 // a cache miss or two.
 const inHeap = -1
 
+// roster is a loop's active watchers.
+type roster struct {
+	active []*watcher // but for the timers
+	inHeap int        // active timers
+	hidden int        // active watchers that are the loop's own
+	starts uint64     // of watchers that are in active, ever
+	refs   int        // active watchers that keep Run going, and extra
+	extra  int        // Refs less Unrefs
+}
+
 // activate puts w among the active watchers, which the loop keeps alive.
 func (l *Loop) activate(w *watcher) {
 	l.starts++

@@ -7,6 +7,17 @@ import (
 
 // This file has what can be read from a loop and set on it.
 
+// settings are what the user has set on a loop. They belong to the loop's goroutine.
+type settings struct {
+	override        func(*Loop)
+	release         func(*Loop)
+	acquire         func(*Loop)
+	waiting         bool // between the two: see beforeWait
+	ioInterval      time.Duration
+	timeoutInterval time.Duration
+	data            any
+}
+
 // Name returns what WithName gave, or "". Any goroutine may call it.
 func (l *Loop) Name() string { return l.name }
 
@@ -74,4 +85,48 @@ func setInterval(interval *time.Duration, method string, d time.Duration) error 
 	}
 	*interval = d
 	return nil
+}
+
+// SetRelease has release called right before the loop may wait in the system, at
+// least once per iteration, and acquire right after (ev_set_loop_release_cb). A
+// lock that is free between them lets other goroutines start and stop watchers of
+// all kinds but Embed, and call Update, while they hold it. They must Send an Async
+// after, because the wait in progress does not know of the change. nil, nil is the
+// default.
+//
+// Where the set for descriptors cannot be opened, the first IO of a loop fails with an
+// Error event then, not in Start. With functions set, EV_DEBUG=1 checks no owners.
+func (l *Loop) SetRelease(release, acquire func(*Loop)) {
+	l.own("SetRelease")
+	if (release == nil) != (acquire == nil) {
+		panic("ev: Loop.SetRelease: one nil function")
+	}
+	l.release, l.acquire = release, acquire
+	l.debug = release == nil && debugging()
+}
+
+// SetInvoke has fn called wherever the loop would run what is pending: at least on
+// entering a Run and at the end of each iteration, also when nothing is pending. fn
+// calls Invoke, now or later. nil restores the default. It is pyev's Loop.callback.
+func (l *Loop) SetInvoke(fn func(*Loop)) {
+	l.own("SetInvoke")
+	l.override = fn
+}
+
+// beforeWait lets other goroutines have the loop, if SetRelease was called. Between it
+// and afterWait the loop's goroutine uses nothing that a Start, a Stop or an Update
+// writes: only the poller, and atomics. waiting says that it is so. It is written with
+// the user's lock held, both times, and read with that lock held.
+func (l *Loop) beforeWait() {
+	if l.release != nil {
+		l.waiting = true
+		l.release(l)
+	}
+}
+
+func (l *Loop) afterWait() {
+	if l.acquire != nil {
+		l.acquire(l)
+		l.waiting = false
+	}
 }

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+
+	"go.uber.org/atomic"
 )
 
 // Hosts and guests form trees. embedding guards all of them: a cycle cannot be
@@ -17,6 +19,20 @@ var embedding sync.Mutex
 
 // guests are the active Embeds of a host, in the order of their starts.
 type guests []*Embed
+
+// hosting is the part of a loop as a host.
+type hosting struct {
+	guests  guests // changed by the loop's goroutine, with embedding held
+	polling bool   // the guests may be lent; the loop goroutine's
+}
+
+// hosted is the part of a loop as a guest.
+type hosted struct {
+	recalled   atomic.Uint32 // 1: the host wants the loop back
+	lent       bool          // another goroutine may be parked in this loop; guarded by its mu
+	host       *Loop         // guarded by embedding, as the next
+	deferredTo *Loop         // the host up the chain whose Run tears down this closed loop; see Close
+}
 
 // attach makes the one loop the host of the other.
 func (e *Embed) attach() error {

@@ -9,6 +9,22 @@ import (
 	"go.uber.org/atomic"
 )
 
+// guarding is what a loop has because somebody wants to know of its callbacks.
+type guarding struct {
+	guardFunc func(entry)               // l.guard, as a value
+	guarded   bool                      // an option needs guard around every callback
+	labels    *labels                   // nil without WithProfileLabels; the loop goroutine's
+	observers atomic.Pointer[observers] // nil while there are none
+}
+
+func (l *Loop) initGuard() {
+	l.guardFunc = l.guard
+	l.guarded = l.onPanic != nil || l.slow > 0 || l.profiled
+	if l.profiled {
+		l.labels = &labels{loop: l.String()}
+	}
+}
+
 // callPending is a pass. Its calls are guarded if somebody wants to know of
 // them: for everybody else that costs two loads a pass, and nothing a call.
 func (l *Loop) callPending(closed *atomic.Uint32) {

@@ -224,7 +224,7 @@ func fullLoop(t *testing.T) *Loop {
 
 // guestOf makes what the host knows of a guest.
 func guestOf(host *Loop, index int32) *Embed {
-	return &Embed{watcher: watcher{index: index}, other: &Loop{host: host}}
+	return &Embed{watcher: watcher{index: index}, other: &Loop{hosted: hosted{host: host}}}
 }
 
 // firstAt returns the watcher that is first in the queue of a priority.

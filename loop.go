@@ -3,8 +3,6 @@ package ev
 import (
 	"context"
 	"errors"
-	"log/slog"
-	"sync"
 	"time"
 
 	"go.uber.org/atomic"
@@ -24,87 +22,41 @@ var ErrClosed = errors.New("ev: loop closed")
 type Loop struct {
 	_ noCopy
 
-	// Immutable after New.
-	id         uint64
-	name       string
-	logger     *slog.Logger
-	onPanic    func(w Watcher, v any, stack []byte)
-	slow       time.Duration
-	debug      bool // EV_DEBUG=1: check the owner of every call
-	backend    Backend
-	poller     poller
-	resources  *resources
-	commitFunc func() bool
-	guardFunc  func(entry)
-	guarded    bool    // an option needs guard around every callback
-	labels     *labels // nil unless they were asked for; the loop goroutine's
-	counters   *counters
-	done       chan struct{} // closed by Close
+	// Read by every goroutine, and hardly ever written after New.
+	config
+	id        uint64
+	debug     bool // EV_DEBUG=1: check the owner of every call
+	poller    poller
+	resources *resources
+	counters  *counters
+	closing
+	guarding
 
 	// The loop goroutine's.
 	clock
-	pending         pending
-	timers          alarms
-	periodics       periodics
-	idle            idleHooks
-	prepares        hooks
-	checks          hooks
-	cleanups        hooks
-	files           files
-	guests          guests        // the loops that this one runs; changed with embedding held
-	polling         bool          // the guests may be lent
-	polled          time.Duration // when descriptors were looked at last
-	hidden          int           // active watchers that are the loop's own
-	active          []*watcher    // but for the timers
-	inHeap          int           // active timers
-	starts          uint64        // of watchers that are in active, ever
-	started         usage         // of active, for shrinkWatchers
-	roomy           bool          // shrinkWatchers has found more to let go of, next time
-	queues          []batches     // the Queues with much room
-	looked          uint64        // in which iteration
-	more            bool          // shrink has found more to let go of, next time
-	lookTimer       *time.Timer   // for lookLater
-	refs            int           // active watchers that keep Run going, and extra
-	extra           int           // Refs less Unrefs
-	depth           int
-	freed           bool // Close has done its work
-	iteration       uint64
-	collected       uint64
-	override        func(*Loop)
-	release         func(*Loop)
-	acquire         func(*Loop)
-	waiting         bool // between the two: see beforeWait
-	ioInterval      time.Duration
-	timeoutInterval time.Duration
-	data            any
-	kept            map[any]any     // what a kind keeps for all its watchers; see keep
-	ctx             context.Context // of the innermost Run
+	runState
+	roster
+	pending   pending
+	timers    alarms
+	periodics periodics
+	hookLists
+	files files
+	hosting
+	memory
+	settings
+	kept map[any]any // what a kind keeps for all its watchers; see keep
 
 	_ [64]byte // what senders write stays off the cache lines above
 
-	// Any goroutine's: the wake-up protocol.
-	requests requests
-	parked   atomic.Uint32
-	stopped  atomic.Uint32 // 1: the innermost Run was asked to stop
-	closed   atomic.Uint32
-	recalled atomic.Uint32 // 1: the host wants the loop back; see Embed
-	how      how
-	mail     mailbox
-	looks    looks
-
-	observers atomic.Pointer[observers] // nil while there are none
-
-	// Guarded by mu. The order of locks is: embedding, then the mu of one loop.
-	// With mu held no other lock is taken, least of all another loop's mu.
-	mu    sync.Mutex
-	runs  []run // the Runs active now, the innermost last
-	runID uint64
-	lent  bool   // another goroutine may be parked in this loop; see Embed
-	owner uint64 // the goroutine in them, if it was looked up
-
-	// Guarded by embedding.
-	host       *Loop // who embeds this loop
-	deferredTo *Loop // the host up the chain whose Run tears down this closed loop; see Close
+	// Any goroutine's: the wake-up protocol, and what it carries.
+	requests   requests
+	parked     atomic.Uint32
+	how        how
+	commitFunc func() bool // immutable
+	mail       mailbox
+	looks      looks
+	runStack
+	hosted
 }
 
 // New makes a loop (ev_loop_new). It fails when the system lacks the backend
@@ -124,21 +76,16 @@ func New(opts ...LoopOption) (*Loop, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &Loop{
-		name: c.name, logger: c.logger, onPanic: c.onPanic, slow: c.slow, debug: debugging(),
-		backend: backend, poller: p, clock: clock, counters: new(counters),
-		done: make(chan struct{}),
-	}
+	c.backend = backend
+	l := &Loop{config: c, debug: debugging(), poller: p, clock: clock, counters: new(counters)}
+	l.done = make(chan struct{})
 	l.resources = freeWithLoop(l, p)
-	l.commitFunc, l.guardFunc = l.commit, l.guard
+	l.commitFunc = l.commit
 	enlist(l)
+	l.initGuard()
 	l.how.init(c.wakeup, p.canWrite())
 	l.requests.activate(&l.mail.request)
 	l.looks.init(l)
-	if c.labels {
-		l.labels = &labels{loop: l.String()}
-	}
-	l.guarded = l.onPanic != nil || l.slow > 0 || c.labels
 	return l, nil
 }
 
@@ -268,8 +215,7 @@ func (l *Loop) poll(mode runMode) {
 	}
 	if l.ioInterval == 0 || l.files.count == 0 || l.rest(until) {
 		l.park(until, true)
-		l.polled = l.mono
-		l.files.round++
+		l.files.looked(l.mono)
 	}
 }
 
@@ -290,13 +236,12 @@ func (l *Loop) plan() (until time.Duration, now bool) {
 // look collects ready descriptors without waiting, unless the io interval says
 // that it is too early.
 func (l *Loop) look(always bool) {
-	if l.files.count == 0 || !always && l.ioInterval > 0 && l.mono-l.polled < l.ioInterval {
+	if l.files.count == 0 || !always && l.ioInterval > 0 && l.mono-l.files.polled < l.ioInterval {
 		l.beforeWait() // in each iteration, or nobody else could ever stop an Idle
 		l.afterWait()
 		return
 	}
-	l.polled = l.mono
-	l.files.round++
+	l.files.looked(l.mono)
 	l.beforeWait()
 	l.poller.poll()
 	l.afterWait()
@@ -306,31 +251,13 @@ func (l *Loop) look(always bool) {
 // reports whether there is nothing else to do then.
 func (l *Loop) rest(until time.Duration) bool {
 	l.update()
-	next := after(l.polled, l.ioInterval)
+	next := after(l.files.polled, l.ioInterval)
 	if next <= l.mono {
 		return true
 	}
 	l.park(min(next, until), false)
 	l.update()
 	return next <= l.mono && until > l.mono && l.requests.empty() && !l.interrupted()
-}
-
-// beforeWait lets other goroutines have the loop, if SetRelease was called. Between it
-// and afterWait the loop's goroutine uses nothing that a Start, a Stop or an Update
-// writes: only the poller, and atomics. waiting says that it is so. It is written with
-// the user's lock held, both times, and read with that lock held.
-func (l *Loop) beforeWait() {
-	if l.release != nil {
-		l.waiting = true
-		l.release(l)
-	}
-}
-
-func (l *Loop) afterWait() {
-	if l.acquire != nil {
-		l.acquire(l)
-		l.waiting = false
-	}
 }
 
 // invoke runs what is pending, or has the user's function do it.
@@ -351,31 +278,3 @@ func (l *Loop) Invoke() {
 		l.shrink()
 	}
 }
-
-// SetRelease has release called right before the loop may wait in the system, at
-// least once per iteration, and acquire right after (ev_set_loop_release_cb). A
-// lock that is free between them lets other goroutines start and stop watchers of
-// all kinds but Embed, and call Update, while they hold it. They must Send an Async
-// after, because the wait in progress does not know of the change. nil, nil is the
-// default.
-//
-// Where the set for descriptors cannot be opened, the first IO of a loop fails with an
-// Error event then, not in Start. With functions set, EV_DEBUG=1 checks no owners.
-func (l *Loop) SetRelease(release, acquire func(*Loop)) {
-	l.own("SetRelease")
-	if (release == nil) != (acquire == nil) {
-		panic("ev: Loop.SetRelease: one nil function")
-	}
-	l.release, l.acquire = release, acquire
-	l.debug = release == nil && debugging()
-}
-
-// SetInvoke has fn called wherever the loop would run what is pending: at least on
-// entering a Run and at the end of each iteration, also when nothing is pending. fn
-// calls Invoke, now or later. nil restores the default. It is pyev's Loop.callback.
-func (l *Loop) SetInvoke(fn func(*Loop)) {
-	l.own("SetInvoke")
-	l.override = fn
-}
-
-func (l *Loop) isClosed() bool { return l.closed.Load() != 0 }

@@ -72,14 +72,15 @@ func (w Wakeup) String() string {
 // LoopOption configures a loop as New makes it.
 type LoopOption interface{ applyTo(c *config) error }
 
+// config is what the options of New have set. It is not changed after.
 type config struct {
-	backend Backend
-	wakeup  Wakeup
-	name    string
-	logger  *slog.Logger
-	onPanic func(w Watcher, v any, stack []byte)
-	slow    time.Duration
-	labels  bool
+	name     string
+	backend  Backend // of a loop, the one in use
+	wakeup   Wakeup
+	logger   *slog.Logger
+	onPanic  func(w Watcher, v any, stack []byte)
+	slow     time.Duration
+	profiled bool // WithProfileLabels
 }
 
 // WithBackend selects the backend; BackendAuto is the default. If the system lacks
@@ -145,7 +146,7 @@ func (w Wakeup) applyTo(c *config) error {
 }
 
 func (profileLabels) applyTo(c *config) error {
-	c.labels = true
+	c.profiled = true
 	return nil
 }
 

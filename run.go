@@ -3,9 +3,31 @@ package ev
 import (
 	"context"
 	"fmt"
+	"sync"
+
+	"go.uber.org/atomic"
 
 	"github.com/goevlib/ev/internal/goroutine"
 )
+
+// runState is what the innermost Run has to know. It is the loop goroutine's.
+type runState struct {
+	depth     int             // how many Runs are active
+	ctx       context.Context // of the innermost
+	iteration uint64
+	collected uint64 // requests, ever
+}
+
+// runStack is the Runs that are active now. The order of locks is: embedding, then the
+// mu of one loop. With mu held no other lock is taken, least of all another loop's mu.
+type runStack struct {
+	stopped atomic.Uint32 // 1: the innermost Run was asked to stop
+
+	mu    sync.Mutex // it guards the rest, and hosted.lent
+	runs  []run      // the innermost last
+	runID uint64     // of the last one that began
+	owner uint64     // the goroutine in them, if it was looked up
+}
 
 // run is an active Run. Requests to stop belong to it: one that is entered
 // later neither sees nor clears them.

@@ -15,6 +15,16 @@ import (
 // that parks then must look again, though nobody wakes it: a timer does, which is
 // set for that only.
 
+// memory is what the looks at a loop's tables know.
+type memory struct {
+	looked    uint64      // in which iteration
+	more      bool        // the last look has found more to let go of, next time
+	lookTimer *time.Timer // for lookLater
+	started   usage       // of roster.active, for shrinkWatchers
+	roomy     bool        // shrinkWatchers has found more to let go of, next time
+	queues    []batches   // the Queues with much room
+}
+
 // spareBytes is what each table, ring or batch may keep whatever is used of it.
 const spareBytes = 32 << 10
 

@@ -4,6 +4,15 @@ import "go.uber.org/atomic"
 
 // The end of a loop: which goroutine tears it down, and that nothing is left out.
 
+// closing is how far a loop is on its way to that.
+type closing struct {
+	closed atomic.Uint32 // by Close; changed with Loop.mu and embedding held
+	done   chan struct{} // closed then
+	freed  bool          // the teardown is over; the loop goroutine's
+}
+
+func (l *Loop) isClosed() bool { return l.closed.Load() != 0 }
+
 // Close ends the loop's life (ev_loop_destroy). Any goroutine may call it, any
 // number of times; it does not wait for a busy loop.
 //
