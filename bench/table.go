@@ -126,8 +126,8 @@ func (r report) page(file string) error {
 
 func (r report) execute(out io.Writer, name string) error {
 	t := template.New("").Option("missingkey=error")
-	oneLine := func(s string) string { return strings.Join(strings.Fields(s), " ") }
-	t.Funcs(template.FuncMap{"oneLine": oneLine, "about": func(topic string) (string, error) {
+	indent := func(s string) string { return strings.ReplaceAll(s, "\n", "\n  ") }
+	t.Funcs(template.FuncMap{"indent": indent, "about": func(topic string) (string, error) {
 		about := t.Lookup(topic)
 		if about == nil {
 			return "", nil
