@@ -1,16 +1,17 @@
-// Package evvet finds calls of a loop's and its watchers' methods in goroutines
-// that do not own the loop, before the program runs:
+// Package evvet is an analyzer that finds methods of loops and watchers that are called on a
+// goroutine other than the loop's:
 //
-//	go func() { timer.Stop() }() // evvet: Timer.Stop belongs to the loop's goroutine
+//	go func() { timer.Stop() }() // evvet: Timer.Stop must be called on the loop's goroutine
 //
-// It looks at go statements only, and reports what a reader could see in one
-// place too: the method of a variable that the goroutine took from outside. What
-// it cannot be sure about it leaves to EV_DEBUG=1 and the race detector: a goroutine
-// that may be the loop's own, for it calls Run or hands the loop or its watcher to
-// other code, and functions that are called later, such as those given to Post.
+// It looks at go statements only. It reports calls of methods on variables that come from outside
+// the goroutine's function. It does not report, and leaves to EV_DEBUG=1 and the race detector:
 //
-// One thing it cannot know: that a goroutine sets up a loop which nobody runs
-// yet, or touches it under a lock that SetRelease lets go of.
+//   - a goroutine that may be the loop's own, because it calls Run or gives the loop or a watcher
+//     to other code;
+//   - functions that are called later, such as those given to Post.
+//
+// It reports two correct programs by mistake: one in which a goroutine sets up a loop that is not
+// in Run yet, and one in which a goroutine holds a lock that SetRelease unlocks.
 package evvet
 
 import (
@@ -26,10 +27,10 @@ import (
 
 const evPath = "github.com/goevlib/ev"
 
-// Analyzer is the check, for multichecker and the like. Command evvet runs it.
+// Analyzer is the analyzer, for drivers such as multichecker. Command evvet runs it.
 var Analyzer = &analysis.Analyzer{
 	Name:     "evvet",
-	Doc:      "report methods of ev's loops and watchers that are called in goroutines which do not own the loop",
+	Doc:      "report methods of ev's loops and watchers that are called on a goroutine other than the loop's",
 	URL:      "https://pkg.go.dev/github.com/goevlib/ev/evvet",
 	Requires: []*analysis.Analyzer{inspect.Analyzer},
 	Run:      run,
@@ -47,7 +48,7 @@ func run(pass *analysis.Pass) (any, error) {
 	return nil, nil
 }
 
-// watcherOf returns the interface ev.Watcher as pkg sees it, or nil.
+// watcherOf returns the interface ev.Watcher as pkg imports it, or nil.
 func watcherOf(pkg *types.Package) *types.Interface {
 	for _, p := range append(pkg.Imports(), pkg) {
 		if p.Path() != evPath {
@@ -66,8 +67,8 @@ type checker struct {
 	watcher *types.Interface
 }
 
-// goroutine looks at one go statement. Its function begins where the goroutine
-// does; what it is called on is captured by definition.
+// goroutine checks one go statement. For a function literal, it checks the calls on variables from
+// outside the literal. For any other call, the receiver comes from outside by definition.
 func (c *checker) goroutine(g *ast.GoStmt) {
 	lit, ok := ast.Unparen(g.Call.Fun).(*ast.FuncLit)
 	if !ok {
@@ -87,18 +88,18 @@ func (c *checker) goroutine(g *ast.GoStmt) {
 	}
 }
 
-// callsIn returns the calls that this goroutine makes in the body: not those of
-// functions that it makes for later, or for another goroutine.
+// callsIn returns the calls that the goroutine makes in the body. It leaves out functions that are
+// called later or on another goroutine.
 func callsIn(body ast.Node) (calls []*ast.CallExpr) {
 	ast.Inspect(body, func(n ast.Node) bool {
 		switch n := n.(type) {
 		case *ast.FuncLit:
 			return false
 		case *ast.GoStmt:
-			return false // looked at by itself
+			return false // run checks it by itself
 		case *ast.CallExpr:
 			calls = append(calls, n)
-			if lit, ok := ast.Unparen(n.Fun).(*ast.FuncLit); ok { // also deferred
+			if lit, ok := ast.Unparen(n.Fun).(*ast.FuncLit); ok { // called here, or deferred
 				calls = append(calls, callsIn(lit.Body)...)
 			}
 		}
@@ -107,9 +108,8 @@ func callsIn(body ast.Node) (calls []*ast.CallExpr) {
 	return calls
 }
 
-// mayRun reports whether the call may be what makes this goroutine the loop's
-// own: Run itself, or code that is not ev's and is given something by which it
-// could call Run.
+// mayRun reports whether the call may make this goroutine the loop's own: it is Run, or code outside
+// package ev that gets a value by which it could call Run.
 func (c *checker) mayRun(call *ast.CallExpr) bool {
 	if c.ofLoop(call) {
 		return strings.HasPrefix(c.callee(call).Name(), "Run")
@@ -122,18 +122,18 @@ func (c *checker) mayRun(call *ast.CallExpr) bool {
 			return true
 		}
 	}
-	// A function of the package or of a variable may have captured the loop.
+	// A function of this package, or in a variable, may have captured the loop.
 	return c.opaque(call)
 }
 
-// opaque reports whether the code called is not known to be strangers' to ev: of
-// this package, or a function value.
+// opaque reports whether the called code may use the loop without getting it as an argument: it is
+// a function of this package, or a function value.
 func (c *checker) opaque(call *ast.CallExpr) bool {
 	if tv := c.pass.TypesInfo.Types[call.Fun]; tv.IsType() || tv.IsBuiltin() {
 		return false
 	}
 	if _, ok := ast.Unparen(call.Fun).(*ast.FuncLit); ok {
-		return false // its calls are looked at themselves
+		return false // callsIn has its calls
 	}
 	f := c.callee(call)
 	return f == nil || f.Pkg() == c.pass.Pkg
@@ -144,7 +144,7 @@ func (c *checker) callee(call *ast.CallExpr) *types.Func {
 	return f
 }
 
-// receiver returns what a method is called on: x of x.m().
+// receiver returns the receiver of a method call, x in x.m(), or nil.
 func receiver(call *ast.CallExpr) ast.Expr {
 	if s, ok := ast.Unparen(call.Fun).(*ast.SelectorExpr); ok {
 		return s.X
@@ -152,8 +152,8 @@ func receiver(call *ast.CallExpr) ast.Expr {
 	return nil
 }
 
-// root returns the variable that an expression such as s.timers[i] begins with,
-// or nil when it begins otherwise.
+// root returns the variable at the beginning of an expression such as s.timers[i], or nil if there
+// is none.
 func (c *checker) root(e ast.Expr) *types.Var {
 	for {
 		switch x := ast.Unparen(e).(type) {

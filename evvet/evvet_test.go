@@ -14,7 +14,7 @@ import (
 	"github.com/goevlib/ev/evvet"
 )
 
-func TestWhatIsWrongIsReportedAndNothingElse(t *testing.T) {
+func TestWrongCallsAreReportedAndNothingElse(t *testing.T) {
 	analysistest.Run(t, ".", evvet.Analyzer, "./testdata/a")
 }
 
@@ -22,9 +22,8 @@ func TestTheAnalyzerIsWellFormed(t *testing.T) {
 	require.NoError(t, analysis.Validate([]*analysis.Analyzer{evvet.Analyzer}))
 }
 
-// The core, its tests, which take loops through much, and the examples that are
-// part of its module.
-func TestNothingIsReportedOfTheCoreAndItsTests(t *testing.T) {
+// The tests use loops in many ways. The examples of the module are checked, too.
+func TestNothingIsReportedInTheCoreAndItsTests(t *testing.T) {
 	pkgs, err := packages.Load(&packages.Config{Mode: packages.LoadAllSyntax, Dir: "..", Tests: true}, "./...")
 	require.NoError(t, err)
 	require.Greater(t, len(pkgs), 10)

@@ -5,9 +5,9 @@ import (
 	"go/types"
 )
 
-// doors are the methods that every goroutine may call, as their documentation says,
-// and Run, which makes the goroutine the owner.
-var doors = map[string]bool{
+// safe has the methods that are documented as safe for concurrent use, and the Run methods, which
+// make the calling goroutine the loop's.
+var safe = map[string]bool{
 	"Async.Send": true, "Async.Sent": true, "Queue.Send": true,
 	"Signal.Signal": true, "Child.Pid": true, "Stat.Path": true, "Embed.Other": true,
 	"Loop.Run": true, "Loop.RunOnce": true, "Loop.RunNoWait": true,
@@ -16,28 +16,27 @@ var doors = map[string]bool{
 	"Loop.Running": true, "Loop.Parked": true, "Loop.GoroutineID": true,
 }
 
-// common are the doors among the methods that all watchers have.
+// common has the safe methods that all watchers have.
 var common = map[string]bool{"Loop": true, "Name": true}
 
-// report reports the call if it is of a method that belongs to the loop's
-// goroutine.
+// report reports the call if its method must be called on the loop's goroutine.
 func (c *checker) report(call *ast.CallExpr) {
 	s := c.selection(call)
 	if s == nil {
 		return
 	}
 	kind, method := c.kind(s.Recv()), s.Obj().Name()
-	// By whom it is declared: a type of the program's that embeds an *ev.Async has
-	// its Send, too.
+	// The type that declares the method counts: a type of the program that embeds an
+	// *ev.Async has its Send, too.
 	declared := named(s.Obj().(*types.Func).Signature().Recv().Type())
-	if kind == "" || declared == nil || doors[declared.Obj().Name()+"."+method] || kind != "Loop" && common[method] {
+	if kind == "" || declared == nil || safe[declared.Obj().Name()+"."+method] || kind != "Loop" && common[method] {
 		return
 	}
-	c.pass.Reportf(call.Pos(), "%s.%s belongs to the loop's goroutine, and this is another: use Loop.Post, ev.Call, Async.Send or Queue.Send",
-		kind, method)
+	c.pass.Reportf(call.Pos(), "%s.%s must be called on the loop's goroutine, and this is another: "+
+		"use Loop.Post, ev.Call, Async.Send or Queue.Send", kind, method)
 }
 
-// selection is the method of ev's that is called, or nil.
+// selection returns the method of package ev that is called, or nil.
 func (c *checker) selection(call *ast.CallExpr) *types.Selection {
 	e, ok := ast.Unparen(call.Fun).(*ast.SelectorExpr)
 	if !ok {
@@ -55,8 +54,8 @@ func (c *checker) ofLoop(call *ast.CallExpr) bool {
 	return s != nil && c.kind(s.Recv()) == "Loop"
 }
 
-// kind names a type of ev's whose methods have an owner, "Loop" or a watcher's,
-// or returns "". A type that embeds a watcher goes by its own name.
+// kind returns the name of t if it is ev.Loop or a watcher, and "" otherwise. For a type that
+// embeds a watcher, it returns the name of that type.
 func (c *checker) kind(t types.Type) string {
 	n := named(t)
 	if n == nil {
@@ -70,7 +69,8 @@ func (c *checker) kind(t types.Type) string {
 	return ""
 }
 
-// named is the type, or what it points to, if that has a name.
+// named returns the type or, for a pointer, the type that it points to. It returns nil if that
+// type has no name.
 func named(t types.Type) *types.Named {
 	if p, ok := t.Underlying().(*types.Pointer); ok {
 		t = p.Elem()
@@ -79,8 +79,8 @@ func named(t types.Type) *types.Named {
 	return n
 }
 
-// reachesLoop reports whether a value of this type may lead to a loop: all do but
-// those that hold no pointer to anything but bytes.
+// reachesLoop reports whether code can get from a value of this type to a loop or a watcher. A
+// function may have captured one. Channels, and interfaces other than watchers, do not count.
 func (c *checker) reachesLoop(t types.Type) bool {
 	return t != nil && c.leads(t, make(map[types.Type]bool))
 }

@@ -1,5 +1,5 @@
-// Command evvet reports calls of ev's methods in goroutines that do not own the
-// loop. See package evvet for what it finds and what it leaves alone.
+// Command evvet reports methods of ev's loops and watchers that are called on a goroutine other
+// than the loop's. Package evvet documents what it reports and what it does not.
 //
 //	go install github.com/goevlib/ev/evvet/cmd/evvet
 //	evvet ./...

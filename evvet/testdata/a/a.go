@@ -1,5 +1,5 @@
-// Package a is what the analyzer is tried on: a line with a want is reported, and
-// no other is.
+// Package a is the input of the analyzer's test. The lines with a want are reported, and no
+// others.
 package a
 
 import (
@@ -16,7 +16,7 @@ type server struct {
 	wake   *ev.Async
 }
 
-// ticker has the methods of both.
+// ticker has the methods of its Timer.
 type ticker struct {
 	*ev.Timer
 }
@@ -26,26 +26,26 @@ type waker struct {
 }
 
 func Wrong(l *ev.Loop, t *ev.Timer, w ev.Watcher, q *ev.Queue[int], s *server) {
-	go t.Stop() // want `Timer.Stop belongs to the loop's goroutine`
+	go t.Stop() // want `Timer.Stop must be called on the loop's goroutine`
 	go func() {
-		t.Start()             // want `Timer.Start belongs to the loop's goroutine`
-		_ = t.Remaining()     // want `Timer.Remaining belongs`
-		w.Feed(ev.Custom)     // want `Watcher.Feed belongs`
-		q.Stop()              // want `Queue.Stop belongs`
-		l.Ref()               // want `Loop.Ref belongs`
-		s.timers[0].Reset()   // want `Timer.Reset belongs`
-		s.wake.SetData(1)     // want `Async.SetData belongs`
-		defer l.Update()      // want `Loop.Update belongs`
-		_ = (s.loop).Active() // want `Loop.Active belongs`
+		t.Start()             // want `Timer.Start must be called on the loop's goroutine`
+		_ = t.Remaining()     // want `Timer.Remaining must`
+		w.Feed(ev.Custom)     // want `Watcher.Feed must`
+		q.Stop()              // want `Queue.Stop must`
+		l.Ref()               // want `Loop.Ref must`
+		s.timers[0].Reset()   // want `Timer.Reset must`
+		s.wake.SetData(1)     // want `Async.SetData must`
+		defer l.Update()      // want `Loop.Update must`
+		_ = (s.loop).Active() // want `Loop.Active must`
 	}()
 	tick, wake := ticker{t}, waker{s.wake}
 	go func() {
 		time.Sleep(time.Second)
-		tick.Stop() // want `ticker.Stop belongs`
+		tick.Stop() // want `ticker.Stop must`
 		wake.Send()
-		wake.Stop() // want `waker.Stop belongs`
+		wake.Stop() // want `waker.Stop must`
 		func() {
-			defer func() { t.Stop() }() // want `Timer.Stop belongs`
+			defer func() { t.Stop() }() // want `Timer.Stop must`
 		}()
 	}()
 	var wg sync.WaitGroup
@@ -53,13 +53,14 @@ func Wrong(l *ev.Loop, t *ev.Timer, w ev.Watcher, q *ev.Queue[int], s *server) {
 	go func() {
 		defer wg.Done()
 		if err := l.Post(func() { t.Stop() }); err != nil {
-			t.Stop() // want `Timer.Stop belongs`
+			t.Stop() // want `Timer.Stop must`
 		}
 	}()
 	wg.Wait()
 }
 
-func Doors(l *ev.Loop, a *ev.Async, q *ev.Queue[int], w ev.Watcher) {
+// These are safe for concurrent use.
+func Safe(l *ev.Loop, a *ev.Async, q *ev.Queue[int], w ev.Watcher) {
 	go l.Stop()
 	go a.Send()
 	go func() {
@@ -107,7 +108,7 @@ func Owners(l *ev.Loop, t *ev.Timer, s *server) {
 	go func(l *ev.Loop) { l.Ref() }(l)
 }
 
-// Functions for later run elsewhere.
+// The functions are called later, perhaps on another goroutine.
 func Later(l *ev.Loop, t *ev.Timer) {
 	go func() {
 		stop := func() { t.Stop() }

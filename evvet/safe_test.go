@@ -17,8 +17,8 @@ import (
 	"github.com/goevlib/ev"
 )
 
-// A door that was renamed would be reported to everybody who uses it.
-func TestEveryDoorIsAMethodOfEv(t *testing.T) {
+// After a renaming, calls of the method would be reported.
+func TestEverySafeMethodIsAMethodOfEv(t *testing.T) {
 	types := map[string]reflect.Type{
 		"Async": reflect.TypeFor[*ev.Async](), "Queue": reflect.TypeFor[*ev.Queue[int]](),
 		"Signal": reflect.TypeFor[*ev.Signal](), "Child": reflect.TypeFor[*ev.Child](),
@@ -30,8 +30,8 @@ func TestEveryDoorIsAMethodOfEv(t *testing.T) {
 		_, ok := types[kind].MethodByName(method)
 		assert.True(t, ok, "%s has no method %s", kind, method)
 	}
-	for door := range doors {
-		kind, method, _ := strings.Cut(door, ".")
+	for name := range safe {
+		kind, method, _ := strings.Cut(name, ".")
 		check(kind, method)
 	}
 	for method := range common {
@@ -39,27 +39,27 @@ func TestEveryDoorIsAMethodOfEv(t *testing.T) {
 	}
 }
 
-// owners make the goroutine that calls them the owner.
+// owners has the methods that make the calling goroutine the loop's.
 var owners = map[string]bool{"Loop.Run": true, "Loop.RunOnce": true, "Loop.RunNoWait": true}
 
-// forEverybody is how the documentation of a method says that it is a door.
-var forEverybody = regexp.MustCompile(`(?i)any goroutine( but the loop's own)? (may|can) (call|use)|from any goroutine|concurrent use`)
+// concurrent matches the documentation of a method that is safe for concurrent use.
+var concurrent = regexp.MustCompile(`(?i)any goroutine( but the loop's own)? (may|can) (call|use)|from any goroutine|concurrent use`)
 
-// A door that is not known would be reported to everybody who uses it as documented,
-// and a method that is no door would be reported to nobody.
-func TestTheDoorsAreTheMethodsThatAreDocumentedAsSuch(t *testing.T) {
+// A safe method that is missing in the list would be reported though it is used as documented. A
+// method that is listed by mistake would never be reported.
+func TestTheSafeMethodsAreDocumentedAsSuch(t *testing.T) {
 	var documented, known []string
 	for method, doc := range methodsOfLoopAndWatchers(t) {
 		if owners[method] {
 			continue
 		}
-		if forEverybody.MatchString(strings.Join(strings.Fields(doc), " ")) {
+		if concurrent.MatchString(strings.Join(strings.Fields(doc), " ")) {
 			documented = append(documented, method)
 		}
 	}
-	for door := range doors {
-		if !owners[door] {
-			known = append(known, door)
+	for name := range safe {
+		if !owners[name] {
+			known = append(known, name)
 		}
 	}
 	for method := range common {
@@ -71,8 +71,8 @@ func TestTheDoorsAreTheMethodsThatAreDocumentedAsSuch(t *testing.T) {
 	assert.Greater(t, len(documented), 20)
 }
 
-// methodsOfLoopAndWatchers returns the exported methods and what is said of them,
-// by the type that declares them.
+// methodsOfLoopAndWatchers returns the documentation of the exported methods, by Type.Method of the
+// type that declares them.
 func methodsOfLoopAndWatchers(t *testing.T) map[string]string {
 	files, err := filepath.Glob("../*.go")
 	require.NoError(t, err)
@@ -106,7 +106,7 @@ func methodsOfLoopAndWatchers(t *testing.T) map[string]string {
 	return docs
 }
 
-// embedded are the types whose methods a struct has by embedding them.
+// embedded returns the names of the types that a struct embeds.
 func embedded(s *ast.TypeSpec) (names []string) {
 	if fields, ok := s.Type.(*ast.StructType); ok {
 		for _, f := range fields.Fields.List {
@@ -122,7 +122,7 @@ func isWatcher(kind string, embeds map[string][]string) bool {
 	return kind == "watcher" || slices.ContainsFunc(embeds[kind], func(of string) bool { return isWatcher(of, embeds) })
 }
 
-// nameOf is the name of a receiver's type, or of an embedded one's.
+// nameOf returns the name of a receiver's type or of an embedded type.
 func nameOf(e ast.Expr) string {
 	switch e := e.(type) {
 	case *ast.StarExpr:
