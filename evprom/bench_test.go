@@ -11,7 +11,7 @@ import (
 	"github.com/goevlib/ev/evprom"
 )
 
-// What a scrape costs whoever scrapes, for a loop with so many watchers.
+// The cost of a scrape for its caller, by the number of the loop's watchers.
 func BenchmarkScrape(b *testing.B) {
 	for _, watchers := range []int{1, evprom.MaxWatchers} {
 		b.Run(fmt.Sprint(watchers, " watchers"), func(b *testing.B) {

@@ -56,7 +56,7 @@ func TestTheLinterOfPrometheusFindsNothing(t *testing.T) {
 	assert.Greater(t, n, 15)
 }
 
-func TestAScrapeOverHTTPTellsWhatTheLoopDid(t *testing.T) {
+func TestAScrapeOverHTTPHasTheFiguresOfTheLoop(t *testing.T) {
 	l := newLoop(t, ev.WithName("main"), ev.WithWakeup(ev.WakeWrite))
 	url := newServer(t)
 	scrape(t, url) // from now on it is measured
@@ -233,7 +233,7 @@ func TestLoopsOfOneNameHaveLabelsOfTheirOwnAndKeepThem(t *testing.T) {
 	const parks = "ev_loop_parks_total"
 	label := func(name string) string { return fmt.Sprintf("ev_loop_parks_total{loop=%q}", name) }
 	first, second := newLoop(t, ev.WithName("worker")), newLoop(t, ev.WithName("worker"))
-	newLoop(t, ev.WithName("worker 2")) // which the second would have got, had it come alone
+	newLoop(t, ev.WithName("worker 2")) // the label that the second worker would get otherwise
 	timer(second, time.Millisecond, 0, "")
 	run(t, second)
 	got := gather(t, registry)
@@ -251,9 +251,9 @@ func TestLoopsOfOneNameHaveLabelsOfTheirOwnAndKeepThem(t *testing.T) {
 	assert.Zero(t, got[label("worker")])
 }
 
-func TestALoopWithoutANameHasItsNumber(t *testing.T) {
+func TestALoopWithoutANameHasItsID(t *testing.T) {
 	l := newLoop(t)
-	newLoop(t, ev.WithName(fmt.Sprint("loop ", l.ID()))) // a name that looks like it
+	newLoop(t, ev.WithName(fmt.Sprint("loop ", l.ID()))) // a name that equals the label of a loop without a name
 	assert.Equal(t, []string{
 		fmt.Sprintf(`ev_loop_running{loop="loop %d 2"}`, l.ID()),
 		fmt.Sprintf(`ev_loop_running{loop="loop %d"}`, l.ID()),
@@ -288,7 +288,7 @@ func TestWatchersOfOneKindAndNameAreCountedTogether(t *testing.T) {
 	})
 }
 
-func TestOfManyWatchersThoseThatTakeLongestAreKeptApartForGood(t *testing.T) {
+func TestOfManyWatchersTheSlowestAreKeptApart(t *testing.T) {
 	const others = `ev_callback_calls_total{kind="others",loop="main",watcher="others"}`
 	name := func(i int) string {
 		return fmt.Sprintf(`ev_callback_calls_total{kind="Timer",loop="main",watcher="%d"}`, i)
@@ -304,7 +304,7 @@ func TestOfManyWatchersThoseThatTakeLongestAreKeptApartForGood(t *testing.T) {
 		first := gather(t, registry)
 		assert.Len(t, first.with("ev_callback_calls_total"), evprom.MaxWatchers+1)
 		assert.EqualValues(t, many-evprom.MaxWatchers, first[others])
-		kept := evmeter.MaxSources - 1 // the longest of those that the Meter has names for
+		kept := evmeter.MaxSources - 1 // the longest that the Meter keeps apart
 		assert.Contains(t, first, name(kept))
 		assert.Contains(t, first, name(kept-evprom.MaxWatchers+1))
 		assert.NotContains(t, first, name(kept-evprom.MaxWatchers))

@@ -15,7 +15,7 @@ import (
 	"github.com/goevlib/ev/evprom"
 )
 
-// A program that serves the metrics of its loops, and is scraped.
+// A program serves the metrics of its loops and is scraped.
 func Example() {
 	registry := prometheus.NewRegistry() // or prometheus.MustRegister, for the default one
 	registry.MustRegister(evprom.NewCollector())

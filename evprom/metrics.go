@@ -16,7 +16,7 @@ func describe(name, help string, labels ...string) *prometheus.Desc {
 type metric struct {
 	desc   *prometheus.Desc
 	kind   prometheus.ValueType
-	labels []string // values of those besides the loop
+	labels []string // values of the labels besides "loop"
 	value  func(r evmeter.Reading) float64
 }
 
@@ -33,7 +33,7 @@ var wakeups = describe("ev_loop_wakeups_total", "Wake-ups of the parked loop by 
 var metrics = []metric{
 	counter("ev_loop_iterations_total", "Iterations begun.",
 		func(r evmeter.Reading) float64 { return float64(r.Stats.Iterations) }),
-	counter("ev_loop_parks_total", "Times the loop went to sleep.",
+	counter("ev_loop_parks_total", "Times that the loop went to sleep.",
 		func(r evmeter.Reading) float64 { return float64(r.Stats.Parks) }),
 	{wakeups, prometheus.CounterValue, []string{"write"},
 		func(r evmeter.Reading) float64 { return float64(r.Stats.FDWrites) }},
@@ -43,7 +43,7 @@ var metrics = []metric{
 		func(r evmeter.Reading) float64 { return float64(r.Stats.Collected) }),
 	counter("ev_loop_callbacks_total", "Callbacks made, posted functions included.",
 		func(r evmeter.Reading) float64 { return float64(r.Stats.Callbacks) }),
-	counter("ev_loop_interest_changes_total", "Changes of interest in a descriptor that the system was told of.",
+	counter("ev_loop_interest_changes_total", "Changes of interest in descriptors, passed to the kernel.",
 		func(r evmeter.Reading) float64 { return float64(r.Stats.InterestChanges) }),
 	counter("ev_loop_timerfd_sets_total", "Times that the kernel's timer was set.",
 		func(r evmeter.Reading) float64 { return float64(r.Stats.TimerfdSets) }),
@@ -53,13 +53,13 @@ var metrics = []metric{
 		func(r evmeter.Reading) float64 { return r.Busy.Seconds() }),
 	gauge("ev_loop_watchers_active", "Active watchers.",
 		func(r evmeter.Reading) float64 { return float64(r.Stats.Active) }),
-	gauge("ev_loop_callbacks_pending", "Callbacks that wait for the pass.",
+	gauge("ev_loop_callbacks_pending", "Pending callbacks.",
 		func(r evmeter.Reading) float64 { return float64(r.Stats.Pending) }),
-	gauge("ev_loop_running", "Whether somebody is in Run.",
+	gauge("ev_loop_running", "Whether a goroutine is in Run.",
 		func(r evmeter.Reading) float64 { return truth(r.Running) }),
 	gauge("ev_loop_parked", "Whether the loop sleeps in Run.",
 		func(r evmeter.Reading) float64 { return truth(r.Parked) }),
-	gauge("ev_loop_callback_in_progress_seconds", "For how long the callback in progress has run; 0 if none runs, or if it is in a nested Run.",
+	gauge("ev_loop_callback_in_progress_seconds", "How long the callback in progress has run; 0 if there is none, or if it is in a nested Run.",
 		func(r evmeter.Reading) float64 { return inProgress(r).Seconds() }),
 }
 
@@ -70,8 +70,8 @@ func truth(b bool) float64 {
 	return 0
 }
 
-// inProgress is 0 while a callback is in a nested Run, however long: the loop goes
-// on in that, and is not stuck.
+// inProgress returns 0 while the callback is in a nested Run: the loop goes on in that Run, and is
+// not stuck.
 func inProgress(r evmeter.Reading) time.Duration {
 	if c := r.Current(); c != nil {
 		return c.Took
@@ -83,7 +83,7 @@ var histograms = []struct {
 	desc  *prometheus.Desc
 	value func(r evmeter.Reading) evmeter.Histogram
 }{
-	{describe("ev_loop_callback_duration_seconds", "How long callbacks took."),
+	{describe("ev_loop_callback_duration_seconds", "Durations of callbacks."),
 		func(r evmeter.Reading) evmeter.Histogram { return r.Callback }},
 	{describe("ev_loop_timer_lag_seconds", "From when a timer was due until its callback began."),
 		func(r evmeter.Reading) evmeter.Histogram { return r.Lag }},
@@ -91,8 +91,8 @@ var histograms = []struct {
 		func(r evmeter.Reading) evmeter.Histogram { return r.Wakeup }},
 }
 
-// cumulated has for each bound how many were at most that long. Those beyond all
-// bounds are in the count only.
+// cumulated returns, for each bound in seconds, the number of durations up to it. Durations above
+// all bounds are in the histogram's count only.
 func cumulated(h evmeter.Histogram) map[float64]uint64 {
 	bounds := h.Bounds()
 	buckets, sum := make(map[float64]uint64, len(bounds)), uint64(0)
@@ -108,7 +108,7 @@ var (
 	callbackTime  = describe("ev_callback_seconds_total", "Time spent in callbacks that have ended.", "kind", "watcher")
 )
 
-// send makes the metrics. Nothing here can fail: the labels are valid.
+// send makes the metrics. The constructors cannot fail: the labels are valid.
 func (s sample) send(out chan<- prometheus.Metric) {
 	for _, m := range metrics {
 		labels := append([]string{s.loop}, m.labels...)

@@ -8,8 +8,8 @@ import (
 	"github.com/goevlib/ev"
 )
 
-// name gives every live loop a label that no other has, and forgets those of the
-// loops that are gone. A loop that has one keeps it.
+// name gives every live loop a label of its own, and forgets the labels of other loops. A loop
+// that has a label keeps it.
 func (c *collector) name(live []*ev.Loop) {
 	now := make(map[uint64]*labels, len(live))
 	taken := make(map[string]bool)
@@ -30,10 +30,9 @@ func (c *collector) name(live []*ev.Loop) {
 	c.loops = now
 }
 
-// free returns the first label of this name that is not taken: the name, or "name 2"
-// and so on. tried has for each name the number that it has come to. Labels are
-// only added meanwhile, so those before are taken still: n loops of one name take n
-// tries and not n²/2.
+// free returns the first label for this name that is not taken: the name, or "name 2" and so on.
+// tried has the last number that was tried for each name. Labels are only added between the calls,
+// so all earlier numbers are still taken: n loops with the same name take n tries and not n²/2.
 func free(name string, taken map[string]bool, tried map[string]int) string {
 	for i := tried[name] + 1; ; i++ {
 		label := name
@@ -47,11 +46,10 @@ func free(name string, taken map[string]bool, tried map[string]int) string {
 	}
 }
 
-// maxLabel is how long a label may be, in bytes: servers refuse very long ones,
-// with all that was scraped.
+// maxLabel is the longest label, in bytes. A server refuses a whole scrape for a very long label.
 const maxLabel = 200
 
-// clean makes a label of a name: UTF-8, which Prometheus requires, and not too long.
+// clean makes a label from a name: valid UTF-8, which Prometheus requires, and not too long.
 func clean(name string) string {
 	name = strings.ToValidUTF8(name, "\uFFFD")
 	if len(name) <= maxLabel {

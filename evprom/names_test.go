@@ -22,7 +22,7 @@ func manyLoops(t *testing.T, n int, name func(i int) string) (all []*ev.Loop) {
 	return all
 }
 
-// Each label that is tried is an allocation: so they are counted.
+// Each label that is tried is an allocation, so the test counts allocations.
 func TestNamingLoopsTakesOneTryForEach(t *testing.T) {
 	const n = 2000
 	for what, name := range map[string]func(i int) string{
@@ -48,7 +48,6 @@ func TestNamingLoopsTakesOneTryForEach(t *testing.T) {
 	}
 }
 
-// One that comes later takes the first label that is free, also when there are many.
 func TestALoopThatComesAmongManyTakesTheFirstFreeLabel(t *testing.T) {
 	live := manyLoops(t, 100, func(int) string { return "worker" })
 	c := collector{}

@@ -20,11 +20,11 @@ import (
 	"github.com/goevlib/ev/evprom"
 )
 
-// series are the values that a scrape finds, by the names that Prometheus gives
-// them: `ev_loop_parks_total{loop="main"}`.
+// series has the values of a scrape, by their names in Prometheus, such as
+// `ev_loop_parks_total{loop="main"}`.
 type series map[string]float64
 
-// with returns the names of the series that have this in their names.
+// with returns the names that contain the text.
 func (s series) with(part string) (names []string) {
 	for name := range s {
 		if strings.Contains(name, part) {
@@ -65,8 +65,7 @@ func nameOf(f *dto.MetricFamily, suffix string, m *dto.Metric, more ...string) s
 	return f.GetName() + suffix + "{" + strings.Join(append(labels, more...), ",") + "}"
 }
 
-// newRegistry returns one that also checks whether what is collected is what was
-// described.
+// newRegistry returns a registry that also checks the collected metrics against the descriptions.
 func newRegistry(t *testing.T) *prometheus.Registry {
 	r := prometheus.NewPedanticRegistry()
 	require.NoError(t, r.Register(evprom.NewCollector()))

@@ -7,30 +7,29 @@ import (
 	"github.com/goevlib/ev/evmeter"
 )
 
-// MaxWatchers is how many watchers of a loop are kept apart, by kind and name;
-// what comes after is counted together, as kind and watcher "others". Which ones
-// are kept does not change while the loop lives. So name watchers by what they do,
-// not by the connection that they do it for.
+// MaxWatchers is the number of watchers of a loop that are kept apart, by kind and name. Later
+// watchers are counted together, with kind and watcher "others". The choice does not change while
+// the loop lives. Name watchers by their task, not by the connection that they serve.
 const MaxWatchers = 100
 
-// watcherName is the same for watchers that are counted together.
+// watcherName is equal for watchers that are counted together.
 type watcherName struct{ kind, watcher string }
 
 var others = watcherName{"others", "others"}
 
-// watcherTotal is what is exported of a watcher.
+// watcherTotal has the exported figures of the watchers with one name.
 type watcherTotal struct {
 	watcherName
 	calls uint64
 	took  time.Duration
 }
 
-// watchers are those of one loop that are kept apart. One that was counted with
-// the others stays there: else their sum would go back.
+// watchers has the watchers of one loop that are kept apart. A watcher that was once counted with
+// the others stays with them: otherwise their sum would decrease.
 type watchers map[watcherName]bool
 
-// totals sums up what has one name. Of the new ones, those that took longest come
-// first, and are kept.
+// totals adds up the sources with the same name. Sources are sorted by total time, so the new
+// watchers that took longest are kept apart.
 func (known watchers) totals(sources []evmeter.Source) (all []watcherTotal) {
 	at := make(map[watcherName]int)
 	for _, s := range sources {
@@ -50,7 +49,7 @@ func (known watchers) totals(sources []evmeter.Source) (all []watcherTotal) {
 func (known watchers) name(s evmeter.Source) watcherName {
 	name := watcherName{s.Kind, clean(s.Name)}
 	switch {
-	case s.Kind == others.kind: // counted together by evmeter already
+	case s.Kind == others.kind: // evmeter has counted them together already
 		return others
 	case s.Name == "":
 		name.watcher = clean(filepath.Base(s.Position))
