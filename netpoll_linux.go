@@ -140,15 +140,14 @@ const maxEvents = 4096
 // included: an edge that was seen here is not reported to the runtime any more,
 // so the park must not go on.
 func (s *fdSet) look() bool {
-	n, _ := unix.EpollWait(s.epfd, s.events, 0)
+	n := pollEpoll(s.epfd, s.events)
 	found := n > 0
 	for n == len(s.events) && n < maxEvents {
 		// There may be more. What came in this call is still ready and comes
 		// again, but for the wake, which found remembers.
 		s.events = make([]unix.EpollEvent, 4*n)
-		n, _ = unix.EpollWait(s.epfd, s.events, 0)
+		n = pollEpoll(s.epfd, s.events)
 	}
-	n = max(n, 0) // EINTR: whatever is there is still there
 	s.ready = s.ready[:0]
 	for _, e := range s.events[:n] {
 		if e.Fd == wakeMark {
@@ -164,6 +163,18 @@ func (s *fdSet) look() bool {
 		s.ready = append(s.ready, readyFD{int(e.Fd), uint32(e.Pad), got})
 	}
 	return found
+}
+
+// pollEpoll returns how many descriptors are ready. It retries an interrupted call: the
+// edge that the runtime's poller saw before is gone (note a), so nothing else would
+// find what is ready.
+func pollEpoll(epfd int, events []unix.EpollEvent) int {
+	for {
+		n, err := unix.EpollWait(epfd, events, 0)
+		if err != unix.EINTR {
+			return max(n, 0)
+		}
+	}
 }
 
 func (p *fdPoller) watch(fd int, generation uint32, known bool, events Events) error {

@@ -77,5 +77,5 @@ func openMounts() (table, set int, err error) {
 
 func takeMounts(set int) {
 	var event [1]unix.EpollEvent
-	_, _ = unix.EpollWait(set, event[:], 0)
+	pollEpoll(set, event[:])
 }
