@@ -158,12 +158,11 @@ func (p *Periodic) plan(now time.Duration) time.Duration {
 	return due
 }
 
-func (p *Periodic) expire(now time.Duration) {
+func (p *Periodic) expire(_, now time.Duration) {
 	l := p.loop
 	if p.interval > 0 {
-		l.periodics.move(&p.alarm, p.plan(now))
+		l.periodics.add(&p.alarm, p.plan(now))
 	} else {
-		p.onStop()
 		l.deactivate(&p.watcher)
 	}
 	l.pending.mark(&p.watcher, PeriodicEvent)

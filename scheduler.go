@@ -129,10 +129,11 @@ func (s *Scheduler) onStop()       { s.loop.disarm(&s.alarm) }
 
 // expire marks first and asks then: a function that ends the goroutine, or
 // stops its watcher against the rules, finds the loop in order.
-func (s *Scheduler) expire(now time.Duration) {
+func (s *Scheduler) expire(_, now time.Duration) {
 	if s.pause == 0 {
 		s.loop.pending.mark(&s.watcher, PeriodicEvent)
 	}
+	s.loop.periodics.add(&s.alarm, never)
 	s.plan(now + 1) // a function that returns now is for the next iteration
 }
 

@@ -171,9 +171,10 @@ func (l *Loop) expireMany(now time.Duration) {
 	l.timers.recycle(due)
 }
 
-// expirer is a kind that waits in Loop.timers. It was due, and is out of the
-// heap; for a next moment, which is after now, it goes in again. It leaves others
-// alone.
+// expirer is a kind that waits in a heap: in Loop.timers, or on the wall clock in
+// Loop.periodics. expire is called when the alarm was due. The alarm is no longer in the
+// heap. If there is a next moment, expire adds the alarm again, with a due time after now.
+// It must not change other alarms.
 type expirer interface{ expire(due, now time.Duration) }
 
 // expire has a one-shot be inactive by the time its callback runs. The next slot

@@ -29,8 +29,12 @@ func (l *Loop) arm(a *alarm, due time.Duration) {
 
 func (l *Loop) disarm(a *alarm) {
 	l.periodics.remove(a)
-	if unwatch := l.periodics.unwatch; unwatch != nil && len(l.periodics.heap) == 0 {
-		l.periodics.unwatch = nil
+	l.periodics.unwatchIfEmpty()
+}
+
+func (p *periodics) unwatchIfEmpty() {
+	if unwatch := p.unwatch; unwatch != nil && len(p.heap) == 0 {
+		p.unwatch = nil
 		unwatch()
 	}
 }
@@ -61,24 +65,24 @@ func (l *Loop) nextPeriodic() time.Duration {
 	return until
 }
 
-// timed is a watcher in the heap.
-type timed interface {
-	expire(now time.Duration) // it is due: mark it, and take it on
-	replan(now time.Duration) // the clock shows another time than expected
-}
-
-// expirePeriodics makes every watcher pending that is due by now.
+// expirePeriodics calls expire on every alarm that is due.
 func (l *Loop) expirePeriodics() {
-	if len(l.periodics.heap) > 0 {
-		l.periodics.expire(l.wallNow())
+	p := &l.periodics
+	if len(p.heap) == 0 {
+		return
 	}
+	now := l.wallNow()
+	for p.next() <= now {
+		e := p.heap[0]
+		p.remove(e.a)
+		e.a.self.(expirer).expire(e.due, now)
+	}
+	p.unwatchIfEmpty()
 }
 
-func (p *periodics) expire(now time.Duration) {
-	for p.next() <= now {
-		p.heap[0].a.self.(timed).expire(now)
-	}
-}
+// replanner is a kind that waits on the wall clock. replan is called when the clock was set.
+// The alarm is in the heap then.
+type replanner interface{ replan(now time.Duration) }
 
 // replanPeriodics computes all due times anew, but for those of one-shots and
 // those to be caught up with. Alarms that were in order stay in order when they tie.
@@ -88,7 +92,7 @@ func (l *Loop) replanPeriodics() {
 	l.reread, l.again = true, true // unless all of them follow: a next function may call runtime.Goexit
 	for _, e := range entries {
 		if e.a.pos != 0 { // a next function may have broken the rules
-			e.a.self.(timed).replan(l.wallNow())
+			e.a.self.(replanner).replan(l.wallNow())
 		}
 	}
 	l.reread, l.again = false, false
