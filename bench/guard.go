@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// guarded reports whether a target is about the contestant.
+// guarded reports whether a target concerns the contestant.
 func (f figure) guarded(name string) bool {
 	for _, t := range f.targets {
 		if t.what == name || t.over == name {
@@ -16,7 +16,7 @@ func (f figure) guarded(name string) bool {
 	return false
 }
 
-// verdict is a target, and what was measured of it.
+// verdict is a target with its measured value.
 type verdict struct {
 	figure, claim string
 	got, bound    float64
@@ -38,7 +38,7 @@ func (v verdict) amount(x float64) string {
 	return fmt.Sprintf("%.0f %s", x, v.unit)
 }
 
-// verdicts judges a figure. What could not be measured has no verdict.
+// verdicts judges a figure. A target that could not be measured has no verdict.
 func verdicts(m measured) []verdict {
 	var all []verdict
 	for _, t := range m.targets {
@@ -68,7 +68,8 @@ func (m measured) disagrees(name string, column int) bool {
 	return u != nil && u[column]
 }
 
-// worst is the largest share of its bound, slack included, that a figure takes.
+// worst is the largest quotient of a measured value and its bound, slack
+// included.
 func worst(m measured) float64 {
 	worst := 0.0
 	for _, v := range verdicts(m) {
@@ -77,7 +78,7 @@ func worst(m measured) float64 {
 	return worst
 }
 
-// guard is the error that names each target missed by more than its slack.
+// guard returns an error that names each target missed by more than its slack.
 func guard(all []measured) error {
 	var errs []error
 	for _, m := range all {

@@ -12,7 +12,7 @@ import (
 	"github.com/goevlib/ev"
 )
 
-// handOverFigures is work that does not collapse.
+// handOverFigures measure work that does not collapse.
 func handOverFigures() []figure {
 	columns := []string{"ns/op", "allocs/op"}
 	return []figure{
@@ -41,8 +41,8 @@ func queueFigure(name string, producers int) figure {
 	}}
 }
 
-// handOver measures work(n), which has n operations done and counts in done
-// those that were.
+// handOver measures work(n), which makes n operations. done counts the
+// operations that were made.
 func handOver(open func(done *int) (work func(n int), err error)) func(quick bool) ([]float64, error) {
 	return func(quick bool) ([]float64, error) {
 		done, asked := 0, 0
@@ -117,8 +117,8 @@ func condPost(done *int) (func(n int), error) {
 	return inTurn(done, m.send), nil
 }
 
-// gojaPost is inTurn with functions as RunOnLoop takes them: wrapping others would
-// cost an allocation that its users do not have.
+// gojaPost is inTurn with functions of RunOnLoop's type. Wrapping other
+// functions would cost an allocation that its users do not have.
 func gojaPost(done *int) (func(n int), error) {
 	l := eventloop.NewEventLoop(eventloop.EnableConsole(false))
 	l.Start()
@@ -154,7 +154,7 @@ func loopCall(done *int) (func(n int), error) {
 	}, nil
 }
 
-// calls asks for answers in channels, as one does by hand.
+// calls gets answers through channels, as programs without a loop do.
 func calls(done *int, post func(fn func())) func(n int) {
 	return func(n int) {
 		for i := range n {
@@ -200,7 +200,8 @@ func gojaCall(done *int) (func(n int), error) {
 	}, nil
 }
 
-// condQueue is what one writes by hand: a slice, a lock, and somebody who waits.
+// condQueue is a queue written by hand: a slice, a lock, and a receiver that
+// waits.
 type condQueue[T any] struct {
 	mu    sync.Mutex
 	more  sync.Cond
@@ -237,11 +238,12 @@ func (q *condQueue[T]) deliver(take func(batch []T)) {
 	}
 }
 
-// openQueue starts a receiver that has every value taken, in order per sender.
+// openQueue starts a receiver that calls take for every value, in the order of
+// each sender.
 type openQueue func(take func(v int)) (send func(v int), err error)
 
-// values has producers send bursts of values, and waits until all of a burst are
-// taken.
+// values makes producers send bursts of values, and waits until each burst has
+// been taken.
 func values(producers int, open openQueue) func(done *int) (func(n int), error) {
 	return func(done *int) (func(n int), error) {
 		taken, all := 0, make(chan struct{})

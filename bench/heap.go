@@ -12,8 +12,9 @@ import (
 	"github.com/goevlib/ev"
 )
 
-// heapFigures is what timers cost when there are a million of them, which are
-// made beforehand, one by one. Nothing is due until it is asked to be.
+// heapFigures measure the cost of timers when there are a million of them. They
+// are made beforehand, one by one. No timer is due before the measurement makes
+// it due.
 func heapFigures() []figure {
 	var figures []figure
 	add := func(name, measurement string, loop, inGo func(n int) (perOp, error)) {
@@ -40,7 +41,7 @@ func heapFigures() []figure {
 	return figures
 }
 
-// perOp is the time that so many operations took.
+// perOp is a number of operations and the time they took.
 type perOp struct {
 	took time.Duration
 	n    int
@@ -60,7 +61,7 @@ func withTimers(measure func(n int) (perOp, error)) func(quick bool) ([]float64,
 	}
 }
 
-// random is what bench.h has too: each contestant gets the same numbers.
+// random is the generator of bench.h: each contestant gets the same numbers.
 type random uint64
 
 const seed random = 88172645463325252
@@ -72,7 +73,7 @@ func (r *random) next() uint64 {
 	return uint64(*r)
 }
 
-// spread is how far apart those that expire are due.
+// spread is the range of the due times of timers that expire.
 const spread = 5 * time.Millisecond
 
 func (r *random) spans(n int, base, width time.Duration) []time.Duration {
@@ -94,9 +95,9 @@ func rising(_ *random, n int) []time.Duration {
 	return s
 }
 
-// shuffled returns them in random order, the same for each contestant. The
-// pointers themselves come one after the other: it is the timers that are looked
-// for, not the way to them.
+// shuffled returns timers in random order, the same for each contestant. The
+// pointers themselves are contiguous: the measurement is about access to the
+// timers, not to the pointers.
 func shuffled[T any](r *random, timers []*T) []*T {
 	p := slices.Clone(timers)
 	for i := len(p) - 1; i > 0; i-- {
@@ -106,7 +107,7 @@ func shuffled[T any](r *random, timers []*T) []*T {
 	return p
 }
 
-// loopTimers are timers of one loop, which nobody runs meanwhile.
+// loopTimers are timers of one loop. The loop does not run meanwhile.
 type loopTimers struct {
 	l      *ev.Loop
 	timers []*ev.Timer
@@ -133,7 +134,7 @@ func (s *loopTimers) start() {
 	}
 }
 
-// expect checks how many timers are active now, and have fired.
+// expect checks how many timers are active, and how many have fired.
 func (s *loopTimers) expect(active, fired int) error {
 	if s.l.Active() != active || s.fired != fired {
 		return fmt.Errorf("%d timers are active and %d have fired, not %d and %d", s.l.Active(), s.fired, active, fired)
@@ -142,8 +143,8 @@ func (s *loopTimers) expect(active, fired int) error {
 }
 
 // during returns how long work takes in a callback, where programs start and
-// stop their timers. Outside Run each change is published for Stats at once, which
-// is slower.
+// stop their timers. Outside of Run each change is published for Stats at once,
+// which is slower.
 func (s *loopTimers) during(work func()) (took time.Duration, err error) {
 	if err := s.l.Post(func() {
 		began := time.Now()
@@ -156,7 +157,7 @@ func (s *loopTimers) during(work func()) (took time.Duration, err error) {
 	return took, err
 }
 
-// inLoop has work measured with n timers of these spans.
+// inLoop measures work with n timers of these spans.
 func inLoop(spans func(*random, int) []time.Duration, work func(*random, *loopTimers) (time.Duration, error)) func(int) (perOp, error) {
 	return func(n int) (perOp, error) {
 		r := seed
@@ -215,7 +216,7 @@ const (
 	startStopFor = time.Hour + 500_000*time.Second // in the middle of the others
 )
 
-// startStopLoop is a timeout that does not fire, among those of others.
+// startStopLoop starts and stops a timeout among many others. It does not fire.
 func startStopLoop(n int) (perOp, error) {
 	r := seed
 	s, err := newLoopTimers(far(&r, idlers))
@@ -237,15 +238,15 @@ func startStopLoop(n int) (perOp, error) {
 	return perOp{took, n}, errors.Join(err, s.expect(idlers, 0))
 }
 
-// runtimeTimers are time.AfterFunc's.
+// runtimeTimers are timers of time.AfterFunc.
 type runtimeTimers struct {
 	timers []*time.Timer
 	fired  atomic.Uint32
 	done   chan struct{} // closed when all have fired
 }
 
-// newRuntimeTimers makes n timers that are stopped. Each is stopped before the
-// next is made, so that none lingers in the runtime's heap.
+// newRuntimeTimers makes n stopped timers. Each is stopped before the next is
+// made, so that none stays in the runtime's heap.
 func newRuntimeTimers(n int) *runtimeTimers {
 	s := &runtimeTimers{timers: make([]*time.Timer, n), done: make(chan struct{})}
 	for i := range s.timers {
@@ -321,9 +322,9 @@ func stopRuntime(r *random, s *runtimeTimers, spans []time.Duration) (time.Durat
 	return time.Since(began), s.expect(active, len(s.timers))
 }
 
-// expireRuntime cannot keep the runtime from calling what is due, as it can a
-// loop. So nothing is due before all are started, and the clock starts when all
-// are due: those before the last have a head start of spread.
+// expireRuntime cannot keep the runtime from calling due timers, as it can with
+// a loop. So no timer is due before all are started, and the measurement starts
+// when all are due. The earlier timers have a head start of spread.
 func expireRuntime(n int) (perOp, error) {
 	for lead := time.Duration(n) * 400; lead < time.Minute; lead *= 2 {
 		if took, ok := expireAfter(n, lead); ok {

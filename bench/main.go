@@ -1,14 +1,15 @@
-// Command bench measures package ev and its rivals: channels, other loops in Go,
-// and libev and libuv in C where a compiler and the libraries are there.
+// Command bench measures package ev and its rivals: channels, other loops in
+// Go, and libev and libuv in C if a compiler and the libraries are installed.
 //
 //	go run -C bench .                            # tables on standard output
 //	go run -C bench . -md ../docs/performance.md # the page in docs, written anew
 //	go run -C bench . -svg DIR                   # charts too
 //	go run -C bench . -quick                     # what has a target, in a minute
 //
-// The contestants of a figure run in turn, round after round, each run in a process
-// of its own; the report has the medians of the rounds, and their ratios, which
-// say more than the times do on a machine with other work.
+// The contestants of a figure run in turn, round after round, each run in a
+// process of its own. The report has the medians of the rounds and their
+// ratios. On a machine with other work, the ratios are more reliable than the
+// times.
 package main
 
 import (
@@ -22,7 +23,7 @@ import (
 	"time"
 )
 
-// figures is all there is to measure, in the order of the report.
+// figures returns all figures, in the order of the report.
 func figures() []figure {
 	return slices.Concat(
 		sendFigures(),
@@ -35,7 +36,7 @@ func figures() []figure {
 	)
 }
 
-// settings is what the flags say.
+// settings are the values of the flags.
 type settings struct {
 	rounds  int
 	quick   bool
@@ -83,12 +84,12 @@ func main() {
 	}
 }
 
-// retryUntil is when the guard, which has a minute, no longer measures again what
-// seems to be missed.
+// retryUntil is the time after which the guard no longer measures again a
+// figure that seems to miss its target. The guard has a minute in all.
 const retryUntil = 40 * time.Second
 
-// run measures what args choose and reports it. progress is told what is under
-// way.
+// run measures the figures that args select, and reports them. It writes the
+// name of each measurement to progress.
 func run(args []string, out, progress io.Writer) error {
 	s, err := parse(args, progress)
 	if err != nil {
@@ -120,8 +121,8 @@ func run(args []string, out, progress io.Writer) error {
 	return errors.Join(errs...)
 }
 
-// choose leaves the figures that the settings ask for. The guard looks only at
-// what has a target.
+// choose returns the figures that the settings select. The guard needs only
+// figures with a target.
 func choose(all []figure, s settings) []figure {
 	var chosen []figure
 	for _, f := range all {

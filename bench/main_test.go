@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// TestMain makes the test binary a contestant when it is told to.
+// TestMain makes the test binary a contestant if its environment says so.
 func TestMain(m *testing.M) {
 	if os.Getenv(figureEnv) != "" {
 		main()

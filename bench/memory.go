@@ -12,7 +12,7 @@ import (
 	"github.com/goevlib/ev"
 )
 
-// atMost is the figure, with what an instance of ev's may take of the heap.
+// atMost adds a target: the most bytes of heap that an instance of ev may take.
 func (f figure) atMost(bytes float64) figure {
 	f.targets = append(f.targets, target{what: "ev", bound: bytes})
 	return f
@@ -39,8 +39,8 @@ func memoryFigures() []figure {
 	}
 }
 
-// maker makes the i-th instance, and returns what keeps it alive. What the first
-// takes is not counted.
+// maker makes the i-th instance and returns a value that keeps it alive. The
+// memory of the first instance is not counted.
 type maker func(i int) (any, error)
 
 // byMemory is the order of the contestants.
@@ -59,7 +59,7 @@ func taking(name string, n int, makers map[string]maker, more ...contestant) fig
 	return f
 }
 
-// withoutStack adds the column that libraries in C do not have.
+// withoutStack adds the column of stacks, which libraries in C do not have.
 func withoutStack(run func(quick bool) ([]float64, error)) func(quick bool) ([]float64, error) {
 	return func(quick bool) ([]float64, error) {
 		values, err := run(quick)
@@ -87,15 +87,15 @@ func bytesEach(n int, make maker) ([]float64, error) {
 	if heapNow <= heap {
 		return nil, errors.New("the heap has not grown")
 	}
-	stackNow = max(stackNow, stack) // the collector shrinks those of others
+	stackNow = max(stackNow, stack) // the collector shrinks other stacks
 	return []float64{float64(heapNow-heap) / float64(n), float64(stackNow-stack) / float64(n)}, nil
 }
 
-// inUse is what the program has of the heap, and of stacks.
+// inUse returns the bytes of heap and of stacks that the program uses.
 func inUse() (heap, stack uint64) {
 	var m runtime.MemStats
 	runtime.GC()
-	runtime.GC() // for what has finalizers
+	runtime.GC() // for values with finalizers
 	runtime.ReadMemStats(&m)
 	return m.HeapAlloc, m.StackInuse
 }
@@ -159,7 +159,7 @@ func farTimer(l *ev.Loop, i int) (any, error) {
 	return t, nil
 }
 
-// watchPipes watches pipes that are there before anything is measured.
+// watchPipes watches pipes that are made before the measurement.
 func watchPipes(n int) maker {
 	pipes := make([]*os.File, 2*n+2)
 	watch := ofLoop(func(l *ev.Loop, i int) (any, error) {

@@ -16,15 +16,15 @@ import (
 )
 
 const (
-	// clientEnv is the address of the server that the process is to load.
+	// clientEnv has the address of the server that the process must load.
 	clientEnv   = "EV_BENCH_HTTP_CLIENT"
 	clientCount = 32
 	httpWarmup  = 200 * time.Millisecond
 )
 
-// The clients are a process of their own, so that the server's has no other
-// goroutines than a server's: this executable, told so by its environment,
-// whether it is the command or a test.
+// The clients run in a process of their own, so that the server's process has
+// only a server's goroutines. That process is this executable, the command or a
+// test, with clientEnv in its environment.
 func init() {
 	addr := os.Getenv(clientEnv)
 	if addr == "" {
@@ -39,7 +39,7 @@ func init() {
 	os.Exit(0)
 }
 
-// clients have the server busy until standard input ends. They return the
+// clients keep the server busy until standard input ends. They return the
 // number of its answers.
 func clients(addr string) (answered int64, err error) {
 	var stop atomic.Bool
@@ -79,8 +79,8 @@ func get(client *http.Client, url string) error {
 	return err
 }
 
-// underHTTP is a web server whose handlers compute a little, wake the receiver
-// and answer.
+// underHTTP measures in a web server whose handlers compute a little, wake the
+// receiver and answer.
 func underHTTP(w way, quick bool) ([]float64, error) {
 	b := newBox()
 	send, end, err := w.open(b.answer)
@@ -130,8 +130,8 @@ func underHTTP(w way, quick bool) ([]float64, error) {
 	return append(values, rate), nil
 }
 
-// underClients calls measure while the clients are at work, and returns how
-// many answers they had.
+// underClients calls measure while the clients load the server, and returns how
+// many answers they got.
 func underClients(addr string, measure func()) (answered int64, err error) {
 	self, err := os.Executable()
 	if err != nil {

@@ -21,15 +21,15 @@ import (
 //go:embed c
 var sources embed.FS
 
-// buildEnv names the directory for what is built from them, if it shall not be
+// buildEnv names the directory for the programs built from them. The default is
 // the user's cache.
 const buildEnv = "EV_BENCH_BUILD"
 
-// runLimit is more than a measurement takes. A program that takes longer ends with
-// the process that waits for it.
+// runLimit is longer than any measurement takes. A program that takes longer
+// ends with the process that waits for it.
 const runLimit = 20 * time.Second
 
-// inC is the figure with both libraries in C, which have a value per column too.
+// inC adds both libraries in C to the figure. They have a value per column too.
 func (f figure) inC(measurement string) figure {
 	for _, lib := range []string{"libev", "libuv"} {
 		f.rivals = append(f.rivals, libContestant(lib, measurement, len(f.columns)))
@@ -73,7 +73,8 @@ func parseValues(out string, columns int) ([]float64, error) {
 	return values, nil
 }
 
-// libVersion is the version of a library, "4.33", or "" if it is not there.
+// libVersion returns the version of a library, such as "4.33", or "" if it is
+// not installed.
 func libVersion(lib string) string {
 	out, err := runLib(lib, "version")
 	if err != nil {
@@ -96,9 +97,9 @@ func runLib(lib string, args ...string) (string, error) {
 	return out, nil
 }
 
-// buildLib returns a library's program, which is built if no process before this
-// has. It is named after its source as preprocessed, headers of the library
-// included, so that none is ever out of date.
+// buildLib returns a library's program. It builds the program if no earlier
+// process has. The name of the program is derived from its preprocessed source,
+// headers of the library included, so that it is never out of date.
 func buildLib(lib string) (string, error) {
 	cc, err := exec.LookPath("cc")
 	if err != nil {
@@ -128,7 +129,8 @@ func buildLib(lib string) (string, error) {
 	if _, err := os.Stat(program); err == nil {
 		return program, nil
 	}
-	// Renamed into place whole: another process may be building it as well.
+	// The complete file is renamed into place, because another process may build it
+	// too.
 	built := filepath.Join(scratch, lib)
 	args := append(flags, "-o", built, source, "-L/usr/local/lib", "-L/opt/homebrew/lib", "-l"+strings.TrimPrefix(lib, "lib"))
 	if _, err := command(ctx, cc, args...); err != nil {
@@ -158,8 +160,8 @@ func unpackSources(dir string) (string, error) {
 	return scratch, nil
 }
 
-// notInstalled makes a compiler's complaint that there is no such library a
-// reason to skip it.
+// notInstalled turns a compiler's error about a missing library into a reason
+// to skip it.
 func notInstalled(lib string, err error) error {
 	short := strings.TrimPrefix(lib, "lib")
 	for _, complaint := range []string{
@@ -181,7 +183,8 @@ func missing(lib string) string {
 	return dev + " is not installed (apt install " + dev + ")"
 }
 
-// command runs a program and returns what it prints. Compilers speak English then.
+// command runs a program and returns its output. It makes compilers report
+// errors in English.
 func command(ctx context.Context, name string, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Env = append(os.Environ(), "LC_ALL=C")

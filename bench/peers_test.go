@@ -9,7 +9,8 @@ import (
 	"time"
 )
 
-// libMeasurements is all that the programs in C know, by the number of values.
+// libMeasurements are all measurements of the programs in C, with their numbers
+// of values.
 var libMeasurements = map[string]int{
 	"send-pending": 1, "send-first": 1, "send-parked": 1, "wake-latency": 3, "ping-pong": 1,
 	"async-c1": 1, "async-c4": 1, "async-pummel-c2": 2, "million-async": 1,
@@ -73,7 +74,8 @@ func TestUnknownMeasurementIsAnError(t *testing.T) {
 	}
 }
 
-// fakeCompiler puts a cc in front of all others, or with an empty script none.
+// fakeCompiler makes the script the cc that is found. With an empty script no
+// cc is found.
 func fakeCompiler(t *testing.T, script string) {
 	t.Helper()
 	dir := t.TempDir()

@@ -13,8 +13,8 @@ import (
 	"gonum.org/v1/plot/vg"
 )
 
-// draw makes a bar chart of each group's first columns, and one per unit where a
-// group has several. It returns their files, by group.
+// draw makes a bar chart of each group's first columns, or one per unit if a
+// group has several units. It returns their files, by group.
 func (r report) draw(dir string) (charts map[string][]string, err error) {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return nil, err
@@ -59,7 +59,7 @@ func fileName(s string) string {
 
 const (
 	width  = 12 * vg.Length(1)  // of a bar, in points
-	legend = 150 * vg.Length(1) // room for it, at the right of the bars
+	legend = 150 * vg.Length(1) // space for it, at the right of the bars
 )
 
 func chart(figures []measured, file string) error {
@@ -94,7 +94,8 @@ func chart(figures []measured, file string) error {
 	return p.Save(each*vg.Length(len(figures))+legend+4*vg.Centimeter, 12*vg.Centimeter, file)
 }
 
-// contestantsOf are all that have a value, in the order of the figures.
+// contestantsOf returns all contestants that have a value, in the order of the
+// figures.
 func contestantsOf(figures []measured) []string {
 	var names []string
 	for _, m := range figures {
@@ -117,7 +118,7 @@ func valuesOf(figures []measured, name string) plotter.Values {
 	return values
 }
 
-// scale makes the axis logarithmic when the smallest bar would not be seen.
+// scale makes the axis logarithmic if the smallest bar would not be visible.
 func scale(p *plot.Plot, figures []measured) {
 	least, most := math.Inf(1), 0.0
 	for _, m := range figures {
@@ -130,7 +131,7 @@ func scale(p *plot.Plot, figures []measured) {
 	if most < 20*least || most == 0 {
 		return
 	}
-	p.Y.Min = math.Pow(10, math.Floor(math.Log10(least/2))) // the least bar is to be seen too
+	p.Y.Min = math.Pow(10, math.Floor(math.Log10(least/2))) // the smallest bar must be visible too
 	p.Y.Max = 2 * most
 	p.Y.Scale = fromLeast{}
 	p.Y.Tick.Marker = plot.LogTicks{Prec: -1}

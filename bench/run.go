@@ -12,30 +12,30 @@ import (
 	"time"
 )
 
-// These name the run that a child process is to make.
+// These name the run that a child process must make.
 const (
 	figureEnv     = "EV_BENCH_FIGURE"
 	contestantEnv = "EV_BENCH_CONTESTANT"
 	quickEnv      = "EV_BENCH_QUICK"
 )
 
-// patience is what one run may take before it is killed.
+// patience is the time after which a run is killed.
 const patience = 30 * time.Second
 
 func (f figure) key() string { return f.group + "/" + f.name }
 
-// measured is a figure with what its contestants have shown.
+// measured is a figure with the results of its contestants.
 type measured struct {
 	figure
-	medians  map[string][]float64 // by contestant, a value per column; none for those that are not there
+	medians  map[string][]float64 // by contestant, a value per column; none for an absent one
 	unsteady map[string][]bool    // by contestant: whether a column's rounds disagree
-	skipped  map[string]string    // by contestant: why it is not there
+	skipped  map[string]string    // by contestant: why it is absent
 	errs     []error
 }
 
-// measure has the contestants run in turn, each round beginning with another, so
-// that what else the machine does meets all of them alike. Who fails or is not
-// there is not asked again.
+// measure runs the contestants in turn. Each round begins with another, so that
+// other work of the machine affects all of them alike. A contestant that fails
+// or is absent is not run again.
 func measure(f figure, rounds int, quick bool, progress io.Writer) measured {
 	m := measured{figure: f, medians: map[string][]float64{}, unsteady: map[string][]bool{}, skipped: map[string]string{}}
 	runs := map[string][][]float64{}
@@ -85,8 +85,8 @@ func medians(runs [][]float64) []float64 {
 	return columns
 }
 
-// unsteady tells of each column whether its largest value is more than twice its
-// least: then another command may well come to another median.
+// unsteady reports for each column whether its largest value is more than twice
+// its smallest. If so, another command may well find another median.
 func unsteady(runs [][]float64) []bool {
 	columns := make([]bool, len(runs[0]))
 	for i := range columns {
@@ -99,7 +99,7 @@ func unsteady(runs [][]float64) []bool {
 	return columns
 }
 
-// answer is what a child process says of its run.
+// answer is the report of a child process about its run.
 type answer struct {
 	Values  []float64
 	Skipped string `json:",omitempty"`

@@ -15,7 +15,7 @@ import (
 	"github.com/goevlib/ev"
 )
 
-// receiver is somebody to send to, with some watchers or channels, who can be
+// receiver is the receiver of sends, with some watchers or channels. It can be
 // held while others send.
 type receiver struct {
 	hold    func()         // returns when it is busy
@@ -80,8 +80,9 @@ func contendedFigures() []figure {
 	return figures
 }
 
-// nsPerOp has work done so often that it takes about as long as a run may, and
-// returns the nanoseconds each time. Finding out how often is the warm-up.
+// nsPerOp repeats work until it takes about as long as a run may, and returns
+// the nanoseconds per operation. Finding the number of repetitions is the
+// warm-up.
 func nsPerOp(quick bool, work func(n int)) float64 {
 	span := 400 * time.Millisecond
 	if quick {
@@ -127,7 +128,7 @@ func sendRequested(make makeReceiver) func(quick bool) ([]float64, error) {
 	}
 }
 
-// sendFirst sends once to each of many watchers that nobody has sent to.
+// sendFirst sends once to each of many watchers without a request.
 func sendFirst(make makeReceiver) func(quick bool) ([]float64, error) {
 	return func(quick bool) ([]float64, error) {
 		r, err := make(burst)
@@ -138,8 +139,8 @@ func sendFirst(make makeReceiver) func(quick bool) ([]float64, error) {
 	}
 }
 
-// inBursts measures work, which sends n times, while the receiver is held, and
-// gives it time to take all that in between.
+// inBursts measures work, which sends n times, while the receiver is held.
+// Between the bursts the receiver takes all requests.
 func inBursts(r *receiver, n int, work func(), quick bool) ([]float64, error) {
 	const warmup = 20
 	rounds := 1000
@@ -167,7 +168,7 @@ func inBursts(r *receiver, n int, work func(), quick bool) ([]float64, error) {
 	return []float64{float64(took) / float64(rounds) / float64(n)}, nil
 }
 
-// sendHeld has producers send all the time while the receiver is held.
+// sendHeld makes producers send all the time while the receiver is held.
 func sendHeld(make makeReceiver, producers, watchers int) func(quick bool) ([]float64, error) {
 	return func(quick bool) ([]float64, error) {
 		r, err := make(watchers)
@@ -187,7 +188,8 @@ func sendHeld(make makeReceiver, producers, watchers int) func(quick bool) ([]fl
 	}
 }
 
-// sendDraining has them send while the receiver takes what comes.
+// sendDraining makes producers send while the receiver takes requests as they
+// come.
 func sendDraining(make makeReceiver, producers, watchers int) func(quick bool) ([]float64, error) {
 	return func(quick bool) ([]float64, error) {
 		r, err := make(watchers)
@@ -211,7 +213,7 @@ func sendDraining(make makeReceiver, producers, watchers int) func(quick bool) (
 	}
 }
 
-// together has each of the producers make its share of n sends.
+// together makes each of the producers send its share of n sends.
 func together(r *receiver, producers, watchers, n int) {
 	var ready, sending sync.WaitGroup
 	ready.Add(1)
@@ -269,7 +271,7 @@ func loopReceiver(watchers int) (*receiver, error) {
 	}, nil
 }
 
-// chanReceiver is a goroutine that looks at its channels when it is released.
+// chanReceiver is a goroutine that reads its channels when it is released.
 func chanReceiver(watchers int) (*receiver, error) {
 	chans := makeChans(watchers)
 	calls := 0

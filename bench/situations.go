@@ -14,8 +14,9 @@ import (
 	"github.com/goevlib/ev"
 )
 
-// way is a way to have a goroutine react to others. open starts that goroutine,
-// which calls woken after each send, or after several; end waits until it is gone.
+// way is a way for a goroutine to react to others. open starts that goroutine,
+// which calls woken after each send, or once after several. end waits until it
+// has returned.
 type way struct {
 	name string
 	open func(woken func()) (send func(), end func() error, err error)
@@ -73,7 +74,7 @@ func chanWay(woken func()) (send func(), end func() error, err error) {
 	return send, end, nil
 }
 
-// measurement is what is done with each of the ways; it returns a value per column.
+// measurement measures a way. It returns a value per column.
 type measurement func(w way, quick bool) ([]float64, error)
 
 func situationFigures() []figure {
@@ -87,8 +88,8 @@ func situationFigures() []figure {
 		situation("idle process, the sender goes on computing", percentileColumns(),
 			fromIdle(func() { compute(between(100*time.Microsecond, 200*time.Microsecond)) }),
 			target{column: p50, what: "ev", over: "ev WakeWrite", bound: 1.3, slack: 3}),
-		// That the process turns busy is in the measurement: one write of WakeAuto's
-		// is 10 ms late then, which is the p99 of a run of half a second.
+		// The measurement includes the moment at which the process becomes busy. One write
+		// of WakeAuto is 10 ms late then, which is the p99 of a run of half a second.
 		situation("every processor busy, with yields", percentileColumns(), saturated(4*time.Second, someWork, runtime.Gosched),
 			target{column: p50, what: "ev", over: "chan(1)+select", bound: 5, slack: 3},
 			target{column: p99, what: "ev", bound: 1000, slack: 30}),
@@ -113,7 +114,8 @@ func percentileColumns(more ...string) []string {
 	return append([]string{"p50 us", "p99 us", "p99.9 us"}, more...)
 }
 
-// percentiles sorts its argument, and returns the three in microseconds.
+// percentiles sorts its argument and returns the three percentiles in
+// microseconds.
 func percentiles(samples []time.Duration) []float64 {
 	slices.Sort(samples)
 	values := make([]float64, 0, 4)
@@ -125,7 +127,7 @@ func percentiles(samples []time.Duration) []float64 {
 
 func inMicros(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }
 
-// shorter is how long to measure.
+// shorter returns how long to measure.
 func shorter(d time.Duration, quick bool) time.Duration {
 	if quick {
 		return min(d, 500*time.Millisecond)
@@ -133,14 +135,15 @@ func shorter(d time.Duration, quick bool) time.Duration {
 	return d
 }
 
-// answerTime is how long an answer may take before it counts as lost.
+// answerTime is the time after which an answer counts as lost.
 const answerTime = 10 * time.Second
 
 var errUnanswered = errors.New("a send was not answered")
 
-// box holds when sends began, until the callback that answers them. Every send
-// is measured, also one that a callback answers together with others. The clock
-// is read with the lock held: waiting for it is no latency.
+// box holds the times at which sends began, until the callback that answers
+// them. Every send is measured, even if one callback answers several. The clock
+// is read with the lock held, so that waiting for the lock does not count as
+// latency.
 type box struct {
 	base      time.Time
 	mu        sync.Mutex
@@ -177,7 +180,7 @@ func (b *box) forget() {
 	b.mu.Unlock()
 }
 
-// settled waits until every send is answered, and returns the latencies.
+// settled waits until every send is answered. It returns the latencies.
 func (b *box) settled() ([]time.Duration, error) {
 	for range answerTime / time.Millisecond {
 		b.mu.Lock()
@@ -191,8 +194,8 @@ func (b *box) settled() ([]time.Duration, error) {
 	return nil, fmt.Errorf("%d sends, %d of them answered", b.sent, len(b.latencies))
 }
 
-// fromIdle has one goroutine send to one that is parked, in a process where
-// nothing else happens, and do after() before it waits for the answer.
+// fromIdle measures sends from one goroutine to a parked one, in a process that
+// does nothing else. The sender calls after before it waits for the answer.
 func fromIdle(after func()) measurement {
 	return func(w way, quick bool) ([]float64, error) {
 		if runtime.GOMAXPROCS(0) < 2 {
@@ -207,7 +210,7 @@ func fromIdle(after func()) measurement {
 			return nil, err
 		}
 		round := func(lost <-chan time.Time) error {
-			time.Sleep(200 * time.Microsecond) // everybody parks
+			time.Sleep(200 * time.Microsecond) // all goroutines park
 			b.stamp()
 			send()
 			after()
@@ -236,7 +239,7 @@ func fromIdle(after func()) measurement {
 	}
 }
 
-// finish is how a measurement ends.
+// finish ends a measurement.
 func finish(b *box, end func() error) ([]float64, error) {
 	latencies, err := b.settled()
 	if err := errors.Join(err, end()); err != nil {
@@ -245,12 +248,12 @@ func finish(b *box, end func() error) ([]float64, error) {
 	return percentiles(latencies), nil
 }
 
-// pingPong has two that send to each other, in turn.
+// pingPong has two receivers that send to each other, in turn.
 func pingPong(w way, quick bool) ([]float64, error) {
 	const warmup, most = 1000, 1 << 18
 	d := shorter(time.Second, quick)
 	trips := make([]time.Duration, most)
-	clear(trips) // the pages are there
+	clear(trips) // touch the pages
 	runtime.GC()
 
 	var sendPong func()
@@ -291,10 +294,10 @@ func pingPong(w way, quick bool) ([]float64, error) {
 	}
 }
 
-// saturated has goroutines that work and yield all the time, two per processor.
-// One of them sends every millisecond by its own clock, before it yields. The
-// receiver has been woken before, but in an idle process: how it takes the change
-// is part of what is measured.
+// saturated runs goroutines that work and yield all the time, two per
+// processor. One of them sends every millisecond by its own clock, before it
+// yields. The receiver has been woken before, but in an idle process. The
+// measurement includes its reaction to the change.
 func saturated(d time.Duration, work, yield func()) measurement {
 	return func(w way, quick bool) ([]float64, error) {
 		b := newBox()
@@ -334,7 +337,7 @@ func saturated(d time.Duration, work, yield func()) measurement {
 	}
 }
 
-// saturate has n goroutines work and yield until relax is called.
+// saturate makes n goroutines work and yield until relax is called.
 func saturate(n int, work, yield func()) (relax func()) {
 	var stop atomic.Bool
 	var working sync.WaitGroup

@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// report is what one command has measured.
+// report is the result of one command.
 type report struct {
 	machine  machine
 	measured []measured
@@ -23,7 +23,7 @@ type report struct {
 	file     string              // where the page goes
 }
 
-// machine is what a reader has to know to compare.
+// machine has the facts that a reader needs to compare results.
 type machine struct {
 	CPU, Kernel, OS, Go, Command, Date string
 	Revision                           string // of ev
@@ -49,7 +49,7 @@ func inspect(args []string) machine {
 
 func (m machine) LoadAfter() string { return m.loadAfter }
 
-// field is the value of the first line "name : value" of a file of the kernel's.
+// field returns the value of the first line "name : value" of a file in /proc.
 func field(file, name string) string {
 	content, err := os.ReadFile(file)
 	if err == nil {
@@ -85,8 +85,8 @@ func revision() string {
 	return strings.TrimSpace(string(out))
 }
 
-// versions are those of the modules that are measured, and of the C libraries as
-// far as the system's packages tell.
+// versions returns the versions of the measured modules, and of the C libraries
+// if the system's package manager knows them.
 func versions() []string {
 	var found []string
 	if info, ok := debug.ReadBuildInfo(); ok {
@@ -142,7 +142,7 @@ func (r report) execute(out io.Writer, name string) error {
 	return t.ExecuteTemplate(out, name, r)
 }
 
-// What the template asks for.
+// The methods that the template calls.
 
 func (r report) Machine() machine { return r.machine }
 
@@ -226,14 +226,15 @@ func (m measured) cell(name string, column int) string {
 	return cell
 }
 
-// isCount reports whether a unit is not a time or a size, so that ratios, often of
-// something to almost nothing, would say little.
+// isCount reports whether a unit is not a time or a size. Ratios of counts,
+// often to almost nothing, are not useful.
 func isCount(unit string) bool {
 	return strings.HasPrefix(unit, "allocs") || strings.HasPrefix(unit, "call") || strings.HasPrefix(unit, "stack") ||
 		strings.HasPrefix(unit, "missed")
 }
 
-// number has three digits that count, or all before the point.
+// number formats x with three significant digits, or with all digits before the
+// point.
 func number(x float64) string {
 	if size := math.Abs(x); size >= 100 || size < 0.00005 {
 		return fmt.Sprintf("%.0f", x)
@@ -243,7 +244,7 @@ func number(x float64) string {
 	return strings.TrimSuffix(strings.TrimRight(text, "0"), ".")
 }
 
-// Absent returns who was not there, and why.
+// Absent returns the absent contestants, with the reasons.
 func (r report) Absent() []string {
 	var lines []string
 	for _, m := range r.measured {
@@ -264,7 +265,7 @@ func (r report) Ratios() string {
 	return r.judge("ratio", func(v verdict) bool { return v.unit == "×" })
 }
 
-// Limits is the table of the bounds that are no ratios.
+// Limits is the table of the bounds that are not ratios.
 func (r report) Limits() string {
 	return r.judge("measured", func(v verdict) bool { return v.unit != "×" })
 }

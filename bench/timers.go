@@ -13,13 +13,14 @@ import (
 	"github.com/goevlib/ev"
 )
 
-// clockwork is a way to be called after a time, and every so often.
+// clockwork is a way to be called after a time, and at intervals.
 type clockwork struct {
 	name string
-	// oneShots is called back after each, again and again, for the time d. It
+	// oneShots sets a timer of length after again and again, for the time d. It
 	// returns how late each call was.
 	oneShots func(after, d time.Duration) ([]time.Duration, error)
-	// ticks is called back every so often, n times, and returns when.
+	// ticks is called n times, at the interval every, and returns the times of the
+	// calls.
 	ticks func(every time.Duration, n int) ([]time.Duration, error)
 }
 
@@ -71,7 +72,7 @@ func timerFigures() []figure {
 	return figures
 }
 
-// measureFor is how long to measure a timer.
+// measureFor returns how long to measure a timer.
 func measureFor(quick bool) time.Duration {
 	if quick {
 		return 200 * time.Millisecond
@@ -191,9 +192,9 @@ func ticker(every time.Duration, n int) ([]time.Duration, error) {
 	return at, nil
 }
 
-// regularity compares the ticks to those of a perfect clock. What they are off
-// in the end is split into whole ticks, which were missed, and the rest, which
-// is drift; begin and end are medians, for a single tick may be late.
+// regularity compares the ticks with those of a perfect clock. The difference
+// at the end is split into whole ticks, which were missed, and the rest, which
+// is drift. Begin and end are medians, because a single tick may be late.
 func regularity(c clockwork, quick bool) ([]float64, error) {
 	const every, some = time.Millisecond, 50
 	runtime.GC()

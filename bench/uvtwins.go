@@ -15,17 +15,17 @@ import (
 	"github.com/goevlib/ev"
 )
 
-// uvFigures are twins of libuv's benchmarks, which the programs in C have too: the
-// same handles and threads, here goroutines, but less of it where the original
-// takes seconds.
+// uvFigures are twins of libuv's benchmarks, which the programs in C have too.
+// They use the same handles and threads (here goroutines), and do less work
+// where the original takes seconds.
 //
 //   - async_N makes a million round trips for each of N; here 15 000 in all.
 //   - async_pummel_N ends after a million callbacks. Here it ends after 5 million
-//     sends in C, and after a time in Go, where as many are done before anybody is
-//     awake: who collapses more sends shall not be slower for it. The callbacks are
-//     a column.
+//     sends in C, and after a time in Go, where as many sends are done before the
+//     receiver is awake: a contestant that collapses more sends must not be slower
+//     for it. The callbacks are a column.
 //   - million_async sends to random handles for 5 s; here once to each.
-//   - loop_count has one idle handle; here a prepare and a timer keep it company, and
+//   - loop_count has one idle handle; here it also has a prepare and a timer, which
 //     count the iterations.
 func uvFigures() []figure {
 	var figures []figure
@@ -68,7 +68,7 @@ func fewer(n int, quick bool) int {
 	return n
 }
 
-// asyncThreads has n loops play ping-pong with one.
+// asyncThreads makes n loops play ping-pong with one loop.
 func asyncThreads(n int, quick bool) ([]float64, error) {
 	boss, err := ev.New()
 	if err != nil {
@@ -110,7 +110,7 @@ func asyncThreads(n int, quick bool) ([]float64, error) {
 	return played(play, n, quick)
 }
 
-// played is a warm-up, and what counts.
+// played calls play for a warm-up, and then for the measurement.
 func played(play func(each int) (time.Duration, error), n int, quick bool) ([]float64, error) {
 	if _, err := play(100); err != nil {
 		return nil, err
@@ -121,8 +121,9 @@ func played(play func(each int) (time.Duration, error), n int, quick bool) ([]fl
 	return []float64{float64(took) / float64(n*each)}, err
 }
 
-// chanThreads has n goroutines do that, with a channel each; the one in the middle
-// has one for all, of who has something to say.
+// chanThreads makes n goroutines play ping-pong, with a channel each. The
+// goroutine in the middle has one channel for all, which carries the number of
+// the sender.
 func chanThreads(n int, quick bool) ([]float64, error) {
 	pongs, pings := make(chan int, n), make([]chan struct{}, n)
 	for i := range pings {
@@ -151,7 +152,7 @@ func chanThreads(n int, quick bool) ([]float64, error) {
 	return played(play, n, quick)
 }
 
-// pummelInC makes the number of callbacks a share of the sends.
+// pummelInC turns the number of callbacks into a share of the sends.
 func pummelInC(lib, measurement string) contestant {
 	c := libContestant(lib, measurement, 2)
 	return contestant{lib, func(quick bool) ([]float64, error) {
@@ -163,7 +164,7 @@ func pummelInC(lib, measurement string) contestant {
 	}}
 }
 
-// pummel has n goroutines send to one async all the time.
+// pummel makes n goroutines send to one async all the time.
 func pummel(n int, quick bool) ([]float64, error) {
 	l, err := ev.New()
 	if err != nil {
@@ -199,8 +200,8 @@ func pummelChan(n int, quick bool) ([]float64, error) {
 	})
 }
 
-// pummelled has n goroutines send bursts, for a time, to the receiver that receive
-// is; end makes it return.
+// pummelled makes n goroutines send bursts, for a time, while receive runs. end
+// makes receive return.
 func pummelled(n int, quick bool, calls *int, send, end func(), receive func() error) ([]float64, error) {
 	d := 400 * time.Millisecond
 	if quick {
@@ -232,7 +233,7 @@ func pummelled(n int, quick bool, calls *int, send, end func(), receive func() e
 	return []float64{float64(took) / made, 1000 * float64(*calls) / made}, err
 }
 
-// millionAsync has another goroutine send to each of a million asyncs.
+// millionAsync makes another goroutine send to each of a million asyncs.
 func millionAsync(quick bool) ([]float64, error) {
 	n := 1_000_000
 	if quick {
@@ -270,7 +271,7 @@ func millionAsync(quick bool) ([]float64, error) {
 	return []float64{float64(took) / float64(n)}, err
 }
 
-// loopCount is iterations with nothing to wait for.
+// loopCount measures iterations that have nothing to wait for.
 func loopCount(quick bool) ([]float64, error) {
 	l, err := ev.New()
 	if err != nil {
@@ -306,7 +307,7 @@ func turned(turn func(n int) (time.Duration, error), quick bool) ([]float64, err
 	return []float64{float64(took) / float64(n)}, err
 }
 
-// gojaCount has a function put itself on the loop again.
+// gojaCount runs a function that puts itself on the loop again.
 func gojaCount(quick bool) ([]float64, error) {
 	l := eventloop.NewEventLoop(eventloop.EnableConsole(false))
 	l.Start()

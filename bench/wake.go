@@ -14,7 +14,7 @@ import (
 	"github.com/goevlib/ev"
 )
 
-// moreWays are those that are measured only where nothing else is going on.
+// moreWays are measured only in an idle process.
 var moreWays = []way{
 	{"chan func()", funcWay},
 	{"sync.Cond", condWay},
@@ -47,7 +47,7 @@ func waking(name, program string, columns []string, measure measurement) figure 
 	return f.inC(program)
 }
 
-// cycles sends to a receiver that sleeps, and waits for its answer.
+// cycles sends to a receiver that sleeps, and then waits for its answer.
 func cycles(w way, quick bool) ([]float64, error) {
 	answered, calls := make(chan struct{}, 1), 0
 	send, end, err := w.open(func() {
@@ -74,8 +74,8 @@ func cycles(w way, quick bool) ([]float64, error) {
 	return []float64{ns}, nil
 }
 
-// roundTrips has two receivers send to each other. The other figure of that kind
-// has the latency of each, and reads the clock for it.
+// roundTrips makes two receivers send to each other. pingPong measures the
+// latency of each trip, and reads the clock for it.
 func roundTrips(w way, quick bool) ([]float64, error) {
 	left, done := 0, make(chan struct{})
 	var sendPong func()
@@ -174,7 +174,7 @@ func gojaWay(woken func()) (send func(), end func() error, err error) {
 	return func() { l.RunOnLoop(func(*goja.Runtime) { woken() }) }, end, nil
 }
 
-// dispatch has one async send itself, among many that are active.
+// dispatch measures an async that sends to itself, among many active ones.
 func dispatch(active int, quick bool) ([]float64, error) {
 	l, err := ev.New()
 	if err != nil {

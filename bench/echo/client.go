@@ -17,10 +17,10 @@ import (
 	"time"
 )
 
-// warmup is how long echoes are not counted.
+// warmup is the time at the beginning in which echoes are not counted.
 const warmup = 200 * time.Millisecond
 
-// measure starts the server, has n clients at it, and ends it.
+// measure starts the server, loads it with n clients, and ends it.
 func measure(name string, n int, d time.Duration) (cell, error) {
 	self, err := os.Executable()
 	if err != nil {
@@ -63,8 +63,8 @@ func measure(name string, n int, d time.Duration) (cell, error) {
 
 func micros(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }
 
-// drive returns the latencies of the echoes that were completed in the time that
-// counts, and the number of all.
+// drive returns the latencies of the echoes that were completed after the
+// warm-up, and the number of all echoes.
 func drive(out io.Reader, n int, d time.Duration) (latencies []time.Duration, total int, err error) {
 	addr, err := bufio.NewReader(out).ReadString('\n')
 	if err != nil {

@@ -5,16 +5,15 @@
 //
 //	go run -C bench ./echo
 //
-// Each server is a process of its own, new for each cell; the client is this
-// process and the same for all: a goroutine per connection that sends a message
-// and waits for its return, as fast as that goes. So the client shares the
-// machine's cores with the server, and takes the larger part of them: compare
-// rows, and see the server's CPU time per echo. The rounds are made in turn, each
-// beginning with another server; the figures are medians of the rounds.
+// Each server is a process of its own, new for each cell. The client is this
+// process, the same for all: a goroutine per connection sends a message and
+// waits for its return, as fast as possible. The client shares the machine's
+// cores with the server and takes the larger part of them, so compare rows, and
+// look at the server's CPU time per echo. Each round begins with another
+// server. The figures are medians of the rounds.
 //
-// netpoll is configured as it comes; its handler is the one of its manual. What is
-// echoed needs no work, which suits a single loop: with work to do, that would
-// stay on one core.
+// netpoll has its default configuration and the handler of its manual. An echo
+// needs no work, which suits a single loop: a loop uses one core.
 package main
 
 import (
@@ -28,13 +27,14 @@ import (
 	"time"
 )
 
-// messageSize is what is sent, and echoed, at a time.
+// messageSize is the size of a message, in bytes.
 const messageSize = 64
 
-// connections is how many there are at the same time.
+// connections are the numbers of concurrent connections.
 var connections = []int{1, 100, 1000}
 
-// serverEnv names the server that the process is to be.
+// serverEnv is the environment variable that makes this process a server. Its
+// value is the server's name.
 const serverEnv = "EV_BENCH_ECHO_SERVER"
 
 func main() {
@@ -83,7 +83,7 @@ func run(out io.Writer) error {
 	return nil
 }
 
-// cell is what was measured of a server, or the medians of that.
+// cell is one measurement of a server, or the medians of several.
 type cell struct {
 	rate     float64 // echoes per second
 	p50, p99 float64 // microseconds

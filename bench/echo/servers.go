@@ -21,7 +21,7 @@ type server struct {
 	serve func() error
 }
 
-// yardstick is the server that the others are compared to.
+// yardstick is the server with which the others are compared.
 const yardstick = "goroutine per connection"
 
 var servers = []server{
@@ -31,7 +31,7 @@ var servers = []server{
 	{"cloudwego/netpoll", serveNetpoll},
 }
 
-// serve is a server until standard input ends.
+// serve runs a server until standard input ends.
 func serve(name string) error {
 	for _, s := range servers {
 		if s.name == name {
@@ -55,7 +55,7 @@ func listen() (net.Listener, error) {
 	return l, err
 }
 
-// serveGoroutines is what everybody writes.
+// serveGoroutines serves each connection on a goroutine of its own.
 func serveGoroutines() error {
 	l, err := listen()
 	if err != nil {
@@ -107,18 +107,18 @@ func serveNetpoll() error {
 	return loop.Serve(l)
 }
 
-// peer is a connection of a loop, the data of its watcher.
+// peer is a connection of a loop. It is the data of its watcher.
 type peer struct {
 	conn io.Closer
-	rest []byte // what the socket had no room for
+	rest []byte // not yet accepted by the socket
 }
 
 type descriptor int
 
 func (d descriptor) Close() error { return syscall.Close(int(d)) }
 
-// echoes returns the callback of all watchers. It makes system calls: the
-// descriptors are non-blocking.
+// echoes returns the callback of all watchers. It reads and writes with system
+// calls, because the descriptors are non-blocking.
 func echoes() func(*ev.IO, ev.Events) {
 	buf := make([]byte, 4096)
 	return func(w *ev.IO, events ev.Events) {
@@ -157,7 +157,7 @@ func (p *peer) end(w *ev.IO) {
 	_ = p.conn.Close()
 }
 
-// serveEV accepts on the loop too. No other poller knows the descriptors.
+// serveEV also accepts on the loop. No other poller has the descriptors.
 func serveEV() error {
 	loop, err := ev.New()
 	if err != nil {
@@ -197,8 +197,8 @@ func serveEV() error {
 	return loop.Run(context.Background())
 }
 
-// serveEVConns watches connections that net has accepted, and which the Go
-// runtime's poller goes on to watch too.
+// serveEVConns watches connections that package net has accepted. The Go
+// runtime's poller watches them too.
 func serveEVConns() error {
 	loop, err := ev.New()
 	if err != nil {

@@ -10,26 +10,26 @@ import (
 	"github.com/goevlib/ev"
 )
 
-// share keeps what a sender writes off the cache lines of the others.
+// share keeps the counter of a sender off the cache lines of the others.
 type share struct {
 	n int64
 	_ [56]byte
 }
 
-// toNobody shows what the senders cost by themselves.
+// toNobody measures the cost of the senders alone.
 func toNobody() (func(int), func(int64) (int64, error), error) {
 	var sent [senders]share
 	return func(s int) { sent[s].n++ }, func(int64) (int64, error) { return 0, nil }, nil
 }
 
-// counted is an Async, and how far its callback has come.
+// counted is an Async with the number of sends that its callback has seen.
 type counted struct {
 	async *ev.Async
 	sent  atomic.Int64 // counted before the Send
-	seen  int64        // the loop's: what the last callback found in sent
+	seen  int64        // the loop's: the value of sent in the last callback
 }
 
-// toAsyncs has the senders send to the Asyncs of one loop in turn.
+// toAsyncs makes the senders send to the Asyncs of one loop in turn.
 func toAsyncs(n int) func() (func(int), func(int64) (int64, error), error) {
 	return func() (func(int), func(int64) (int64, error), error) {
 		l, err := ev.New()

@@ -91,7 +91,7 @@ func request(url string, d time.Duration) ([]time.Duration, error) {
 				from := turn // of one that waits for the answer before
 				if early := time.Until(turn); early > 0 {
 					time.Sleep(early)
-					from = time.Now() // that the sleep was too long is not the server's doing
+					from = time.Now() // a sleep that was too long is not the server's fault
 				}
 				errs[i] = get(client, url)
 				found[i] = append(found[i], time.Since(from))

@@ -1,15 +1,15 @@
-// Command overload measures what becomes of a web server's latency when a million
-// sends per second go on beside it, in its process:
+// Command overload measures a web server's latency while other goroutines of
+// its process make a million sends per second:
 //
 //	go run -C bench ./overload            # a few seconds of each
 //	go run -C bench ./overload -d 1m      # a minute of each, in each round
 //
-// The server is a process of its own, new for each cell; this one is its client,
-// and the same for all. It makes requests at a fixed rate, far from what the
-// server could answer, and counts the latency of one that had to wait for its
-// turn from when that was: a server that stalls is seen to. The rounds are made in
-// turn, each beginning with another contestant. Ratios are those to the server
-// alone in the same round; what is printed are medians of the rounds.
+// The server is a process of its own, new for each cell. This process is its
+// client, the same for all. It makes requests at a fixed rate, far below the
+// server's capacity. If a request had to wait for its turn, its latency counts
+// from that turn, so a stall of the server shows. Each round begins with
+// another contestant. Ratios are to the server alone in the same round. The
+// printed values are medians of the rounds.
 package main
 
 import (
@@ -23,7 +23,8 @@ import (
 	"time"
 )
 
-// serverEnv names the contestant that the process is to be.
+// serverEnv is the environment variable that makes this process a server. Its
+// value names the contestant.
 const serverEnv = "EV_BENCH_OVERLOAD_SERVER"
 
 func main() {
@@ -77,8 +78,7 @@ func run(args []string, out, progress io.Writer) error {
 	return nil
 }
 
-// table writes the table. The first contestant is the one that the others are
-// compared with.
+// table writes the table. The others are compared with the first contestant.
 func table(out io.Writer, cells [][]cell) {
 	fmt.Fprintln(out, "| beside the server | p50 µs | p99 µs | p99.9 µs | p50 × | p99 × | p99.9 × | sends/s | callbacks/s |")
 	fmt.Fprintln(out, "|---|--:|--:|--:|--:|--:|--:|--:|--:|")

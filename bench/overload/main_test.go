@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// TestMain makes the test binary a server when it is told to.
+// TestMain makes the test binary a server if its environment says so.
 func TestMain(m *testing.M) {
 	if os.Getenv(serverEnv) != "" {
 		main()

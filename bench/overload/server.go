@@ -13,15 +13,16 @@ import (
 	"time"
 )
 
-// did is what a contestant did beside the server.
+// did is the work of a contestant beside the server.
 type did struct {
 	Sends, Callbacks int64
 	Seconds          float64
 }
 
-// contestant is what goes on beside the server. open returns the function that
-// sends, which each sender calls with its number, and one that waits until what was
-// sent has been answered, checks that, and returns the number of callbacks.
+// contestant is the work beside the server. open returns two functions. Each
+// sender calls the first, with its number, to send. The second waits until
+// every send has been answered, checks that, and returns the number of
+// callbacks.
 type contestant struct {
 	name string
 	open func() (send func(sender int), end func(sends int64) (callbacks int64, err error), err error)
@@ -35,7 +36,8 @@ var contestants = []contestant{
 	{"a channel of 1024, ranged over", toChannel},
 }
 
-// serve is the whole life of a contestant's process: until in ends.
+// serve is the main function of a contestant's process. It returns when in
+// ends.
 func serve(name string, in io.Reader, out io.Writer) error {
 	for _, c := range contestants {
 		if c.name == name {
@@ -72,7 +74,7 @@ const (
 	sendRate = 1_000_000 // per second, of all senders together
 )
 
-// beside has the senders at work until wait returns.
+// beside runs the senders until wait returns.
 func (c contestant) beside(wait func()) (d did, err error) {
 	began := time.Now()
 	if c.open == nil {
@@ -97,8 +99,8 @@ func (c contestant) beside(wait func()) (d did, err error) {
 	return d, err
 }
 
-// pace sends a sender's share of the rate, in bursts of about a millisecond's. What
-// it was too late for it makes up, so that the mean is the rate.
+// pace sends a sender's share of the rate, in bursts of about a millisecond. A
+// burst that was late is made up for, so that the mean is the rate.
 func pace(stop *atomic.Bool, send func()) (sent int64) {
 	for began := time.Now(); !stop.Load(); time.Sleep(time.Millisecond) {
 		due := int64(time.Since(began).Seconds() * sendRate / senders)
