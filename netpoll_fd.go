@@ -36,31 +36,31 @@ import (
 //	e. Control pins the descriptor, so that a sender cannot write to a number
 //	   that was closed and reused meanwhile.
 type fdPoller struct {
-	base  time.Time           // what the loop's times count from
-	wake  bed                 // what write wakes
-	wakes *os.File            // what is written to; an eventfd is both
-	ring  syscall.RawConn     // of wakes
-	on    atomic.Pointer[bed] // where the park in progress is, for expire
-	set   fdSet
-	timer fineTimer
+	base     time.Time              // what the loop's times count from
+	wake     pollFD                 // what write wakes
+	wakeFile *os.File               // what is written to; an eventfd is both
+	wakeConn syscall.RawConn        // of wakeFile
+	parkedOn atomic.Pointer[pollFD] // where the park in progress is, for expire
+	set      fdSet
+	timer    fineTimer
 
 	signalFunc func(fd uintptr) // p.signal, as a value: a wake does not allocate
 }
 
-// bed is a descriptor to park on.
-type bed struct {
+// pollFD is a descriptor to park on.
+type pollFD struct {
 	file  *os.File
 	read  syscall.RawConn
 	armed time.Duration // the deadline that file has; never is none
 
-	insured atomic.Uint32 // 1: it may have another, set by expireAfter
+	senderArmed atomic.Uint32 // 1: it may have another, set by expireAfter
 
 	// try is called when commit was, and the sleep can begin, and again after
 	// each edge. It reports whether the park is over.
 	try func(fd uintptr, woken bool) bool
 
 	commit  func() bool           // that of the park in progress; nil once called
-	tryFunc func(fd uintptr) bool // b.tries, as a value: a park does not allocate
+	tryFunc func(fd uintptr) bool // f.tries, as a value: a park does not allocate
 }
 
 // longPast is a deadline that has passed for whoever reads the clock.
@@ -70,79 +70,79 @@ var longPast = time.Unix(1, 0)
 const unknown = time.Duration(-1)
 
 func openNative(base time.Time) (poller, error) {
-	file, wakes, err := openWake()
+	file, wakeFile, err := openWake()
 	if err != nil {
 		return nil, err
 	}
-	p := &fdPoller{base: base, wakes: wakes}
+	p := &fdPoller{base: base, wakeFile: wakeFile}
 	p.signalFunc = p.signal
 	err = p.wake.open(file, p.tryWake)
 	if err == nil {
-		p.ring, err = wakes.SyscallConn()
+		p.wakeConn, err = wakeFile.SyscallConn()
 	}
 	if err != nil {
 		_ = p.close()
 		return nil, err
 	}
-	p.on.Store(&p.wake)
+	p.parkedOn.Store(&p.wake)
 	return p, nil
 }
 
-func (b *bed) open(file *os.File, try func(fd uintptr, woken bool) bool) (err error) {
-	b.file, b.armed, b.try, b.tryFunc = file, never, try, b.tries
+func (f *pollFD) open(file *os.File, try func(fd uintptr, woken bool) bool) (err error) {
+	f.file, f.armed, f.try, f.tryFunc = file, never, try, f.tries
 	// os.NewFile keeps quiet when the runtime's poller refuses a descriptor; a
 	// deadline is refused then too.
 	if err := file.SetReadDeadline(time.Time{}); err != nil {
 		return fmt.Errorf("register with the runtime's poller: %w", err)
 	}
-	b.read, err = file.SyscallConn()
+	f.read, err = file.SyscallConn()
 	return err
 }
 
 // sleep parks on b. It reports whether that was ended by a deadline: b's, or the
 // one that expire set.
-func (p *fdPoller) sleep(b *bed, until time.Duration, commit func() bool) (expired bool) {
-	if p.on.Load() != b {
-		p.on.Store(b)
+func (p *fdPoller) sleep(f *pollFD, until time.Duration, commit func() bool) (expired bool) {
+	if p.parkedOn.Load() != f {
+		p.parkedOn.Store(f)
 	}
-	if b.insured.Load() != 0 {
-		b.insured.Store(0)
-		b.armed = unknown
+	if f.senderArmed.Load() != 0 {
+		f.senderArmed.Store(0)
+		f.armed = unknown
 	}
-	if until != b.armed {
-		b.arm(p.base, until)
+	if until != f.armed {
+		f.arm(p.base, until)
 	}
-	b.commit = commit
-	err := b.read.Read(b.tryFunc)
-	b.commit = nil
+	f.commit = commit
+	err := f.read.Read(f.tryFunc)
+	f.commit = nil
 	if err != nil {
-		b.armed = unknown // note d
+		f.armed = unknown // note d
 	}
 	return err != nil
 }
 
 // arm sets the deadline. The runtime reduces one that is too far away to the last
 // moment that it can express.
-func (b *bed) arm(base time.Time, until time.Duration) {
+func (f *pollFD) arm(base time.Time, until time.Duration) {
 	var deadline time.Time
 	if until != never {
 		deadline = base.Add(until)
 	}
-	if b.file.SetReadDeadline(deadline) == nil {
-		b.armed = until
+	if f.file.SetReadDeadline(deadline) == nil {
+		f.armed = until
 	}
 }
 
-func (b *bed) tries(fd uintptr) bool {
-	commit := b.commit
+func (f *pollFD) tries(fd uintptr) bool {
+	commit := f.commit
 	if commit == nil {
-		return b.try(fd, true)
+		return f.try(fd, true)
 	}
-	b.commit = nil
-	return !commit() || b.try(fd, false)
+	f.commit = nil
+	return !commit() || f.try(fd, false)
 }
 
-func (p *fdPoller) write() { _ = p.ring.Control(p.signalFunc) }
+func (p *fdPoller) write() { _ = p.wakeConn.Control(p.signalFunc) }
 
 // signal wakes by the runtime alone when the descriptor is not what it was: somebody
 // has closed it behind our back.
@@ -152,19 +152,19 @@ func (p *fdPoller) signal(fd uintptr) {
 	}
 }
 
-func (p *fdPoller) expire()        { _ = p.on.Load().file.SetReadDeadline(longPast) }
+func (p *fdPoller) expire()        { _ = p.parkedOn.Load().file.SetReadDeadline(longPast) }
 func (p *fdPoller) canWrite() bool { return true }
 
 func (p *fdPoller) expireAfter(d time.Duration) {
-	b := p.on.Load()
-	b.insured.Store(1)
-	_ = b.file.SetReadDeadline(time.Now().Add(d))
+	f := p.parkedOn.Load()
+	f.senderArmed.Store(1)
+	_ = f.file.SetReadDeadline(time.Now().Add(d))
 }
 
 func (p *fdPoller) close() error {
 	var first error
-	if p.wakes != p.wake.file { // before the reading end, or a late write would raise SIGPIPE
-		first = p.wakes.Close()
+	if p.wakeFile != p.wake.file { // before the reading end, or a late write would raise SIGPIPE
+		first = p.wakeFile.Close()
 	}
 	err := errors.Join(p.set.close(), p.timer.close(), p.wake.file.Close())
 	if err = errors.Join(first, err); err != nil {

@@ -22,7 +22,7 @@ var backends = []Backend{BackendKqueue, BackendChan}
 
 // openWake makes a pipe that the runtime's poller takes: it must be non-blocking
 // before os.NewFile sees it.
-func openWake() (file, wakes *os.File, err error) {
+func openWake() (readEnd, writeEnd *os.File, err error) {
 	p, err := openPipe()
 	if err != nil {
 		return nil, nil, err
@@ -85,7 +85,7 @@ func drainWake(fd uintptr, buf []byte) {
 type fdSet struct {
 	kq       int
 	watching bool               // the park in progress is for descriptors too
-	wakes    [64]byte           // what the loop's pipe held, of no interest
+	pipe     [64]byte           // what the loop's pipe held, of no interest
 	watched  map[int]*watchedFD // by descriptor: a kevent has no room for it (note e)
 	events   []kevent
 	ready    []readyFD
@@ -108,7 +108,7 @@ func (s *fdSet) isOpen() bool { return s.arm != nil }
 func (p *fdPoller) tryWake(fd uintptr, woken bool) bool {
 	s := &p.set
 	if woken {
-		drainWake(fd, s.wakes[:])
+		drainWake(fd, s.pipe[:])
 	}
 	if !s.watching {
 		return woken

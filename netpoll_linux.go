@@ -14,12 +14,12 @@ var backends = []Backend{BackendEpoll, BackendChan}
 
 // openWake makes an eventfd. It must be non-blocking before os.NewFile sees it:
 // else the file is not given to the runtime's poller.
-func openWake() (file, wakes *os.File, err error) {
+func openWake() (readEnd, writeEnd *os.File, err error) {
 	fd, err := unix.Eventfd(0, unix.EFD_NONBLOCK|unix.EFD_CLOEXEC)
 	if err != nil {
 		return nil, nil, os.NewSyscallError("eventfd", err)
 	}
-	file = os.NewFile(uintptr(fd), "ev-wake")
+	file := os.NewFile(uintptr(fd), "ev-wake")
 	return file, file, nil
 }
 
@@ -42,7 +42,7 @@ func (p *fdPoller) tryWake(_ uintptr, woken bool) bool { return woken }
 // the runtime. The eventfd is in the set too, and the timerfd if there is one:
 // edge-triggered both, since nobody reads them.
 type fdSet struct {
-	bed    atomic.Pointer[bed] // nil until it is open; a new one with each epoll descriptor
+	pollFD atomic.Pointer[pollFD] // nil until it is open; a new one with each epoll descriptor
 	epfd   int
 	used   bool // by descriptors of the user's; else there is nothing to look for
 	events []unix.EpollEvent
@@ -52,7 +52,7 @@ type fdSet struct {
 // wakeMark is the number under which the set reports what is not the user's.
 const wakeMark = -1
 
-func (s *fdSet) isOpen() bool { return s.bed.Load() != nil }
+func (s *fdSet) isOpen() bool { return s.pollFD.Load() != nil }
 
 func (p *fdPoller) openSet() error {
 	if !p.set.isOpen() {
@@ -71,15 +71,15 @@ func (p *fdPoller) reopenSet() error {
 	if err != nil {
 		return err
 	}
-	s, b := &p.set, new(bed)
-	err = b.open(os.NewFile(uintptr(epfd), "ev-set"), p.trySet)
+	s, f := &p.set, new(pollFD)
+	err = f.open(os.NewFile(uintptr(epfd), "ev-set"), p.trySet)
 	if err != nil {
-		_ = b.file.Close()
+		_ = f.file.Close()
 		return err
 	}
 	_ = s.close()
 	s.epfd = epfd
-	s.bed.Store(b)
+	s.pollFD.Store(f)
 	return nil
 }
 
@@ -99,7 +99,7 @@ func (p *fdPoller) newEpoll() (epfd int, err error) {
 	}
 	err = unix.SetNonblock(epfd, true)
 	if err == nil {
-		gone := p.ring.Control(func(fd uintptr) { err = addOwn(epfd, int(fd)) })
+		gone := p.wakeConn.Control(func(fd uintptr) { err = addOwn(epfd, int(fd)) })
 		err = errors.Join(gone, err)
 	}
 	if err == nil && p.timer.opened {
@@ -121,7 +121,7 @@ func (s *fdSet) close() error {
 	if !s.isOpen() {
 		return nil
 	}
-	return s.bed.Load().file.Close()
+	return s.pollFD.Load().file.Close()
 }
 
 func (p *fdPoller) poll() { p.set.look() }

@@ -91,7 +91,7 @@ func TestATimerfdThatIsDueBeforeTheParkEndsIt(t *testing.T) {
 	}
 	ended := make(chan struct{})
 	go func() {
-		p.sleep(p.bedFor(true, true), never, func() bool { return true })
+		p.sleep(p.pollFDFor(true, true), never, func() bool { return true })
 		close(ended)
 	}()
 	select {

@@ -38,24 +38,24 @@ const (
 func (p *fdPoller) park(now, until time.Duration, files bool, commit func() bool) {
 	deaf := p.set.used && !files // to the user's descriptors, so to all in the set
 	if until >= farAway || deaf {
-		p.sleep(p.bedFor(files, false), until, commit)
+		p.sleep(p.pollFDFor(files, false), until, commit)
 		return
 	}
 	if until-now > nearWait && !p.timer.failed {
 		soon := until - lastWait
 		// If a deadline ends it, no descriptor is ready. A deadline before soon is a
 		// sender's.
-		if !p.sleep(p.bedFor(files, false), soon, commit) || time.Since(p.base) < soon {
+		if !p.sleep(p.pollFDFor(files, false), soon, commit) || time.Since(p.base) < soon {
 			return
 		}
 	}
-	p.sleep(p.bedFor(files, p.setTimer(until)), until, commit)
+	p.sleep(p.pollFDFor(files, p.setTimer(until)), until, commit)
 }
 
-// bedFor is the set for who waits for a descriptor in it.
-func (p *fdPoller) bedFor(files, fine bool) *bed {
+// pollFDFor is the set for who waits for a descriptor in it.
+func (p *fdPoller) pollFDFor(files, fine bool) *pollFD {
 	if files && p.set.used || fine {
-		return p.set.bed.Load()
+		return p.set.pollFD.Load()
 	}
 	return &p.wake
 }

@@ -43,8 +43,8 @@
 #ifndef WAYS
 #define WAYS 7    // of waking, those that a park may have: the sum of them
 #endif
-#ifndef BEDS
-#define BEDS 1    // descriptors to park on
+#ifndef POLLFDS
+#define POLLFDS 1 // descriptors to park on
 #endif
 
 #define DEPTH (NESTED + 1)
@@ -68,7 +68,7 @@
 #include "tree.pml"
 #include "run.pml"
 
-#define LOCALS byte s, to, h, how, bed, i; bool ok, linking
+#define LOCALS byte s, to, h, how, pfd, i; bool ok, linking
 
 proctype sender() {
 	LOCALS;
@@ -163,13 +163,13 @@ inline poll() {                                         //~ loop.go: func (l *Lo
 
 // Which descriptor a park is on is left open, and whether it has two stages.
 inline pollerPark() {
-#if BEDS > 1
+#if POLLFDS > 1
 	if :: b = 0 :: b = 1 fi;
 #endif
 	do
 	:: sleepOn(b);
 	   if
-	   :: b == 0 && BEDS > 1 && expired && until == SOON -> b = BEDS - 1
+	   :: b == 0 && POLLFDS > 1 && expired && until == SOON -> b = POLLFDS - 1
 	   :: else -> break
 	   fi
 	od;
@@ -231,7 +231,7 @@ end:
 	do
 	:: d_step { file[0].edge -> file[0].edge = false; file[0].ready = true }
 	:: d_step { file[0].deadline == SOON -> file[0].deadline = PAST }
-#if BEDS > 1
+#if POLLFDS > 1
 	:: d_step { file[1].edge -> file[1].edge = false; file[1].ready = true }
 	:: d_step { file[1].deadline == SOON -> file[1].deadline = PAST }
 #endif

@@ -6,7 +6,7 @@
 #define PAST    2
 #define UNKNOWN 3
 
-// A file: bed 0 is the eventfd, which is written to too, bed 1 the set.
+// A file: pollFD 0 is the eventfd, which is written to too, pollFD 1 the set.
 typedef File {
 	byte refs;
 	bool closing;
@@ -14,12 +14,12 @@ typedef File {
 	bool edge;     // in the kernel, for the runtime to fetch
 	bool ready;    // an edge came, for the reader
 	byte deadline;
-	byte armed;    // bed.armed
-	bool insured   // bed.insured
+	byte armed;       // pollFD.armed
+	bool senderArmed // pollFD.senderArmed
 }
 
-File file[BEDS];
-byte on; // fdPoller.on
+File file[POLLFDS];
+byte parkedOn; // fdPoller.parkedOn
 
 // A file that nobody closes needs no references.
 #if CLOSES > 0
@@ -38,7 +38,7 @@ inline setDeadline(f, d) {
 	fi
 }
 
-// RawConn.Read, of which the function is bed.tries. An edge that came before is
+// RawConn.Read, of which the function is pollFD.tries. An edge that came before is
 // discarded. The result is in expired: whether the deadline ended it.
 inline read(b) {
 	incref(b);
@@ -65,13 +65,13 @@ end_asleep:
 
 // What the package does.
 
-inline tries(b) {                                       //= netpoll_fd.go: func (b *bed) tries(fd uintptr) bool {
-	                                                    //- commit := b.commit
+inline tries(b) {                                       //= netpoll_fd.go: func (f *pollFD) tries(fd uintptr) bool {
+	                                                    //- commit := f.commit
 	                                                    //- if commit == nil {
-	                                                    //- return b.try(fd, true)
-	                                                    //- b.commit = nil
+	                                                    //- return f.try(fd, true)
+	                                                    //- f.commit = nil
 #ifndef COMMIT_BEFORE_READ
-	commit();                                           //| return !commit() || b.try(fd, false)
+	commit();                                           //| return !commit() || f.try(fd, false)
 #endif
 #ifdef ARM_AFTER_COMMIT
 	arm(b);
@@ -80,50 +80,50 @@ inline tries(b) {                                       //= netpoll_fd.go: func 
 }                                                       //.
 
 // The result is in expired.
-inline sleepOn(b) {                                     //= netpoll_fd.go: func (p *fdPoller) sleep(b *bed, until time.Duration, commit func() bool) (expired bool) {
-	                                                    //- if p.on.Load() != b {
+inline sleepOn(b) {                                     //= netpoll_fd.go: func (p *fdPoller) sleep(f *pollFD, until time.Duration, commit func() bool) (expired bool) {
+	                                                    //- if p.parkedOn.Load() != f {
 #ifndef ON_AFTER_COMMIT
-	on = b;                                             //| p.on.Store(b)
+	parkedOn = b;                                       //| p.parkedOn.Store(f)
 #endif
 	if
-	:: file[b].insured ->                               //| if b.insured.Load() != 0 {
-	   file[b].insured = false;                         //| b.insured.Store(0)
-	   file[b].armed = UNKNOWN                          //| b.armed = unknown
+	:: file[b].senderArmed ->                           //| if f.senderArmed.Load() != 0 {
+	   file[b].senderArmed = false;                     //| f.senderArmed.Store(0)
+	   file[b].armed = UNKNOWN                          //| f.armed = unknown
 	:: else
 	fi;
 #ifndef ARM_AFTER_COMMIT
 	if
-	:: until != file[b].armed ->                        //| if until != b.armed {
-	   arm(b)                                           //| b.arm(p.base, until)
+	:: until != file[b].armed ->                        //| if until != f.armed {
+	   arm(b)                                           //| f.arm(p.base, until)
 	:: else
 	fi;
 #endif
-	                                                    //- b.commit = commit
+	                                                    //- f.commit = commit
 #ifdef COMMIT_BEFORE_READ
 	commit();
 #endif
-	read(b);                                            //| err := b.read.Read(b.tryFunc)
+	read(b);                                            //| err := f.read.Read(f.tryFunc)
 #ifdef ON_AFTER_COMMIT
-	on = b;
+	parkedOn = b;
 #endif
-	                                                    //- b.commit = nil
+	                                                    //- f.commit = nil
 	if
 	:: expired ->                                       //| if err != nil {
-	   file[b].armed = UNKNOWN                          //| b.armed = unknown
+	   file[b].armed = UNKNOWN                          //| f.armed = unknown
 	:: else
 	fi
 	                                                    //| return err != nil
 }                                                       //.
 
-inline arm(b) {                                         //= netpoll_fd.go: func (b *bed) arm(base time.Time, until time.Duration) {
+inline arm(b) {                                         //= netpoll_fd.go: func (f *pollFD) arm(base time.Time, until time.Duration) {
 	                                                    //- var deadline time.Time
 	                                                    //- if until != never {
 	                                                    //- deadline = base.Add(until)
-	setDeadline(b, until);                              //| if b.file.SetReadDeadline(deadline) == nil {
-	file[b].armed = until                               //| b.armed = until
+	setDeadline(b, until);                              //| if f.file.SetReadDeadline(deadline) == nil {
+	file[b].armed = until                               //| f.armed = until
 }                                                       //.
 
-inline write() {                                        //= netpoll_fd.go: func (p *fdPoller) write() { _ = p.ring.Control(p.signalFunc) }
+inline write() {                                        //= netpoll_fd.go: func (p *fdPoller) write() { _ = p.wakeConn.Control(p.signalFunc) }
 #ifdef NO_PIN
 	ok = !file[0].closing;
 	if
@@ -144,21 +144,21 @@ inline signal() {
 	d_step {
 		assert(!file[0].gone);
 		file[0].edge = true
-#if BEDS > 1
+#if POLLFDS > 1
 		; file[1].edge = true
 #endif
 	}
 }
 
-inline expire() {                                       //= netpoll_fd.go: func (p *fdPoller) expire() { _ = p.on.Load().file.SetReadDeadline(longPast) }
-	bed = on;
-	setDeadline(bed, PAST);
-	bed = 0
+inline expire() {                                       //= netpoll_fd.go: func (p *fdPoller) expire() { _ = p.parkedOn.Load().file.SetReadDeadline(longPast) }
+	pfd = parkedOn;
+	setDeadline(pfd, PAST);
+	pfd = 0
 }                                                       //.
 
 inline expireAfter() {                                  //= netpoll_fd.go: func (p *fdPoller) expireAfter(d time.Duration) {
-	bed = on;                                           //| b := p.on.Load()
-	file[bed].insured = true;                           //| b.insured.Store(1)
-	setDeadline(bed, SOON);                             //| _ = b.file.SetReadDeadline(time.Now().Add(d))
-	bed = 0
+	pfd = parkedOn;                                     //| f := p.parkedOn.Load()
+	file[pfd].senderArmed = true;                       //| f.senderArmed.Store(1)
+	setDeadline(pfd, SOON);                             //| _ = f.file.SetReadDeadline(time.Now().Add(d))
+	pfd = 0
 }                                                       //.

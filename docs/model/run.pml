@@ -218,7 +218,7 @@ inline loopFree() {                                     //~ teardown.go: func (l
 
 inline pollerClose() {                                  //~ netpoll_fd.go: func (p *fdPoller) close() error {
 	do                                                  //| err := errors.Join(p.set.close(), p.timer.close(), p.wake.file.Close())
-	:: i < BEDS -> closeFile(i); i++
+	:: i < POLLFDS -> closeFile(i); i++
 	:: else -> i = 0; break
 	od
 }                                                       //.
