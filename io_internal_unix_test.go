@@ -61,7 +61,7 @@ func TestAWakeDoesNotMakeALoopWithDescriptorsSpin(t *testing.T) {
 	w := NewConnIO(l, r, Read, func(*IO, Events) {})
 	require.NoError(t, w.Start())
 	NewTimer(l, time.Millisecond, 0, func(*Timer) {
-		l.poller.write()
+		l.poller.wakeByFD()
 		NewTimer(l, 30*time.Millisecond, 0, func(*Timer) { l.Stop() }).Start()
 	}).Start()
 	require.NoError(t, l.Run(context.Background()))

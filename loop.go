@@ -83,7 +83,7 @@ func New(opts ...LoopOption) (*Loop, error) {
 	l.commitFunc = l.commit
 	enlist(l)
 	l.initGuard()
-	l.how.init(c.wakeup, p.canWrite())
+	l.how.init(c.wakeup, p.canWakeByFD())
 	l.requests.activate(&l.mail.request)
 	l.looks.init(l)
 	return l, nil

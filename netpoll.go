@@ -9,53 +9,53 @@ import (
 )
 
 // poller is the platform layer: a place for one goroutine to sleep. It knows
-// nothing of the loop. Every platform's file says which backends it has
-// (backends, the recommended one first) and opens them (openNative); the channel
-// backend is everywhere.
+// nothing of Loop. Each platform's file lists its backends (backends, the
+// recommended one first) and opens them (openNative). Every platform has the
+// channel backend.
 type poller interface {
-	// park sleeps until a wake or until base+until, which is later than base+now;
-	// never is no time limit. With files it also ends when a descriptor is ready.
-	// It calls commit whenever it is about to sleep, at the point after which no
-	// wake can be missed, and returns at once if that is false. It may return
-	// early, for nothing, and without calling commit when the time has come. It
-	// does not allocate.
+	// park sleeps until a wake, or until base+until, which is later than base+now.
+	// If until is never, there is no time limit. If files is set, a ready descriptor
+	// ends the park too. park calls commit right before it sleeps, once a wake cannot
+	// be missed any more, and returns at once if commit returns false. park may
+	// return early without a reason. It may skip commit if the time has come. It does
+	// not allocate.
 	park(now, until time.Duration, files bool, commit func() bool)
 
-	// write ends the park by a system call, expire without one. Any goroutine
-	// may call them, also during and after close, when they touch no descriptor.
-	// A poller that cannot write has only expire.
-	write()
-	expire()
-	canWrite() bool
+	// wakeByFD ends the park by a system call, wakeByDeadline without one. Both are
+	// safe for concurrent use, also during and after close, and use no closed
+	// descriptor. If canWakeByFD returns false, wakeByFD is wakeByDeadline.
+	wakeByFD()
+	wakeByDeadline()
+	canWakeByFD() bool
 
-	// expireAfter has the park end after d if a write has not ended it by then.
-	// Any goroutine may call it; it must not be after the write.
-	expireAfter(d time.Duration)
+	// wakeWithin ends the park after d, unless wakeByFD ends it before. It is safe
+	// for concurrent use, and must be called before wakeByFD.
+	wakeWithin(d time.Duration)
 
-	// openSet makes the set of descriptors, if there is none yet. It fails with
-	// errors.ErrUnsupported if there cannot be one. reopenSet makes a new, empty
-	// one.
+	// openSet makes the set of descriptors, if there is none yet. It returns
+	// errors.ErrUnsupported if the poller has no set. reopenSet replaces the set by
+	// an empty one.
 	openSet() error
 	reopenSet() error
 
-	// watch has the set report these events of fd, with this generation; None
-	// takes fd out. known says that fd was put in before. It answers
-	// errAlwaysReady for a regular file.
+	// watch makes the set report these events of fd, with this generation. None
+	// removes fd. known means that fd was added before. watch returns errAlwaysReady
+	// for a regular file.
 	watch(fd int, generation uint32, known bool, events Events) error
 
-	// holds reports whether fd still is the file that the set was asked to watch,
-	// by the last watch, under this number: for one that is open or was closed.
+	// holds reports whether fd still denotes the file that the last watch added. fd
+	// may be closed, or denote another file.
 	holds(fd int, generation uint32, events Events) bool
 
-	// poll looks at the set without waiting. take returns what the last poll or
-	// park found ready, valid until the next.
+	// poll looks at the set without waiting. take returns the descriptors that the
+	// last poll or park found ready; the slice is valid until the next one.
 	poll()
 	take() []readyFD
 
-	// settimes returns how often a timer of the kernel's was set.
-	settimes() uint64
+	// timerSets returns how often a kernel timer was set.
+	timerSets() uint64
 
-	// close frees the descriptors. Nobody is parked then.
+	// close closes the descriptors. It must not be called during a park.
 	close() error
 }
 
@@ -68,7 +68,7 @@ type readyFD struct {
 
 var errAlwaysReady = errors.New("always ready")
 
-// noFiles is what a poller without descriptors does not do.
+// noFiles is embedded in pollers that watch no descriptors.
 type noFiles struct{}
 
 func (noFiles) openSet() error                        { return errors.ErrUnsupported }
@@ -77,7 +77,7 @@ func (noFiles) watch(int, uint32, bool, Events) error { return errors.ErrUnsuppo
 func (noFiles) holds(int, uint32, Events) bool        { return true }
 func (noFiles) poll()                                 {}
 func (noFiles) take() []readyFD                       { return nil }
-func (noFiles) settimes() uint64                      { return 0 }
+func (noFiles) timerSets() uint64                     { return 0 }
 
 // farAway is the longest wait for which a timer is set.
 const farAway = 1 << 62 * time.Nanosecond
@@ -100,8 +100,8 @@ func openPoller(b Backend, base time.Time) (poller, Backend, error) {
 	return p, b, nil
 }
 
-// SupportedBackends returns the backends that New can make here, the
-// recommended one first (ev_supported_backends).
+// SupportedBackends returns the backends of this system, the recommended one
+// first (ev_supported_backends).
 func SupportedBackends() []Backend { return slices.Clone(backends) }
 
 // RecommendedBackends returns what BackendAuto chooses from

@@ -34,14 +34,14 @@ func (p *chanPoller) park(_, until time.Duration, _ bool, commit func() bool) {
 	}
 }
 
-func (p *chanPoller) expire() {
+func (p *chanPoller) wakeByDeadline() {
 	select {
 	case p.woken <- struct{}{}:
 	default:
 	}
 }
 
-func (p *chanPoller) write()                    { p.expire() }
-func (p *chanPoller) canWrite() bool            { return false }
-func (p *chanPoller) expireAfter(time.Duration) {}
-func (p *chanPoller) close() error              { return nil }
+func (p *chanPoller) wakeByFD()                { p.wakeByDeadline() }
+func (p *chanPoller) canWakeByFD() bool        { return false }
+func (p *chanPoller) wakeWithin(time.Duration) {}
+func (p *chanPoller) close() error             { return nil }

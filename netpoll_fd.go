@@ -26,11 +26,11 @@ import (
 //	   is after that.
 //	b. A read deadline in the past ends Read at once, without a call of the
 //	   function, and ends a Read in progress: the runtime readies the goroutine
-//	   itself. That is what expire does.
+//	   itself. That is what wakeByDeadline does.
 //	c. The deadline of the park is set before commit, never after: it would
 //	   overwrite that of a sender.
 //	d. A deadline left by a slow sender shows as an error of the next Read,
-//	   whereupon the deadline is set anew. One left by expireAfter is in the near
+//	   whereupon the deadline is set anew. One left by wakeWithin is in the near
 //	   future, and so makes at worst a park that is spurious, or a deadline that
 //	   was nearer still that much late.
 //	e. Control pins the descriptor, so that a sender cannot write to a number
@@ -40,7 +40,7 @@ type fdPoller struct {
 	wake     pollFD                 // what write wakes
 	wakeFile *os.File               // what is written to; an eventfd is both
 	wakeConn syscall.RawConn        // of wakeFile
-	parkedOn atomic.Pointer[pollFD] // where the park in progress is, for expire
+	parkedOn atomic.Pointer[pollFD] // where the park in progress is, for wakeByDeadline
 	set      fdSet
 	timer    fineTimer
 
@@ -53,7 +53,7 @@ type pollFD struct {
 	read  syscall.RawConn
 	armed time.Duration // the deadline that file has; never is none
 
-	senderArmed atomic.Uint32 // 1: it may have another, set by expireAfter
+	senderArmed atomic.Uint32 // 1: it may have another, set by wakeWithin
 
 	// try is called when commit was, and the sleep can begin, and again after
 	// each edge. It reports whether the park is over.
@@ -100,7 +100,7 @@ func (f *pollFD) open(file *os.File, try func(fd uintptr, woken bool) bool) (err
 }
 
 // sleep parks on b. It reports whether that was ended by a deadline: b's, or the
-// one that expire set.
+// one that wakeByDeadline set.
 func (p *fdPoller) sleep(f *pollFD, until time.Duration, commit func() bool) (expired bool) {
 	if p.parkedOn.Load() != f {
 		p.parkedOn.Store(f)
@@ -142,20 +142,20 @@ func (f *pollFD) tries(fd uintptr) bool {
 	return !commit() || f.try(fd, false)
 }
 
-func (p *fdPoller) write() { _ = p.wakeConn.Control(p.signalFunc) }
+func (p *fdPoller) wakeByFD() { _ = p.wakeConn.Control(p.signalFunc) }
 
 // signal wakes by the runtime alone when the descriptor is not what it was: somebody
 // has closed it behind our back.
 func (p *fdPoller) signal(fd uintptr) {
 	if !signalWake(fd) {
-		p.expire()
+		p.wakeByDeadline()
 	}
 }
 
-func (p *fdPoller) expire()        { _ = p.parkedOn.Load().file.SetReadDeadline(longPast) }
-func (p *fdPoller) canWrite() bool { return true }
+func (p *fdPoller) wakeByDeadline()   { _ = p.parkedOn.Load().file.SetReadDeadline(longPast) }
+func (p *fdPoller) canWakeByFD() bool { return true }
 
-func (p *fdPoller) expireAfter(d time.Duration) {
+func (p *fdPoller) wakeWithin(d time.Duration) {
 	f := p.parkedOn.Load()
 	f.senderArmed.Store(1)
 	_ = f.file.SetReadDeadline(time.Now().Add(d))

@@ -135,7 +135,7 @@ type fineTimer struct{}
 
 func (fineTimer) close() error { return nil }
 
-func (p *fdPoller) settimes() uint64 { return 0 }
+func (p *fdPoller) timerSets() uint64 { return 0 }
 
 func (p *fdPoller) openSet() error {
 	s := &p.set
@@ -160,7 +160,7 @@ func (p *fdPoller) openSet() error {
 	s.watched = make(map[int]*watchedFD)
 	s.events = make([]kevent, 64)
 	s.arm, s.ended = make(chan struct{}, 1), make(chan struct{})
-	go s.help(p.write)
+	go s.help(p.wakeByFD)
 	return nil
 }
 

@@ -65,7 +65,7 @@ func TestAParkSetsADeadlineOnlyIfItIsAnotherOne(t *testing.T) {
 		case <-ended:
 		case <-time.After(20 * time.Second):
 			assert.Fail(t, "it was set anew")
-			p.write()
+			p.wakeByFD()
 			<-ended
 		}
 	}
@@ -75,7 +75,7 @@ func TestAParkSetsADeadlineOnlyIfItIsAnotherOne(t *testing.T) {
 	}
 
 	p.sleep(&p.wake, never, refused)
-	p.expireAfter(time.Hour)
+	p.wakeWithin(time.Hour)
 	p.sleep(&p.wake, never, refused) // sets it anew: another one was there
 	endsBy(never)
 }
@@ -98,7 +98,7 @@ func TestATimerfdThatIsDueBeforeTheParkEndsIt(t *testing.T) {
 	case <-ended:
 	case <-time.After(20 * time.Second):
 		assert.Fail(t, "it slept")
-		p.write()
+		p.wakeByFD()
 		<-ended
 	}
 }
@@ -109,7 +109,7 @@ func TestALoopWithoutTimersHasNoDeadline(t *testing.T) {
 	assert.NotEqual(t, never, p.wake.armed)
 	p.park(0, never, true, func() bool { return false })
 	assert.Equal(t, never, p.wake.armed)
-	assert.Zero(t, p.settimes())
+	assert.Zero(t, p.timerSets())
 }
 
 // A wake may come after commit and before the loop looks at its set. The look takes the
@@ -121,7 +121,7 @@ func TestAWakeThatTheLookFindsEndsThePark(t *testing.T) {
 	for range 20 {
 		ended := make(chan struct{})
 		go func() {
-			p.park(0, never, true, func() bool { p.write(); return true })
+			p.park(0, never, true, func() bool { p.wakeByFD(); return true })
 			close(ended)
 		}()
 		select {

@@ -58,7 +58,7 @@ func (l *Loop) publish() {
 	c.collected.Store(l.collected)
 	c.callbacks.Store(l.pending.calls)
 	c.interestChanges.Store(l.files.calls)
-	c.timerfdSets.Store(l.poller.settimes())
+	c.timerfdSets.Store(l.poller.timerSets())
 	l.publishWatchers()
 }
 

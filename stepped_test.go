@@ -30,8 +30,8 @@ type stepped struct {
 	parks  int           // calls of park
 	slept  int           // those in which commit agreed
 	writes int
-	direct int // calls of expire
-	insure int // calls of expireAfter
+	direct int // calls of wakeByDeadline
+	insure int // calls of wakeWithin
 }
 
 // point is where a goroutine can be stopped.
@@ -61,7 +61,7 @@ func newStepped(t *testing.T) (*Loop, *stepped) {
 	l := newBubbleLoop(t)
 	p := &stepped{base: l.base, woken: make(chan struct{}, 1), stops: map[point]*stop{}}
 	l.poller = p
-	l.how.init(WakeAuto, p.canWrite())
+	l.how.init(WakeAuto, p.canWakeByFD())
 	return l, p
 }
 
@@ -159,7 +159,7 @@ func (p *stepped) park(_, until time.Duration, _ bool, commit func() bool) {
 	}
 }
 
-func (p *stepped) write() {
+func (p *stepped) wakeByFD() {
 	p.at(beforeWrite)
 	p.count(&p.writes)
 	p.mu.Lock()
@@ -175,12 +175,12 @@ func (p *stepped) write() {
 	p.at(afterWrite)
 }
 
-func (p *stepped) expire() {
+func (p *stepped) wakeByDeadline() {
 	p.count(&p.direct)
 	p.end()
 }
 
-func (p *stepped) expireAfter(d time.Duration) {
+func (p *stepped) wakeWithin(d time.Duration) {
 	p.count(&p.insure)
 	time.AfterFunc(d, p.end)
 }
@@ -193,8 +193,8 @@ func (p *stepped) end() {
 	}
 }
 
-func (p *stepped) canWrite() bool { return true }
-func (p *stepped) close() error   { return nil }
+func (p *stepped) canWakeByFD() bool { return true }
+func (p *stepped) close() error      { return nil }
 
 func (p *stepped) count(n *int) {
 	p.mu.Lock()

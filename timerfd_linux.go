@@ -113,4 +113,4 @@ func (t *fineTimer) close() error {
 	return os.NewSyscallError("close", unix.Close(t.fd))
 }
 
-func (p *fdPoller) settimes() uint64 { return p.timer.sets }
+func (p *fdPoller) timerSets() uint64 { return p.timer.sets }

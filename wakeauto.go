@@ -58,9 +58,9 @@ const (
 	maxSkips     = 64
 )
 
-func (h *how) init(mode Wakeup, canWrite bool) {
+func (h *how) init(mode Wakeup, canWakeByFD bool) {
 	h.mode, h.yield = mode, runtime.Gosched
-	if mode == WakeDirect || !canWrite {
+	if mode == WakeDirect || !canWakeByFD {
 		h.mode = WakeDirect
 		h.way.Store(directly)
 	}

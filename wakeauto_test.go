@@ -49,12 +49,12 @@ func TestWakeAutoGoesThroughItsWays(t *testing.T) {
 
 func TestOtherWakeupsHaveOneWay(t *testing.T) {
 	for _, c := range []struct {
-		mode     Wakeup
-		canWrite bool
-		way      uint32
+		mode        Wakeup
+		canWakeByFD bool
+		way         uint32
 	}{{WakeWrite, true, byWrite}, {WakeDirect, true, directly}, {WakeAuto, false, directly}, {WakeWrite, false, directly}} {
 		var h how
-		h.init(c.mode, c.canWrite)
+		h.init(c.mode, c.canWakeByFD)
 		h.hot = true
 		h.choose(time.Hour)
 		assert.Equal(t, c.way, h.way.Load())
@@ -227,7 +227,7 @@ func TestAnInsuredParkEndsWithoutItsWrite(t *testing.T) {
 	commit := func() bool { close(committed); return true }
 	go func() {
 		<-committed
-		p.expireAfter(time.Millisecond)
+		p.wakeWithin(time.Millisecond)
 	}()
 	p.park(0, never, false, commit)
 
@@ -235,8 +235,8 @@ func TestAnInsuredParkEndsWithoutItsWrite(t *testing.T) {
 	committed = make(chan struct{})
 	go func() {
 		<-committed
-		p.expireAfter(20 * time.Millisecond)
-		p.write()
+		p.wakeWithin(20 * time.Millisecond)
+		p.wakeByFD()
 	}()
 	p.park(0, never, false, commit) // by the write
 	committed = make(chan struct{})
@@ -247,6 +247,6 @@ func TestAnInsuredParkEndsWithoutItsWrite(t *testing.T) {
 		t.Error("woken by the deadline of another park")
 	case <-time.After(60 * time.Millisecond):
 	}
-	p.write()
+	p.wakeByFD()
 	<-woken
 }

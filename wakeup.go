@@ -56,17 +56,17 @@ func (l *Loop) finishWake() {
 	way := l.how.way.Load()
 	if way == directly {
 		l.counters.directWakes.Inc()
-		l.poller.expire()
+		l.poller.wakeByDeadline()
 		return
 	}
 	if l.how.mode == WakeAuto {
 		l.how.written.Store(l.micros())
 		if way == insured {
-			l.poller.expireAfter(lateWrite)
+			l.poller.wakeWithin(lateWrite)
 		}
 	}
 	l.counters.fdWrites.Inc()
-	l.poller.write()
+	l.poller.wakeByFD()
 }
 
 // rouse is wake for a caller who waits for the loop: it does not make the write,
@@ -76,7 +76,7 @@ func (l *Loop) rouse() {
 		l.noteClaim()
 		l.counters.directWakes.Inc()
 	} // else a sender has, whose write may be late too
-	l.poller.expire()
+	l.poller.wakeByDeadline()
 }
 
 // park is steps a to d. It returns when the loop was woken, perhaps for

@@ -123,7 +123,7 @@ inline arm(b) {                                         //= netpoll_fd.go: func 
 	file[b].armed = until                               //| f.armed = until
 }                                                       //.
 
-inline write() {                                        //= netpoll_fd.go: func (p *fdPoller) write() { _ = p.wakeConn.Control(p.signalFunc) }
+inline wakeByFD() {                                     //= netpoll_fd.go: func (p *fdPoller) wakeByFD() { _ = p.wakeConn.Control(p.signalFunc) }
 #ifdef NO_PIN
 	ok = !file[0].closing;
 	if
@@ -150,13 +150,13 @@ inline signal() {
 	}
 }
 
-inline expire() {                                       //= netpoll_fd.go: func (p *fdPoller) expire() { _ = p.parkedOn.Load().file.SetReadDeadline(longPast) }
+inline wakeByDeadline() {                               //= netpoll_fd.go: func (p *fdPoller) wakeByDeadline() { _ = p.parkedOn.Load().file.SetReadDeadline(longPast) }
 	pfd = parkedOn;
 	setDeadline(pfd, PAST);
 	pfd = 0
 }                                                       //.
 
-inline expireAfter() {                                  //= netpoll_fd.go: func (p *fdPoller) expireAfter(d time.Duration) {
+inline wakeWithin() {                                   //= netpoll_fd.go: func (p *fdPoller) wakeWithin(d time.Duration) {
 	pfd = parkedOn;                                     //| f := p.parkedOn.Load()
 	file[pfd].senderArmed = true;                       //| f.senderArmed.Store(1)
 	setDeadline(pfd, SOON);                             //| _ = f.file.SetReadDeadline(time.Now().Add(d))

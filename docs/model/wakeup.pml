@@ -70,15 +70,15 @@ inline finishWake() {                                   //= wakeup.go: func (l *
 	if
 	:: how == DIRECTLY ->                               //| if way == directly {
 	                                                    //- l.counters.directWakes.Inc()
-	   expire()                                         //| l.poller.expire()
+	   wakeByDeadline()                                 //| l.poller.wakeByDeadline()
 	                                                    //| return
 	:: how == INSURED ->                                //- if l.how.mode == WakeAuto {
 	                                                    //- l.how.written.Store(l.micros())
 	                                                    //| if way == insured {
-	   expireAfter();                                   //| l.poller.expireAfter(lateWrite)
+	   wakeWithin();                                    //| l.poller.wakeWithin(lateWrite)
 	                                                    //- l.counters.fdWrites.Inc()
-	   write()                                          //| l.poller.write()
-	:: how == BY_WRITE -> write()
+	   wakeByFD()                                       //| l.poller.wakeByFD()
+	:: how == BY_WRITE -> wakeByFD()
 	fi;
 	how = 0
 }                                                       //.
@@ -87,7 +87,7 @@ inline rouse() {                                        //= wakeup.go: func (l *
 	claim();                                            //| if l.claim() {
 	                                                    //- l.noteClaim()
 	                                                    //- l.counters.directWakes.Inc()
-	expire()                                            //| l.poller.expire()
+	wakeByDeadline()                                    //| l.poller.wakeByDeadline()
 }                                                       //.
 
 // What way a park has is left open: any.

@@ -180,7 +180,7 @@ func TestALateWakeRaisesNoSIGPIPE(t *testing.T) {
 		for range 2 {
 			senders.Go(func() {
 				for range 200 {
-					p.write()
+					p.wakeByFD()
 				}
 			})
 		}
