@@ -51,7 +51,7 @@ type Loop struct {
 	// Any goroutine's: the wake-up protocol, and what it carries.
 	requests   requests
 	parked     atomic.Uint32
-	how        how
+	wakePolicy wakePolicy
 	commitFunc func() bool // immutable
 	mail       mailbox
 	looks      looks
@@ -83,7 +83,7 @@ func New(opts ...LoopOption) (*Loop, error) {
 	l.commitFunc = l.commit
 	enlist(l)
 	l.initGuard()
-	l.how.init(c.wakeup, p.canWakeByFD())
+	l.wakePolicy.init(c.wakeup, p.canWakeByFD())
 	l.requests.activate(&l.mail.request)
 	l.looks.init(l)
 	return l, nil
@@ -178,7 +178,7 @@ func (l *Loop) iterate(mode runMode) {
 	}
 	before := l.mono
 	l.update()
-	l.how.hot = l.mono-before < hotIteration
+	l.wakePolicy.hot = l.mono-before < hotIteration
 	l.collect()
 	l.markReady()
 	l.expireTimers()

@@ -31,7 +31,7 @@ type stepped struct {
 	slept  int           // those in which commit agreed
 	writes int
 	direct int // calls of wakeByDeadline
-	insure int // calls of wakeWithin
+	within int // calls of wakeWithin
 }
 
 // point is where a goroutine can be stopped.
@@ -61,7 +61,7 @@ func newStepped(t *testing.T) (*Loop, *stepped) {
 	l := newBubbleLoop(t)
 	p := &stepped{base: l.base, woken: make(chan struct{}, 1), stops: map[point]*stop{}}
 	l.poller = p
-	l.how.init(WakeAuto, p.canWakeByFD())
+	l.wakePolicy.init(WakeAuto, p.canWakeByFD())
 	return l, p
 }
 
@@ -181,7 +181,7 @@ func (p *stepped) wakeByDeadline() {
 }
 
 func (p *stepped) wakeWithin(d time.Duration) {
-	p.count(&p.insure)
+	p.count(&p.within)
 	time.AfterFunc(d, p.end)
 }
 
@@ -214,9 +214,9 @@ func (p *stepped) counted() (c counts) {
 	synctest.Wait()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	c = counts{p.slept, p.writes, p.direct, p.insure}
-	p.parks, p.slept, p.writes, p.direct, p.insure = 0, 0, 0, 0, 0
+	c = counts{p.slept, p.writes, p.direct, p.within}
+	p.parks, p.slept, p.writes, p.direct, p.within = 0, 0, 0, 0, 0
 	return c
 }
 
-type counts struct{ slept, writes, direct, insured int }
+type counts struct{ slept, writes, direct, withDeadline int }

@@ -7,46 +7,47 @@ import (
 	"go.uber.org/atomic"
 )
 
-// how a sender wakes the loop, and how the loop spares it that.
+// wakePolicy chooses how senders wake a parked loop, and when the loop yields
+// before it parks, so that no wake-up is needed.
 //
-// A write is best while a processor is idle to poll for it. With all of them
-// busy the runtime polls every 10 ms, and a write is that late; readying the
-// goroutine directly is not. So in WakeAuto a sender stamps its write, the loop
-// finds out how late it was, and goes through these ways:
+// A write is best while a processor is idle and polls for it. While all of them are
+// busy, the runtime polls every 10 ms, and a write is up to that late; a goroutine
+// that is made ready directly is not. So in WakeAuto a sender stamps its write, and
+// the loop measures how late the write was. It goes through these strategies:
 //
-//	byWrite     until a write was late.
-//	directly    for a while: 100 ms, or twice as long as the last time.
-//	insured     for as long again: by write, and with a deadline that ends the
-//	            park if the write does not. Then byWrite; or, when one was late,
-//	            directly.
+//	wakeFD              until a write was late.
+//	wakeDirect          for a while: 100 ms, or twice as long as the last time.
+//	wakeFDWithDeadline  for as long again: a write, and a deadline that ends the
+//	                    park if the write does not. Then wakeFD; or wakeDirect, if
+//	                    a write was late.
 //
-// So a process that turns busy costs one late write, and while it is, or is now
-// and then, a write is lateWrite late once in a while.
+// So a process that becomes busy costs one late write. While it stays busy, or is
+// busy now and then, one write in a while is late, by lateWrite.
 //
-// A loop whose iterations are short, their waits included, is hot: it answers a
-// goroutine that answers it. Readied directly, it runs where the sender ran, as
-// soon as that waits for the answer; and it lingers before it parks, which is to
-// yield twice: the other runs, and finds the loop awake.
-type how struct {
-	mode    Wakeup
-	way     atomic.Uint32 // of the park in progress
-	written atomic.Uint32 // WakeAuto: when the last write was made, in micros; 0 is none
+// A loop whose iterations are short, their waits included, is hot: it exchanges
+// messages with another goroutine. If it is woken directly, it runs where the
+// sender ran, as soon as the sender waits for the answer. Before a hot loop parks,
+// it lingers: it yields twice, and the other goroutine finds it awake.
+type wakePolicy struct {
+	mode     Wakeup
+	strategy atomic.Uint32 // of the park in progress
+	written  atomic.Uint32 // WakeAuto: when the last write was made, in micros; 0 is none
 
 	yield func() // runtime.Gosched, but in tests; immutable
 
-	// The loop goroutine's.
-	usual uint32        // the way while the loop is not hot
+	// Used on the loop's goroutine.
+	usual uint32        // the strategy while the loop is not hot
 	span  time.Duration // how long writes are avoided; 0 while they are not late
-	until time.Duration // when to go on to the next way
+	until time.Duration // when the next strategy begins
 	hot   bool          // the last iteration was a short one
-	skips int           // how often not to linger, because it was in vain …
-	most  int           // … and how often that was to be
+	skips int           // how often not to linger, since that was in vain …
+	most  int           // … and the value that skips started from
 }
 
 const (
-	byWrite = iota
-	directly
-	insured
+	wakeFD = iota
+	wakeDirect
+	wakeFDWithDeadline
 )
 
 const (
@@ -58,70 +59,70 @@ const (
 	maxSkips     = 64
 )
 
-func (h *how) init(mode Wakeup, canWakeByFD bool) {
-	h.mode, h.yield = mode, runtime.Gosched
+func (w *wakePolicy) init(mode Wakeup, canWakeByFD bool) {
+	w.mode, w.yield = mode, runtime.Gosched
 	if mode == WakeDirect || !canWakeByFD {
-		h.mode = WakeDirect
-		h.way.Store(directly)
+		w.mode = WakeDirect
+		w.strategy.Store(wakeDirect)
 	}
 }
 
 // choose is called before each park.
-func (h *how) choose(now time.Duration) {
-	if h.mode != WakeAuto {
+func (w *wakePolicy) choose(now time.Duration) {
+	if w.mode != WakeAuto {
 		return
 	}
-	if h.span != 0 && now >= h.until {
-		h.next(now)
+	if w.span != 0 && now >= w.until {
+		w.next(now)
 	}
-	way := h.usual
-	if h.hot {
-		way = directly
+	strategy := w.usual
+	if w.hot {
+		strategy = wakeDirect
 	}
-	if h.way.Load() != way {
-		h.way.Store(way)
+	if w.strategy.Load() != strategy {
+		w.strategy.Store(strategy)
 	}
 }
 
-// next takes the way after this one: no write was late.
-func (h *how) next(now time.Duration) {
-	if h.usual == directly {
-		h.usual, h.until = insured, now+h.span
+// next goes on to the next strategy: no write was late.
+func (w *wakePolicy) next(now time.Duration) {
+	if w.usual == wakeDirect {
+		w.usual, w.until = wakeFDWithDeadline, now+w.span
 	} else {
-		h.usual, h.span = byWrite, 0
+		w.usual, w.span = wakeFD, 0
 	}
 }
 
-// judge learns from a write how late it was.
-func (h *how) judge(late, now time.Duration) {
+// judge takes note of how late a write was.
+func (w *wakePolicy) judge(late, now time.Duration) {
 	if late < lateWrite {
 		return
 	}
-	h.span = max(minAvoiding, min(2*h.span, maxAvoiding))
-	h.usual, h.until = directly, now+h.span
+	w.span = max(minAvoiding, min(2*w.span, maxAvoiding))
+	w.usual, w.until = wakeDirect, now+w.span
 }
 
 // linger is called when there is nothing to do. It reports whether there is now.
-// To yield where it is in vain would cost an idle process more than it does the
-// loop: another thread is woken to look for work. So it is tried ever more
-// rarely then.
+// In an idle process a yield costs more than it does in the loop: the runtime wakes
+// another thread, which looks for work. So the loop lingers ever more rarely while
+// that is in vain.
 func (l *Loop) linger() bool {
-	h := &l.how
-	if !h.hot || h.mode != WakeAuto || h.span != 0 {
+	w := &l.wakePolicy
+	if !w.hot || w.mode != WakeAuto || w.span != 0 {
 		return false // the process is busy: all others would come first
 	}
-	if h.skips > 0 {
-		h.skips--
+	if w.skips > 0 {
+		w.skips--
 		return false
 	}
 	for range yields {
-		h.yield()
+		w.yield()
 		if !l.requests.empty() {
-			h.most = 0
+			w.most = 0
 			return true
 		}
 	}
-	h.most = min(2*h.most+1, maxSkips)
-	h.skips = h.most
+	w.most = min(2*w.most+1, maxSkips)
+	w.skips = w.most
 	return false
 }

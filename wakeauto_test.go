@@ -9,55 +9,55 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The ways of WakeAuto, by a clock of the test's own.
-func TestWakeAutoGoesThroughItsWays(t *testing.T) {
+// The strategies of WakeAuto, by a clock of the test's own.
+func TestWakeAutoGoesThroughItsStrategies(t *testing.T) {
 	const late, inTime = time.Second, time.Microsecond
-	var h how
-	h.init(WakeAuto, true)
+	var w wakePolicy
+	w.init(WakeAuto, true)
 	var now time.Duration
-	expect := func(way uint32, what string) {
+	expect := func(strategy uint32, what string) {
 		t.Helper()
-		h.choose(now)
-		assert.EqualValues(t, way, h.way.Load(), what)
+		w.choose(now)
+		assert.EqualValues(t, strategy, w.strategy.Load(), what)
 	}
-	expect(byWrite, "at first")
-	h.judge(inTime, now)
-	expect(byWrite, "in time")
+	expect(wakeFD, "at first")
+	w.judge(inTime, now)
+	expect(wakeFD, "in time")
 	for i := range 12 {
-		h.judge(late, now)
+		w.judge(late, now)
 		span := min(minAvoiding<<i, maxAvoiding)
-		expect(directly, "late")
+		expect(wakeDirect, "late")
 		now += span - 1
-		expect(directly, "to the end of the span")
+		expect(wakeDirect, "to the end of the span")
 		now++
-		expect(insured, "then a try")
-		h.judge(inTime, now)
+		expect(wakeFDWithDeadline, "then a try")
+		w.judge(inTime, now)
 		now += span - 1
-		expect(insured, "that lasts as long")
+		expect(wakeFDWithDeadline, "that lasts as long")
 	}
 	now++
-	expect(byWrite, "none was late")
-	h.judge(late, now)
+	expect(wakeFD, "none was late")
+	w.judge(late, now)
 	now += minAvoiding
-	expect(insured, "it starts over")
+	expect(wakeFDWithDeadline, "it starts over")
 
-	h.hot = true
-	expect(directly, "a hot loop")
-	h.hot = false
-	expect(insured, "one that was")
+	w.hot = true
+	expect(wakeDirect, "a hot loop")
+	w.hot = false
+	expect(wakeFDWithDeadline, "one that was")
 }
 
-func TestOtherWakeupsHaveOneWay(t *testing.T) {
+func TestOtherWakeupsHaveOneStrategy(t *testing.T) {
 	for _, c := range []struct {
 		mode        Wakeup
 		canWakeByFD bool
-		way         uint32
-	}{{WakeWrite, true, byWrite}, {WakeDirect, true, directly}, {WakeAuto, false, directly}, {WakeWrite, false, directly}} {
-		var h how
-		h.init(c.mode, c.canWakeByFD)
-		h.hot = true
-		h.choose(time.Hour)
-		assert.Equal(t, c.way, h.way.Load())
+		strategy    uint32
+	}{{WakeWrite, true, wakeFD}, {WakeDirect, true, wakeDirect}, {WakeAuto, false, wakeDirect}, {WakeWrite, false, wakeDirect}} {
+		var w wakePolicy
+		w.init(c.mode, c.canWakeByFD)
+		w.hot = true
+		w.choose(time.Hour)
+		assert.Equal(t, c.strategy, w.strategy.Load())
 	}
 }
 
@@ -65,7 +65,7 @@ func TestOtherWakeupsHaveOneWay(t *testing.T) {
 // goroutines that would run then.
 func yielding(l *Loop, others func()) (yielded *int) {
 	yielded = new(int)
-	l.how.yield = func() { *yielded++; others() }
+	l.wakePolicy.yield = func() { *yielded++; others() }
 	return yielded
 }
 
@@ -162,13 +162,13 @@ func TestALoopWhoseWritesAreLateDoesNotYield(t *testing.T) {
 		b := newBystander(t)
 		inRun(t, b.l)
 		assert.Equal(t, []int{yields}, b.yields(1))
-		b.l.how.skips = 0
+		b.l.wakePolicy.skips = 0
 		pass(time.Second)
 		assert.Equal(t, []int{0}, b.yields(1), "it has slept")
 		lateOnce(b.p, b.a)
 		b.yields(1)
 		assert.Equal(t, make([]int, 100), b.yields(100))
-		for range 2 { // directly, insured, and by write
+		for range 2 { // by deadline, by both, and by FD
 			pass(minAvoiding)
 			b.yields(1)
 		}
@@ -199,7 +199,7 @@ func TestALoopInAnotherModeDoesNotYield(t *testing.T) {
 		t.Run(mode.String(), func(t *testing.T) {
 			inSteps(t, func(t *testing.T) {
 				b := newBystander(t)
-				b.l.how.init(mode, true)
+				b.l.wakePolicy.init(mode, true)
 				yielded := yielding(b.l, func() {})
 				inRun(t, b.l)
 				b.yields(10)
@@ -220,7 +220,7 @@ func hotLoop(t *testing.T) *Loop {
 }
 
 // A write that nobody notices is made up for, and leaves nothing behind.
-func TestAnInsuredParkEndsWithoutItsWrite(t *testing.T) {
+func TestAParkWithADeadlineEndsWithoutItsWrite(t *testing.T) {
 	l := hotLoop(t)
 	p := l.poller
 	committed := make(chan struct{})

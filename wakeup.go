@@ -53,15 +53,15 @@ func (l *Loop) claim() bool { return l.parked.Load() != 0 && l.parked.CompareAnd
 // the write too.
 func (l *Loop) finishWake() {
 	l.noteClaim()
-	way := l.how.way.Load()
-	if way == directly {
+	strategy := l.wakePolicy.strategy.Load()
+	if strategy == wakeDirect {
 		l.counters.directWakes.Inc()
 		l.poller.wakeByDeadline()
 		return
 	}
-	if l.how.mode == WakeAuto {
-		l.how.written.Store(l.micros())
-		if way == insured {
+	if l.wakePolicy.mode == WakeAuto {
+		l.wakePolicy.written.Store(l.micros())
+		if strategy == wakeFDWithDeadline {
 			l.poller.wakeWithin(lateWrite)
 		}
 	}
@@ -103,13 +103,13 @@ func (l *Loop) park(until time.Duration, files bool) {
 
 // sleep is park, without the user's functions.
 func (l *Loop) sleep(now, until time.Duration, files bool) {
-	l.how.choose(now)
-	l.how.written.Store(0) // by a sender of an earlier park, too late to be judged
+	l.wakePolicy.choose(now)
+	l.wakePolicy.written.Store(0) // by a sender of an earlier park, too late to be judged
 	l.poller.park(now, until, files, l.commitFunc)
 	l.parked.Store(0)
-	if written := l.how.written.Load(); written != 0 {
-		l.how.written.Store(0)
-		l.how.judge(time.Duration(l.micros()-written)*time.Microsecond, time.Since(l.base))
+	if written := l.wakePolicy.written.Load(); written != 0 {
+		l.wakePolicy.written.Store(0)
+		l.wakePolicy.judge(time.Duration(l.micros()-written)*time.Microsecond, time.Since(l.base))
 	}
 }
 

@@ -264,19 +264,19 @@ func TestAStampThatComesTooLateIsNotJudged(t *testing.T) {
 	})
 }
 
-// An insured park ends in time even if its sender is held up before the write.
-func TestTheInsuranceIsThereBeforeTheWrite(t *testing.T) {
+// A park with a deadline ends in time even if its sender is held up before the write.
+func TestTheDeadlineIsSetBeforeTheWrite(t *testing.T) {
 	inSteps(t, func(t *testing.T) {
 		l, p := newStepped(t)
 		a, calls := answering(l)
 		inRun(t, l)
 		lateOnce(p, a)
 		pass(minAvoiding)
-		wakesBy(t, p, a, counts{direct: 1}, "the way is that of the park")
+		wakesBy(t, p, a, counts{direct: 1}, "the strategy is that of the park")
 		held := p.stop(t, beforeWrite)
 		go a.Send()
 		held.reached()
-		assert.Equal(t, counts{insured: 1}, p.counted())
+		assert.Equal(t, counts{withDeadline: 1}, p.counted())
 		pass(lateWrite + time.Millisecond)
 		assert.Equal(t, 3, *calls)
 		wakesBy(t, p, a, counts{direct: 1}, "the write was late once more")

@@ -40,8 +40,8 @@
 #ifndef RECALLS
 #define RECALLS 0 // turns of a sitter; with any, the loop is a guest, in Runs of its host's
 #endif
-#ifndef WAYS
-#define WAYS 7    // of waking, those that a park may have: the sum of them
+#ifndef STRATEGIES
+#define STRATEGIES 7 // of waking, those that a park may have: the sum of them
 #endif
 #ifndef POLLFDS
 #define POLLFDS 1 // descriptors to park on
@@ -68,7 +68,7 @@
 #include "tree.pml"
 #include "run.pml"
 
-#define LOCALS byte s, to, h, how, pfd, i; bool ok, linking
+#define LOCALS byte s, to, h, chosen, pfd, i; bool ok, linking
 
 proctype sender() {
 	LOCALS;

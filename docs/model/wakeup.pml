@@ -2,11 +2,11 @@
 
 bool parked;
 bool recalled;
-byte way; // how.way of the park in progress
+byte strategy; // wakePolicy.strategy of the park in progress
 
-#define BY_WRITE 1
-#define DIRECTLY 2
-#define INSURED  4
+#define WAKE_FD               1
+#define WAKE_DIRECT           2
+#define WAKE_FD_WITH_DEADLINE 4
 
 byte claims; // in the park in progress
 
@@ -66,21 +66,21 @@ inline wake() {                                         //= wakeup.go: func (l *
 
 inline finishWake() {                                   //= wakeup.go: func (l *Loop) finishWake() {
 	                                                    //- l.noteClaim()
-	how = way;                                          //| way := l.how.way.Load()
+	chosen = strategy;                                  //| strategy := l.wakePolicy.strategy.Load()
 	if
-	:: how == DIRECTLY ->                               //| if way == directly {
+	:: chosen == WAKE_DIRECT ->                         //| if strategy == wakeDirect {
 	                                                    //- l.counters.directWakes.Inc()
 	   wakeByDeadline()                                 //| l.poller.wakeByDeadline()
 	                                                    //| return
-	:: how == INSURED ->                                //- if l.how.mode == WakeAuto {
-	                                                    //- l.how.written.Store(l.micros())
-	                                                    //| if way == insured {
+	:: chosen == WAKE_FD_WITH_DEADLINE ->               //- if l.wakePolicy.mode == WakeAuto {
+	                                                    //- l.wakePolicy.written.Store(l.micros())
+	                                                    //| if strategy == wakeFDWithDeadline {
 	   wakeWithin();                                    //| l.poller.wakeWithin(lateWrite)
 	                                                    //- l.counters.fdWrites.Inc()
 	   wakeByFD()                                       //| l.poller.wakeByFD()
-	:: how == BY_WRITE -> wakeByFD()
+	:: chosen == WAKE_FD -> wakeByFD()
 	fi;
-	how = 0
+	chosen = 0
 }                                                       //.
 
 inline rouse() {                                        //= wakeup.go: func (l *Loop) rouse() {
@@ -90,17 +90,17 @@ inline rouse() {                                        //= wakeup.go: func (l *
 	wakeByDeadline()                                    //| l.poller.wakeByDeadline()
 }                                                       //.
 
-// What way a park has is left open: any.
+// Which strategy a park has is left open: any.
 inline sleep() {                                        //= wakeup.go: func (l *Loop) sleep(now, until time.Duration, files bool) {
-	if                                                  //| l.how.choose(now)
-	:: WAYS & BY_WRITE -> way = BY_WRITE
-	:: WAYS & DIRECTLY -> way = DIRECTLY
-	:: WAYS & INSURED  -> way = INSURED
+	if                                                  //| l.wakePolicy.choose(now)
+	:: STRATEGIES & WAKE_FD -> strategy = WAKE_FD
+	:: STRATEGIES & WAKE_DIRECT -> strategy = WAKE_DIRECT
+	:: STRATEGIES & WAKE_FD_WITH_DEADLINE -> strategy = WAKE_FD_WITH_DEADLINE
 	fi;
-	                                                    //- l.how.written.Store(0)
+	                                                    //- l.wakePolicy.written.Store(0)
 	pollerPark();                                       //| l.poller.park(now, until, files, l.commitFunc)
 	atomic { parked = false; claims = 0 }               //| l.parked.Store(0)
-	                                                    //- if written := l.how.written.Load(); written != 0 {
-	                                                    //- l.how.written.Store(0)
-	                                                    //- l.how.judge(time.Duration(l.micros()-written)*time.Microsecond, time.Since(l.base))
+	                                                    //- if written := l.wakePolicy.written.Load(); written != 0 {
+	                                                    //- l.wakePolicy.written.Store(0)
+	                                                    //- l.wakePolicy.judge(time.Duration(l.micros()-written)*time.Microsecond, time.Since(l.base))
 }                                                       //.
