@@ -158,7 +158,7 @@ func (e *Embed) recall() (closed bool) {
 	if e.given {
 		e.given = false
 		other.recalled.Store(1)
-		other.rouse()
+		other.wakeNow()
 		<-e.sitter.back
 		other.recalled.Store(0)
 	}

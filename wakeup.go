@@ -1,12 +1,10 @@
 package ev
 
-import (
-	"time"
-)
+import "time"
 
-// This file is the wake-up protocol: how any goroutine makes a parked loop look
-// at its requests, with no system call unless it is parked, at most one per
-// park, and no request ever missed.
+// This file is the wake-up protocol: how any goroutine makes a parked loop look at
+// its requests. There is no system call unless the loop is parked, at most one per
+// park, and no request is ever missed.
 //
 //	a sender                              the loop
 //	1. publish the request                a. parked := 1
@@ -15,19 +13,19 @@ import (
 //	   failed: done                       d. parked := 0
 //	4. wake the loop                      e. collect the requests
 //
-// All of these are atomics, hence in one order. If 1 comes before b, the loop
-// sees the request. Else a comes before 2, and the sender finds the loop parked,
-// unless another sender has claimed it, whose wake is on its way, or the loop is
-// at d already and collects next. Either way the request is collected.
+// All of these are atomic operations, hence in one order. If 1 comes before b, the
+// loop sees the request. Else a comes before 2, and the sender finds the loop
+// parked, unless another sender has claimed it and will wake it, or the loop is at d
+// already and collects next. Either way the request is collected.
 //
-// One claim succeeds per park, so there is one wake per park. A claimant may be
-// slow, and wake the loop when it is running or parked anew: that is a spurious
-// wake-up, which finds nothing to do.
+// One claim succeeds per park, so there is one wake per park. A slow claimant can
+// wake the loop while it runs, or in a later park: that is a spurious wake-up, and
+// the loop finds nothing to do.
 //
-// Step a must come when a wake can be noticed already. The poller knows when
-// that is, and calls commit then.
+// Step a must not come before the moment from which a wake cannot be missed. The
+// poller knows that moment, and calls commit then.
 
-// commit is steps a and b. It reports whether the poller shall sleep.
+// commit is steps a and b. It reports whether the poller may sleep.
 func (l *Loop) commit() bool {
 	l.counters.parks.Inc()
 	l.parked.Store(1)
@@ -38,8 +36,8 @@ func (l *Loop) commit() bool {
 	return false
 }
 
-// wake is steps 2 to 4. Any goroutine may call it. (Async.Send takes step 2 by
-// itself first, to spare a busy loop's senders the call.)
+// wake is steps 2 to 4. It is safe for concurrent use. (Async.Send does step 2
+// itself first: while the loop is busy, that saves the call.)
 func (l *Loop) wake() {
 	if l.claim() {
 		l.finishWake()
@@ -48,8 +46,8 @@ func (l *Loop) wake() {
 
 func (l *Loop) claim() bool { return l.parked.Load() != 0 && l.parked.CompareAndSwap(1, 0) }
 
-// finishWake is step 4. In WakeAuto the stamp comes before the write: the loop that the
-// write wakes must find it. The deadline that makes up for a late write comes before
+// finishWake is step 4. In WakeAuto the stamp comes before the write, because the
+// loop that the write wakes must find it. The deadline for a late write comes before
 // the write too.
 func (l *Loop) finishWake() {
 	l.noteClaim()
@@ -69,21 +67,21 @@ func (l *Loop) finishWake() {
 	l.poller.wakeByFD()
 }
 
-// rouse is wake for a caller who waits for the loop: it does not make the write,
-// which may be late.
-func (l *Loop) rouse() {
+// wakeNow is wake for a goroutine that waits for the loop. It makes no write, because
+// a write may be late.
+func (l *Loop) wakeNow() {
 	if l.claim() {
 		l.noteClaim()
 		l.counters.directWakes.Inc()
-	} // else a sender has, whose write may be late too
+	} // else a sender has claimed it, and its write may be late too
 	l.poller.wakeByDeadline()
 }
 
-// park is steps a to d. It returns when the loop was woken, perhaps for
-// nothing, when until, a time since base, has come, or with files set when a
-// descriptor is ready.
+// park is steps a to d. It returns when the loop was woken, perhaps spuriously, when
+// until has come, which is a time since base, or, if files is set, when a descriptor
+// is ready.
 func (l *Loop) park(until time.Duration, files bool) {
-	l.publish() // before beforeWait: after it others may touch the loop
+	l.publish() // before beforeWait, after which other goroutines may use the loop
 	l.tidy()
 	if l.more {
 		l.lookLater()
@@ -101,10 +99,10 @@ func (l *Loop) park(until time.Duration, files bool) {
 	}
 }
 
-// sleep is park, without the user's functions.
+// sleep is park without the user's functions.
 func (l *Loop) sleep(now, until time.Duration, files bool) {
 	l.wakePolicy.choose(now)
-	l.wakePolicy.written.Store(0) // by a sender of an earlier park, too late to be judged
+	l.wakePolicy.written.Store(0) // a stamp that belongs to an earlier park
 	l.poller.park(now, until, files, l.commitFunc)
 	l.parked.Store(0)
 	if written := l.wakePolicy.written.Load(); written != 0 {
@@ -113,8 +111,8 @@ func (l *Loop) sleep(now, until time.Duration, files bool) {
 	}
 }
 
-// micros is the time in microseconds, never 0. It wraps after an hour, which
-// differences do not mind.
+// micros is the time in microseconds, never 0. It wraps after an hour; differences
+// stay right.
 func (l *Loop) micros() uint32 {
 	return uint32(time.Since(l.base)/time.Microsecond) | 1
 }

@@ -59,8 +59,8 @@ inline recall() {                                       //~ embed_wait.go: func 
 	:: given ->                                         //| if e.given {
 	   given = false;                                   //| e.given = false
 	   recalled = true;                                 //| other.recalled.Store(1)
-#ifndef RECALL_WITHOUT_ROUSE
-	   rouse();                                         //| other.rouse()
+#ifndef RECALL_WITHOUT_WAKE
+	   wakeNow();                                       //| other.wakeNow()
 #endif
 	   atomic { back -> back = false };                 //| <-e.sitter.back
 	   recalled = false                                 //| other.recalled.Store(0)

@@ -83,7 +83,7 @@ inline finishWake() {                                   //= wakeup.go: func (l *
 	chosen = 0
 }                                                       //.
 
-inline rouse() {                                        //= wakeup.go: func (l *Loop) rouse() {
+inline wakeNow() {                                      //= wakeup.go: func (l *Loop) wakeNow() {
 	claim();                                            //| if l.claim() {
 	                                                    //- l.noteClaim()
 	                                                    //- l.counters.directWakes.Inc()
