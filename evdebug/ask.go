@@ -9,63 +9,39 @@ import (
 	"github.com/goevlib/ev/evmeter"
 )
 
-// patience is how long a page waits for the answer of a loop.
-const patience = 200 * time.Millisecond
+// answerTimeout is how long a page waits for the answer of a loop.
+const answerTimeout = 200 * time.Millisecond
 
-// An answer is good for a second, and for a hundred times as long as the loop
-// was held up by the question: so that asking takes it no more than 1 % of its
-// time, however many watchers it has, and however many people look.
-const (
-	fresh    = time.Second
-	sparsely = 100
-)
+// willAnswer reports whether the loop answers questions now. A loop that is parked and not
+// running is embedded: it answers when its host runs it. Any other loop that is not in Run does
+// not answer, and the page would wait in vain.
+func willAnswer(l *ev.Loop) bool { return l.Running() || l.Parked() }
 
-// answers reports whether the loop will answer a question. One that nobody runs
-// would not, and the page would wait in vain. A loop that is parked and not running
-// is embedded: its host has it answer.
-func answers(l *ev.Loop) bool { return l.Running() || l.Parked() }
-
-// asker asks loops what only they can tell. A loop that does not answer is asked
-// once: the next who wants to know waits for the same answer.
+// asker asks loops for what only their goroutines can read. It sends a loop no second question
+// while the first is not answered: all viewers wait for the same answer.
 type asker struct {
 	mu        sync.Mutex
-	questions map[uint64]*question // for their watchers; by the loop's number
-	pings     map[uint64]*question // for nothing but an answer
+	questions map[uint64]*question // inspections, by the loop's ID
+	pings     map[uint64]*question // questions without an inspection
 
 	stacks stacks
 }
 
-type question struct {
-	done   chan struct{} // closed when the fields below are set
-	answer evmeter.Inspection
-	at     time.Time
-	err    error
-
-	parts  bool      // it may take the loop several iterations
-	before *answer   // what the loop answered the last time
-	heard  time.Time // when it answered the last time
-}
-
-// answer is what a loop tells of itself.
-type answer struct {
-	evmeter.Inspection
-	At time.Time `json:"at"` // when it was given
-}
-
-// ask returns what the loop answers, or has answered before, and whether it answers
-// in time. An answer in many parts may be late, though the loop gives each part at
-// once, and one that is still good may tell how the loop was some seconds ago: then a
-// ping tells.
+// ask returns the last answer of the loop, and whether the loop answers in time.
+//
+// The last inspection does not always show that the loop answers now: one in many parts can be
+// late though the loop runs each part at once, and an old one may still be good. Then a ping
+// shows it.
 func (a *asker) ask(l *ev.Loop) (latest *answer, prompt bool) {
 	q := a.question(l)
 	ping := q
 	if q.parts || !q.recent() {
 		ping = a.ping(l)
 	}
-	late := time.NewTimer(patience)
+	late := time.NewTimer(answerTimeout)
 	defer late.Stop()
-	if !ping.answered(late.C) || !q.answered(late.C) {
-		return q.latest(), ping.ended() && ping.err == nil
+	if !ping.wait(late.C) || !q.wait(late.C) {
+		return q.latest(), ping.answered() && ping.err == nil
 	}
 	return q.latest(), q.err == nil
 }
@@ -73,13 +49,12 @@ func (a *asker) ask(l *ev.Loop) (latest *answer, prompt bool) {
 // prompt reports whether the loop answers in time.
 func (a *asker) prompt(l *ev.Loop) bool {
 	q := a.ping(l)
-	late := time.NewTimer(patience)
+	late := time.NewTimer(answerTimeout)
 	defer late.Stop()
-	return q.answered(late.C) && q.err == nil
+	return q.wait(late.C) && q.err == nil
 }
 
-// question returns the one that is on its way or was answered just now, or else
-// puts it again.
+// question returns an inspection that is on its way or still good. Otherwise it starts one.
 func (a *asker) question(l *ev.Loop) *question {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -90,12 +65,12 @@ func (a *asker) question(l *ev.Loop) *question {
 	next := q.next()
 	next.parts = l.Stats().Active > evmeter.PartSize
 	a.questions = with(a.questions, l.ID(), next)
-	go next.put(func() (evmeter.Inspection, error) { return evmeter.Inspect(context.Background(), l) })
+	go next.run(func() (evmeter.Inspection, error) { return evmeter.Inspect(context.Background(), l) })
 	return next
 }
 
-// ping is question, for one that does not ask for the watchers. A question for
-// those does for a ping, if it has one part.
+// ping returns a question that shows whether the loop answers now. An inspection with one part
+// serves too.
 func (a *asker) ping(l *ev.Loop) *question {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -108,7 +83,7 @@ func (a *asker) ping(l *ev.Loop) *question {
 	}
 	next := q.next()
 	a.pings = with(a.pings, l.ID(), next)
-	go next.put(func() (evmeter.Inspection, error) { return evmeter.Inspection{}, evmeter.Ping(context.Background(), l) })
+	go next.run(func() (evmeter.Inspection, error) { return evmeter.Inspection{}, evmeter.Ping(context.Background(), l) })
 	return next
 }
 
@@ -120,7 +95,7 @@ func with(m map[uint64]*question, id uint64, q *question) map[uint64]*question {
 	return m
 }
 
-// known returns what the loop has answered before, without asking.
+// known returns the last answer of the loop, or nil, without asking.
 func (a *asker) known(l *ev.Loop) *answer {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -130,19 +105,19 @@ func (a *asker) known(l *ev.Loop) *answer {
 	return nil
 }
 
-// heard returns when the loop gave its last answer, whatever it was asked.
-func (a *asker) heard(l *ev.Loop) (last time.Time) {
+// lastAnswer returns when the loop answered last, to an inspection or a ping.
+func (a *asker) lastAnswer(l *ev.Loop) (last time.Time) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, q := range []*question{a.questions[l.ID()], a.pings[l.ID()]} {
-		if at := q.lastHeard(); at.After(last) {
+		if at := q.lastAnswer(); at.After(last) {
 			last = at
 		}
 	}
 	return last
 }
 
-// keep drops what other loops have answered: they are closed.
+// keep drops the questions to all loops but these: the others are closed.
 func (a *asker) keep(loops []*ev.Loop) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -157,65 +132,4 @@ func ofThese(questions map[uint64]*question, loops []*ev.Loop) map[uint64]*quest
 		}
 	}
 	return live
-}
-
-// next returns the question that comes after q, which is done, or nil.
-func (q *question) next() *question {
-	next := &question{done: make(chan struct{})}
-	if q != nil {
-		next.before, next.heard = q.latest(), q.lastHeard()
-	}
-	return next
-}
-
-// put waits for as long as it takes; Close ends it too.
-func (q *question) put(ask func() (evmeter.Inspection, error)) {
-	defer close(q.done)
-	q.answer, q.err = ask()
-	q.at = time.Now()
-	clipActive(q.answer.Active)
-}
-
-// answered waits for the answer.
-func (q *question) answered(late <-chan time.Time) bool {
-	select {
-	case <-q.done:
-		return true
-	case <-late:
-		return false
-	}
-}
-
-func (q *question) ended() bool {
-	select {
-	case <-q.done:
-		return true
-	default:
-		return false
-	}
-}
-
-func (q *question) stale() bool {
-	return q.ended() && time.Since(q.at) >= max(fresh, sparsely*q.answer.Took)
-}
-
-// recent reports whether the question is on its way, or tells how the loop is now.
-func (q *question) recent() bool { return !q.ended() || time.Since(q.at) < fresh }
-
-// latest returns the last answer that there is.
-func (q *question) latest() *answer {
-	if !q.ended() || q.err != nil {
-		return q.before
-	}
-	return &answer{q.answer, q.at}
-}
-
-func (q *question) lastHeard() time.Time {
-	switch {
-	case q == nil:
-		return time.Time{}
-	case q.ended() && q.err == nil:
-		return q.at
-	}
-	return q.heard
 }

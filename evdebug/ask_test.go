@@ -9,7 +9,7 @@ import (
 	"github.com/goevlib/ev/evmeter"
 )
 
-func TestAnAnswerThatWasDearIsGoodForLonger(t *testing.T) {
+func TestAnAnswerThatHeldUpTheLoopIsGoodForLonger(t *testing.T) {
 	for _, c := range []struct {
 		took, age time.Duration
 		stale     bool

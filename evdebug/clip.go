@@ -7,14 +7,13 @@ import (
 	"github.com/goevlib/ev/evmeter"
 )
 
-// What names a thing may be of any length, and what is nested of any depth; a page
-// is not.
+// The limits of a page: names can have any length, and callbacks can be nested to any depth.
 const (
 	maxName  = 200 // bytes
 	maxDepth = 100
 )
 
-// clip shortens a name that is very long.
+// clip shortens a very long name.
 func clip(name string) string {
 	if len(name) <= maxName {
 		return name
@@ -26,7 +25,7 @@ func clip(name string) string {
 	return strings.Clone(name[:end]) + "…"
 }
 
-// clipPosition keeps the end: that has the file and the line.
+// clipPosition shortens a very long position. It keeps the end, which has the file and the line.
 func clipPosition(position string) string {
 	if len(position) <= maxName {
 		return position
@@ -53,7 +52,7 @@ func clipActive(groups []evmeter.Active) {
 	}
 }
 
-// clipped is a Reading for a page. Of nested callbacks it has the innermost.
+// clipped returns a Reading within the limits. It keeps the innermost of nested callbacks.
 func clipped(r evmeter.Reading) evmeter.Reading {
 	r.Name = clip(r.Name)
 	r.InProgress = r.InProgress[max(0, len(r.InProgress)-maxDepth):]

@@ -22,5 +22,5 @@ func TestLongNamesAreCutBetweenCharacters(t *testing.T) {
 		assert.Equal(t, name, clip(name))
 		assert.Equal(t, name, clipPosition(name))
 	}
-	assert.LessOrEqual(t, len(clip(strings.Repeat("\x80", 2*maxName))), maxName+len("…"), "which is no UTF-8")
+	assert.LessOrEqual(t, len(clip(strings.Repeat("\x80", 2*maxName))), maxName+len("…"), "invalid UTF-8")
 }

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// duration prints three digits, which is as much as one compares at a glance.
+// duration formats d with three digits, which are easy to compare.
 func duration(d time.Duration) string {
 	switch {
 	case d == 0:
@@ -35,16 +35,16 @@ func digits(v float64) string {
 	return strconv.FormatFloat(v, 'f', 2, 64)
 }
 
-// count prints a number with its thousands apart.
+// count formats a number with its thousands separated.
 func count[T int | uint64](n T) string {
 	s := fmt.Sprint(n)
 	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
-		s = s[:i] + "\u202f" + s[i:] // a narrow space that does not break
+		s = s[:i] + "\u202f" + s[i:] // a narrow no-break space
 	}
 	return s
 }
 
-// rate prints something per second.
+// rate formats a number per second.
 func rate(v float64) string {
 	if v == 0 || v >= 9.95 {
 		return count(uint64(v + 0.5))
@@ -56,8 +56,7 @@ func percent(share float64) string {
 	return strconv.FormatFloat(100*share, 'f', 1, 64) + " %"
 }
 
-// place shortens a position to what tells it apart: "server/ledger.go:73", or the
-// method "server.(*ledger).tick".
+// place shortens a position to "server/ledger.go:73", or to the method "server.(*ledger).tick".
 func place(position string) string {
 	dir, file := path.Split(strings.ReplaceAll(position, `\`, "/"))
 	if strings.Contains(file, ".go:") {

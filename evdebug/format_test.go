@@ -35,7 +35,7 @@ func TestNumbersHaveTheirThousandsApart(t *testing.T) {
 	}
 }
 
-func TestPositionsAreShortenedToWhatTellsThemApart(t *testing.T) {
+func TestPositionsAreShortenedToTheirEnd(t *testing.T) {
 	for position, want := range map[string]string{
 		"/home/me/app/server/ledger.go:73":        "server/ledger.go:73",
 		`C:\me\app\ledger.go:73`:                  "app/ledger.go:73",

@@ -1,30 +1,31 @@
-// Package evdebug shows the event loops of a process in a browser: how busy each
-// is, which callbacks take long, how late its timers run, and why it is still
-// alive.
+// Package evdebug shows the event loops of a process in a browser: how busy each loop is, which
+// callbacks take long, how late its timers run, and what keeps it alive.
 //
 //	http.Handle("/debug/ev/", evdebug.Handler())
 //
-// It finds the loops by itself (ev.Loops). A loop is measured from the first look
-// on, by package evmeter, until nobody has looked for some minutes; before that the
-// handler costs nothing. Of a loop that hangs in a callback it tells in which, and
-// for how long, if it was looked at before; else it shows the stack. Neither needs
+// The handler finds the loops itself (ev.Loops). All links are relative. Mount it at any path that
+// ends in a slash, with or without http.StripPrefix. The page refreshes itself once per second. It
+// works without JavaScript, too. Programs get the same data as JSON from the same address, with
+// ?format=json or the header "Accept: application/json".
+//
+// For a loop that hangs in a callback, the page shows the callback and how long it has run, if the
+// loop was measured before. Otherwise it shows the stack of the loop's goroutine. Neither needs
 // the loop's help.
 //
-// What keeps a loop alive only the loop can tell. While somebody looks at its page
-// it is asked for that once per second (evmeter.Inspect): a parked loop wakes for
-// it. The list asks the loops that are awake whether they answer, and nothing else.
-// Neither question is a callback, or keeps a Run going. A loop that nobody runs is
-// not asked.
+// # Security
 //
-// The page refreshes itself once per second, and is a plain page of tables where
-// there is no JavaScript. Programs get the same as JSON, from the same address,
-// with ?format=json or the header "Accept: application/json". All links are
-// relative: mount it where you like, with or without http.StripPrefix, at a path
-// that ends in a slash.
+// The pages change nothing. They show the names of watchers, the source positions of callbacks,
+// and stacks. Give access to the same people who may see /debug/pprof/, and to nobody else.
 //
-// The pages tell the names of watchers and where in the source their callbacks
-// are, and of a loop that does not answer the stack of its goroutine: who may see
-// /debug/pprof/ may see this, and nobody else. They change nothing.
+// # Cost
+//
+// The handler costs nothing until a page is requested. Package evmeter then measures the loops
+// until no page was requested for some minutes.
+//
+// While the page of a loop is open, the loop is asked once per second for its active watchers
+// (evmeter.Inspect). A parked loop wakes for that. The list of loops asks only loops that are
+// awake, and only whether they answer. These questions are not callbacks and do not keep Run
+// going. A loop that is not in Run is not asked.
 package evdebug
 
 import (
@@ -42,8 +43,8 @@ import (
 //go:embed style.css script.js
 var assets embed.FS
 
-// Handler returns the handler of the pages. It answers GET and HEAD. Handlers of
-// one process share what evmeter measures; one is enough.
+// Handler returns the handler of the pages. It answers GET and HEAD. One handler per process is
+// enough. Several handlers share the measurements of evmeter.
 func Handler() http.Handler { return &handler{} }
 
 type handler struct {
@@ -51,12 +52,11 @@ type handler struct {
 	draw plots
 }
 
-// policy has the browser load nothing but what is served here.
+// policy makes the browser load only what this handler serves.
 const policy = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src data:; " +
 	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
-// ServeHTTP goes by the last element of the path only, so that it does not have
-// to know where it is mounted.
+// ServeHTTP uses only the last element of the path: it need not know where it is mounted.
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	header := w.Header()
 	header.Set("Cache-Control", "no-store")
@@ -123,8 +123,8 @@ func find(loops []*ev.Loop, id string) *ev.Loop {
 	return nil
 }
 
-// missing is the answer for a loop that was closed since its link was made, and
-// for whatever else is not there.
+// missing answers with status 404, for a loop that was closed since its link was made, and for
+// other unknown paths.
 func (h *handler) missing(w http.ResponseWriter, r *http.Request, id string) {
 	why := fmt.Sprintf("there is no page %q", id)
 	if _, err := strconv.ParseUint(id, 10, 64); err == nil {
@@ -161,6 +161,6 @@ func write(w http.ResponseWriter, r *http.Request, status int, kind string, body
 	header.Set("Vary", "Accept")
 	w.WriteHeader(status)
 	if r.Method != http.MethodHead {
-		_, _ = w.Write(body) // it fails when the client has gone
+		_, _ = w.Write(body) // it fails if the client is gone
 	}
 }

@@ -22,7 +22,7 @@ import (
 	"github.com/goevlib/ev/evmeter"
 )
 
-// loop makes one that is closed after the test.
+// loop makes a loop that is closed after the test.
 func loop(t *testing.T, name string) *ev.Loop {
 	t.Helper()
 	l, err := ev.New(ev.WithName(name))
@@ -31,7 +31,7 @@ func loop(t *testing.T, name string) *ev.Loop {
 	return l
 }
 
-// run runs it until the test ends.
+// run runs the loop until the test ends.
 func run(t *testing.T, l *ev.Loop) {
 	t.Helper()
 	done := make(chan error)
@@ -97,7 +97,7 @@ func TestTheListLeadsToEachLoop(t *testing.T) {
 	assert.Contains(t, body, fmt.Sprintf(`<a href="%d">loop %d</a>`, nameless.ID(), nameless.ID()))
 }
 
-func TestANamelessLoopIsCalledAsInLogsAndProfiles(t *testing.T) {
+func TestALoopWithoutANameIsCalledAsInLogsAndProfiles(t *testing.T) {
 	l := loop(t, "")
 	for l.ID() < 1000 { // from there on, a count would have its thousands apart
 		l = loop(t, "")
@@ -166,7 +166,7 @@ func TestOnlyGetAndHeadAreServed(t *testing.T) {
 	}
 }
 
-func TestEveryAnswerCarriesTheHeadersOfCare(t *testing.T) {
+func TestEveryAnswerHasTheSecurityHeaders(t *testing.T) {
 	h, l := evdebug.Handler(), loop(t, "x")
 	for _, path := range []string{"/", "/?format=json", pathOf(l), pathOf(l) + "?format=json", "/style.css", "/script.js", "/none"} {
 		header := get(h, path).Header()
@@ -177,7 +177,7 @@ func TestEveryAnswerCarriesTheHeadersOfCare(t *testing.T) {
 	}
 }
 
-// What the policy forbids would be missing from the page without a word.
+// The browser would silently ignore content that the policy forbids.
 func TestThePageHasNoInlineStylesOrScripts(t *testing.T) {
 	l := loop(t, "x")
 	for _, path := range []string{"/", pathOf(l)} {
@@ -225,7 +225,7 @@ func TestAProgramGetsJSONFromTheSameAddress(t *testing.T) {
 	}
 }
 
-// keys are those of an object.
+// keys returns the keys of an object.
 func keys(t *testing.T, data []byte) []string {
 	t.Helper()
 	var object map[string]json.RawMessage
@@ -337,7 +337,7 @@ func block(t *testing.T, l *ev.Loop, name string) {
 
 func wait(end <-chan bool) { <-end }
 
-func TestALoopStuckSinceItIsMeasuredIsShownWithTheCallback(t *testing.T) {
+func TestALoopStuckWhileMeasuredIsShownWithTheCallback(t *testing.T) {
 	l, h := loop(t, "x"), evdebug.Handler()
 	get(h, pathOf(l))
 	block(t, l, "the culprit")
@@ -354,7 +354,7 @@ func TestALoopStuckSinceItIsMeasuredIsShownWithTheCallback(t *testing.T) {
 	assert.Greater(t, later.InProgress[0].Took, r.InProgress[0].Took)
 }
 
-func TestALoopStuckBeforeTheFirstLookIsShownWithItsStack(t *testing.T) {
+func TestALoopStuckBeforeItWasMeasuredIsShownWithItsStack(t *testing.T) {
 	l, h := loop(t, "x"), evdebug.Handler()
 	block(t, l, "unseen")
 	r := read(t, h, l)
@@ -368,7 +368,7 @@ func TestALoopStuckBeforeTheFirstLookIsShownWithItsStack(t *testing.T) {
 	assert.Contains(t, body, "The loop has not answered yet")
 }
 
-// A page that is refreshed each second must not make a queue of questions.
+// A page that is refreshed each second must not queue questions.
 func TestAStuckLoopIsAskedOnce(t *testing.T) {
 	l, h := loop(t, "x"), evdebug.Handler()
 	began, end := make(chan bool), make(chan bool)
@@ -424,7 +424,7 @@ func TestALoopThatAnsweredOnceIsShownAsItWasThen(t *testing.T) {
 	r := read(t, h, l)
 	require.NotNil(t, r.Inspection, "the old answer, with its time")
 	assert.Equal(t, "known", r.Inspection.Active[0].Name)
-	assert.Contains(t, get(h, pathOf(l)).Body.String(), "The loop said so at")
+	assert.Contains(t, get(h, pathOf(l)).Body.String(), "The loop answered at")
 }
 
 func TestALoopThatNobodyRunsIsShown(t *testing.T) {
@@ -434,12 +434,12 @@ func TestALoopThatNobodyRunsIsShown(t *testing.T) {
 	assert.Equal(t, "stopped", r.State)
 	assert.Nil(t, r.Inspection)
 	assert.Empty(t, r.Stack)
-	assert.Contains(t, get(h, pathOf(l)).Body.String(), "it answers in its Run, and nobody is in that")
+	assert.Contains(t, get(h, pathOf(l)).Body.String(), "The loop was not asked: it is not in Run")
 	run(t, l)
 	require.Eventually(t, func() bool { return read(t, h, l).Inspection != nil }, time.Minute, time.Millisecond)
 }
 
-// A question would keep its next Run going, and the page waiting.
+// The page would wait for the answer in vain.
 func TestALoopThatNobodyRunsIsNotAsked(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, err := ev.New(ev.WithBackend(ev.BackendChan))
@@ -470,7 +470,7 @@ func TestALoopWhoseRunHasEndedIsShownAsItAnsweredLast(t *testing.T) {
 	assert.Equal(t, "known", r.Inspection.Active[0].Name)
 }
 
-// A modal callback: the loop goes on inside it, for however long.
+// A modal callback: the loop goes on inside it.
 func TestALoopInANestedRunIsNotStuck(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, err := ev.New(ev.WithBackend(ev.BackendChan))

@@ -18,8 +18,7 @@ import (
 	"github.com/goevlib/ev/evmeter"
 )
 
-// inBubble runs test with a loop in virtual time that keeps going, and then stops
-// it.
+// inBubble runs test with a running loop in virtual time, and then stops the loop.
 func inBubble(t *testing.T, test func(t *testing.T, l *ev.Loop, h http.Handler)) {
 	synctest.Test(t, func(t *testing.T) {
 		l, err := ev.New(ev.WithBackend(ev.BackendChan), ev.WithName("bubble"))
@@ -62,7 +61,7 @@ func listOf(t *testing.T, h http.Handler) (states map[string]string) {
 	return states
 }
 
-func TestWhoLooksAtThePageIsNotOnIt(t *testing.T) {
+func TestThePageItselfIsNotOnThePage(t *testing.T) {
 	inBubble(t, func(t *testing.T, l *ev.Loop, h http.Handler) {
 		for range 20 {
 			get(h, pathOf(l))
@@ -77,8 +76,8 @@ func TestWhoLooksAtThePageIsNotOnIt(t *testing.T) {
 	})
 }
 
-// Each answer of a part comes between two callbacks of 50 ms: together they take
-// longer than a page waits, and the loop is not stuck.
+// Each part is answered between two callbacks of 50 ms. All parts take longer than a page waits,
+// but the loop is not stuck.
 func TestALoopThatAnswersInManyPartsIsNotStuck(t *testing.T) {
 	inBubble(t, func(t *testing.T, l *ev.Loop, h http.Handler) {
 		onLoop(t, l, func() {
@@ -105,8 +104,7 @@ func TestALoopThatAnswersInManyPartsIsNotStuck(t *testing.T) {
 	})
 }
 
-// The list wants to know whether loops answer. It does not go through their
-// watchers.
+// The list only checks whether the loops answer.
 func TestTheListAsksForNoWatchers(t *testing.T) {
 	inBubble(t, func(t *testing.T, l *ev.Loop, h http.Handler) {
 		onLoop(t, l, func() {
@@ -148,8 +146,8 @@ func TestAnswersAreOfBoundedSize(t *testing.T) {
 	}
 }
 
-// A page that shows a stuck loop leaves nothing behind in it.
-func TestALoopThatWasStoppedWhileSomebodyLookedIsNotAlive(t *testing.T) {
+// The page of a stuck loop leaves nothing behind in the loop.
+func TestALoopThatWasStoppedDuringAQuestionIsNotAlive(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, err := ev.New(ev.WithBackend(ev.BackendChan))
 		require.NoError(t, err)
@@ -187,8 +185,8 @@ func TestTheSlowestOfTheLastSecondsMayBeInProgress(t *testing.T) {
 	})
 }
 
-// Stacks are taken by stopping the process: whoever looks at whatever, for however
-// often a loop answers in between.
+// Reading stacks stops the process. It is rare for any number of viewers and loops, and though the
+// loops answer in between.
 func TestStacksAreTakenEveryTenSecondsAtMostForAllLoopsTogether(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := evdebug.Handler()
@@ -227,7 +225,7 @@ func TestStacksAreTakenEveryTenSecondsAtMostForAllLoopsTogether(t *testing.T) {
 	})
 }
 
-// hang is where a loop is for 900 ms at a time.
+// hang holds up a loop for 900 ms.
 func hang(over <-chan bool) {
 	select {
 	case <-over:
@@ -235,8 +233,7 @@ func hang(over <-chan bool) {
 	}
 }
 
-// One stack serves those who look within ten seconds, but not once the loop is known
-// to have gone on.
+// Viewers share a stack for ten seconds, unless the loop has answered since.
 func TestAStackFromBeforeTheLoopAnsweredIsNotShown(t *testing.T) {
 	inBubble(t, func(t *testing.T, l *ev.Loop, h http.Handler) {
 		first, second := make(chan bool), make(chan bool)

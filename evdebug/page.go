@@ -36,30 +36,29 @@ func respond(w http.ResponseWriter, r *http.Request, status int, name string, da
 	write(w, r, status, "text/html; charset=utf-8", body.Bytes())
 }
 
-// A table shows so many rows; JSON has more. Where their number changes while one
-// looks, empty ones fill them up to a multiple of reserved, so that what is below
-// hardly ever moves.
+// A table has at most maxRows rows; JSON has more. A table whose number of rows changes has empty
+// rows up to a multiple of rowStep, so that the page below it rarely moves.
 const (
-	most     = 100
-	reserved = 8
+	maxRows = 100
+	rowStep = 8
 )
 
-// page is what loop.html shows.
+// page is the data of loop.html.
 type page struct {
 	report
-	Now     string // what the loop does, if it is in no callback
+	Now     string // the loop's state in words, outside a callback
 	Calls   []call
-	Empty   []struct{} // rows that Calls lacks
+	Empty   []struct{} // the empty rows below Calls
 	Sources []source
 	More    int // sources that are not shown
 	Active  []evmeter.Active
 	Others  int // groups of watchers that are not shown
-	Listed  int // those that JSON has
+	Listed  int // groups that JSON has
 	Pending []pending
 	Plots   []plot
 }
 
-// call is one of the slowest, with its share of the slowest of all.
+// call is one of the slowest calls, with its share of the duration of the slowest.
 type call struct {
 	evmeter.Call
 	Share float64
@@ -68,7 +67,7 @@ type call struct {
 type source struct {
 	evmeter.Source
 	Mean  time.Duration
-	Share float64 // of the time that all took
+	Share float64 // of the time in all callbacks
 }
 
 type pending struct {
@@ -81,8 +80,8 @@ func (h *handler) show(r report) (page, error) {
 	p.Empty = make([]struct{}, max(0, evmeter.SlowestKept-len(p.Calls)))
 	p.Sources, p.More = sources(r.Sources)
 	if r.Answer != nil {
-		p.Listed = len(r.Answer.Active) - min(1, r.Answer.More) // the last stands for those that are not
-		p.Active = r.Answer.Active[:min(p.Listed, most)]
+		p.Listed = len(r.Answer.Active) - min(1, r.Answer.More) // the last one may be "others"
+		p.Active = r.Answer.Active[:min(p.Listed, maxRows)]
 		p.Others = p.Listed - len(p.Active) + r.Answer.More
 	}
 	var err error
@@ -90,17 +89,17 @@ func (h *handler) show(r report) (page, error) {
 	return p, err
 }
 
-// now says what a loop does of which no callback in progress is known.
+// now describes a loop for which no callback in progress is known.
 func now(r report) string {
 	switch r.State {
 	case parked:
-		return "Asleep, until something happens or the next timer is due."
+		return "Asleep until an event happens or the next timer is due."
 	case stuck:
-		return "In a callback that began before anybody looked, and has not answered."
+		return "In a callback that began before measuring did. The loop does not answer."
 	case between:
-		return "Not in Run at this moment: another loop runs it, or Run is called now and then."
+		return "Not in Run at the moment: it is embedded, or Run is called now and then."
 	case stopped:
-		return "Nobody is in its Run."
+		return "Not in Run."
 	}
 	return "Awake, between two callbacks."
 }
@@ -118,7 +117,7 @@ func sources(measured []evmeter.Source) (all []source, more int) {
 	for _, s := range measured {
 		total += s.Total
 	}
-	for _, s := range measured[:min(len(measured), most)] {
+	for _, s := range measured[:min(len(measured), maxRows)] {
 		mean := s.Total / time.Duration(max(1, s.Calls))
 		all = append(all, source{s, mean, share(s.Total, total)})
 	}
@@ -132,7 +131,7 @@ func share(part, whole time.Duration) float64 {
 	return float64(part) / float64(whole)
 }
 
-// byPriority has the highest first, as the loop does.
+// byPriority returns the highest priority first, in the order of the loop's calls.
 func byPriority(r evmeter.Reading) []pending {
 	var all []pending
 	for i, d := range slices.Backward(r.Pending[:]) {
@@ -141,18 +140,18 @@ func byPriority(r evmeter.Reading) []pending {
 	return all
 }
 
-// Blank has the rows that a table of n rows lacks.
+// Blank returns the empty rows below n rows.
 func (page) Blank(n int) []struct{} {
-	full := max(1, (n+reserved-1)/reserved) * reserved
+	full := max(1, (n+rowStep-1)/rowStep) * rowStep
 	return make([]struct{}, full-n)
 }
 
-// Current is the callback that the loop waits for, or nil.
+// Current returns the callback that the loop waits for, or nil.
 func (s summary) Current() *evmeter.Call {
 	return evmeter.Reading{InProgress: s.InProgress}.Current()
 }
 
-// Outer is the callback in whose nested Run the loop goes on, or nil.
+// Outer returns the callback whose nested Run the loop is in, or nil.
 func (p page) Outer() *evmeter.Call {
 	if len(p.InProgress) == 0 || p.Current() != nil {
 		return nil
@@ -160,7 +159,7 @@ func (p page) Outer() *evmeter.Call {
 	return &p.InProgress[len(p.InProgress)-1]
 }
 
-// Keepers is how many watchers keep Run going.
+// Keepers returns the number of watchers that keep Run going.
 func (p page) Keepers() int {
 	if p.Answer == nil {
 		return 0

@@ -14,11 +14,10 @@ import (
 	"github.com/goevlib/ev/evmeter"
 )
 
-// plots keeps what was drawn of each loop for the second in which it was drawn:
-// two viewers do not draw twice.
+// plots caches the plots of each loop for a second, so that several viewers share them.
 type plots struct {
 	mu    sync.Mutex
-	drawn map[uint64]drawn // by the loop's number
+	drawn map[uint64]drawn // by the loop's ID
 }
 
 type drawn struct {
@@ -28,7 +27,7 @@ type drawn struct {
 
 // plot is one figure of the page.
 type plot struct {
-	Title, Text string // what it shows, and that in figures
+	Title, Text string // Text has the figures in words
 	SVG         template.HTML
 }
 
@@ -54,13 +53,13 @@ func (p *plots) of(r report) ([]plot, error) {
 	return all, nil
 }
 
-// drawAll makes the curves of the history, and the bars of the histograms.
+// drawAll draws the history as curves and the histograms as bars.
 func drawAll(r report) ([]plot, error) {
 	var all []plot
 	for _, c := range []struct {
 		title string
 		of    func(evmeter.Second) float64
-		least float64 // the axis goes to that at least
+		least float64 // the axis goes at least to this value
 		unit  func(float64) string
 	}{
 		{"Busy", func(s evmeter.Second) float64 { return 100 * s.Busy.Seconds() }, 100,
@@ -97,8 +96,8 @@ func drawAll(r report) ([]plot, error) {
 
 func nanoseconds(v float64) string { return duration(time.Duration(v)) }
 
-// series are the values of the whole window, oldest first. Where nothing was
-// measured is nothing.
+// series returns a value for each second of the window, the oldest first. It has null values for
+// seconds that were not measured.
 func series(history []evmeter.Second, of func(evmeter.Second) float64) []float64 {
 	const n = int(evmeter.Window / time.Second)
 	values := make([]float64, n)
@@ -121,8 +120,7 @@ func highest(values []float64) float64 {
 	return top
 }
 
-// ceiling rounds up to 1, 2 or 5 times a power of ten, so that the axis stays
-// where it is while the values change.
+// ceiling rounds up to 1, 2 or 5 times a power of ten, so that the axis rarely changes.
 func ceiling(v float64) float64 {
 	power := math.Pow(10, math.Floor(math.Log10(v)))
 	for _, digit := range []float64{1, 2, 5} {
@@ -133,8 +131,7 @@ func ceiling(v float64) float64 {
 	return 10 * power
 }
 
-// The colours that the plots are drawn with stand for what the style sheet makes
-// of them.
+// The plots are drawn in placeholder colours. themed replaces them by classes of the style sheet.
 var (
 	theme = charts.MakeTheme(charts.ThemeOption{
 		AxisStrokeColor:    charts.ColorRGB(1, 0, 0),
@@ -143,9 +140,9 @@ var (
 		SeriesColors:       []charts.Color{charts.ColorRGB(4, 0, 0)},
 		BackgroundColor:    charts.ColorTransparent,
 	})
-	classes  = map[string]string{"1": "axis", "2": "grid", "3": "text", "4": "data"}
-	styles   = regexp.MustCompile(`style="([^"]*)"`)
-	sentinel = regexp.MustCompile(`^rgba?\((\d),0,0(,[0-9.]+)?\)$`)
+	classes     = map[string]string{"1": "axis", "2": "grid", "3": "text", "4": "data"}
+	styles      = regexp.MustCompile(`style="([^"]*)"`)
+	placeholder = regexp.MustCompile(`^rgba?\((\d),0,0(,[0-9.]+)?\)$`)
 )
 
 const (
@@ -176,8 +173,8 @@ func valueAxis(top float64, unit func(float64) string) charts.YAxisOption {
 	}
 }
 
-// ages names the seconds of the axis that are about whole minutes ago: of four,
-// a minute apart, the names are shown, and each one costs time to measure.
+// ages returns the labels of the time axis. Only seconds about a whole number of minutes ago have
+// one: the chart shows four labels, and measuring each label takes time.
 func ages(n int) []string {
 	names := make([]string, n)
 	for i := range names {
@@ -208,7 +205,7 @@ func bars(h evmeter.Histogram) (template.HTML, error) {
 	return themed(p)
 }
 
-// about names the bound of a bucket, 1024 µs being a millisecond.
+// about returns a rounded name for the bound of a bucket: 1024 µs is 1 ms.
 func about(bucket int) string {
 	unit := []string{" µs", " ms", " s"}[min(bucket/10, 2)]
 	return strconv.Itoa(1<<(bucket%10)) + unit
@@ -219,8 +216,8 @@ func quantiles(h evmeter.Histogram) string {
 		duration(h.Quantile(0.99)) + ", the worst " + duration(h.Max)
 }
 
-// themed makes attributes of the styles, which the policy of the page forbids, and
-// classes of the colours.
+// themed replaces the style attributes, which the policy of the page forbids, by other attributes
+// and classes.
 func themed(p *charts.Painter) (template.HTML, error) {
 	svg, err := p.Bytes()
 	if err != nil {
@@ -235,7 +232,7 @@ func attributes(style string) string {
 	var attributes, names []string
 	for property := range strings.SplitSeq(style, ";") {
 		key, value, _ := strings.Cut(property, ":")
-		if c := sentinel.FindStringSubmatch(value); c != nil {
+		if c := placeholder.FindStringSubmatch(value); c != nil {
 			names = append(names, key+"-"+classes[c[1]])
 			if c[2] != "" {
 				attributes = append(attributes, key+`-opacity="`+c[2][1:]+`"`)

@@ -53,7 +53,7 @@ func TestPlotsAreXMLThatTheStyleSheetColours(t *testing.T) {
 	}
 }
 
-func TestAPlotIsDrawnOncePerSecondHoweverManyLook(t *testing.T) {
+func TestAPlotIsDrawnOncePerSecondForAllViewers(t *testing.T) {
 	var p plots
 	r := reportOf(10)
 	first, err := p.of(r)
@@ -69,7 +69,7 @@ func TestAPlotIsDrawnOncePerSecondHoweverManyLook(t *testing.T) {
 	r.ID, r.At = 2, r.At.Add(time.Hour)
 	_, err = p.of(r)
 	require.NoError(t, err)
-	assert.Len(t, p.drawn, 1, "what nobody looks at is forgotten")
+	assert.Len(t, p.drawn, 1, "old plots are dropped")
 }
 
 func TestTheAxisGoesToOneTwoOrFive(t *testing.T) {

@@ -8,13 +8,13 @@ import (
 	"github.com/goevlib/ev/evmeter"
 )
 
-// survey is the list of all loops, as JSON and for the page.
+// survey is the data of list.html, and its JSON.
 type survey struct {
 	At    time.Time `json:"at"`
 	Loops []summary `json:"loops"`
 }
 
-// summary is what the list tells of a loop.
+// summary is the row of a loop in the list.
 type summary struct {
 	Title      string         `json:"-"`
 	ID         uint64         `json:"id"`
@@ -27,34 +27,34 @@ type summary struct {
 	Slowest    *evmeter.Call  `json:"slowest"`
 }
 
-// report is all about one loop.
+// report is the JSON of one loop.
 type report struct {
 	evmeter.Reading
 	Title  string  `json:"-"`
 	State  state   `json:"state"`
 	Recent recent  `json:"recent"`
-	Answer *answer `json:"inspection"`      // null until the loop has answered once, in Run
-	Stack  string  `json:"stack,omitempty"` // of a loop that does not answer
+	Answer *answer `json:"inspection"`      // null until the loop has answered once
+	Stack  string  `json:"stack,omitempty"` // if the loop does not answer
 
 	StackAt time.Time `json:"stack_at,omitzero"`
 }
 
-// state is what a loop does, in a word.
+// state is the state of a loop, in one word.
 type state string
 
 const (
 	parked  state = "parked"
 	busy    state = "busy"
-	stuck   state = "stuck"   // in Run, awake, and does not answer
-	between state = "between" // not in Run, but it was in the last seconds: embedded, or run now and then
+	stuck   state = "stuck"   // in Run, awake, and not answering
+	between state = "between" // not in Run, but active in the last seconds: embedded, or run now and then
 	stopped state = "stopped" // not in Run
 )
 
-// stateOf takes a loop for stuck that is late with an answer, or would be: what it
-// answered may be some seconds old.
+// stateOf returns stuck for a loop that does not answer in time. A loop in a long callback is
+// stuck too: prompt may be about an earlier moment.
 func stateOf(r evmeter.Reading, lately recent, prompt bool) state {
 	c := r.Current()
-	late := !prompt || c != nil && c.Took >= patience
+	late := !prompt || c != nil && c.Took >= answerTimeout
 	switch {
 	case r.Running && r.Parked:
 		return parked
@@ -68,13 +68,12 @@ func stateOf(r evmeter.Reading, lately recent, prompt bool) state {
 	return stopped
 }
 
-// span is how many seconds the figures called recent are about.
+// span is the number of seconds of the recent figures.
 const span = 10
 
-// recent is what happened in the last seconds, each second on average or, where
-// it says so, at worst.
+// recent has the averages per second of the last seconds, and their maxima.
 type recent struct {
-	Seconds    int           `json:"seconds"` // fewer when measuring has begun just now
+	Seconds    int           `json:"seconds"` // less than span if measuring has just begun
 	Busy       float64       `json:"busy"`    // share of the time
 	Iterations float64       `json:"iterations"`
 	Callbacks  float64       `json:"callbacks"`
@@ -84,8 +83,7 @@ type recent struct {
 	Wakeup     time.Duration `json:"max_wakeup_ns"`
 }
 
-// lately counts the callback in progress among the slowest, for as long as it has
-// run.
+// lately counts the callback in progress, too, with its duration so far.
 func lately(reading evmeter.Reading) recent {
 	history := reading.History[max(0, len(reading.History)-span):]
 	r := recent{Seconds: len(history)}
@@ -109,8 +107,7 @@ func lately(reading evmeter.Reading) recent {
 	return r
 }
 
-// survey looks at all loops at the same time: however many are stuck, it waits
-// for one.
+// survey reads all loops concurrently: it waits for stuck loops only once.
 func (h *handler) survey(loops []*ev.Loop) survey {
 	s := survey{At: time.Now(), Loops: make([]summary, len(loops))}
 	var all sync.WaitGroup
@@ -133,8 +130,7 @@ func (h *handler) summarize(l *ev.Loop) summary {
 	return s
 }
 
-// read asks only a loop that is awake whether it is stuck, and for nothing else: one
-// that sleeps is left to it.
+// read asks a loop that is awake whether it answers. It does not wake a loop that is asleep.
 func (h *handler) read(l *ev.Loop) (evmeter.Reading, recent, state) {
 	m, prompt := evmeter.On(l), true
 	if l.Running() && !l.Parked() {
@@ -145,10 +141,10 @@ func (h *handler) read(l *ev.Loop) (evmeter.Reading, recent, state) {
 	return r, lately, stateOf(r, lately, prompt)
 }
 
-// examine asks before it reads, so that the reading is as new as can be.
+// examine asks first and reads then, so that the reading is as new as possible.
 func (h *handler) examine(l *ev.Loop) report {
 	m := evmeter.On(l)
-	r, asked, prompt := report{Title: clip(l.String())}, answers(l), true
+	r, asked, prompt := report{Title: clip(l.String())}, willAnswer(l), true
 	if asked {
 		r.Answer, prompt = h.ask.ask(l)
 	} else {
@@ -158,17 +154,17 @@ func (h *handler) examine(l *ev.Loop) report {
 	r.Recent = lately(r.Reading)
 	r.State = stateOf(r.Reading, r.Recent, prompt)
 	if r.State == stuck && asked {
-		r.Stack, r.StackAt = h.ask.stacks.of(l, h.lastSign(r.Reading, l))
+		r.Stack, r.StackAt = h.ask.stacks.of(l, h.lastReturn(r.Reading, l))
 	}
 	return r
 }
 
-// lastSign is when the loop was seen to come back from a callback for the last time,
-// as far as that is known: a stack from before shows something else.
-func (h *handler) lastSign(r evmeter.Reading, l *ev.Loop) time.Time {
-	heard := h.ask.heard(l)
-	if c := r.Current(); c != nil && c.Began.After(heard) {
+// lastReturn returns the last known time at which the loop was outside the callback in which it is
+// stuck. A stack from before that time shows another callback.
+func (h *handler) lastReturn(r evmeter.Reading, l *ev.Loop) time.Time {
+	last := h.ask.lastAnswer(l)
+	if c := r.Current(); c != nil && c.Began.After(last) {
 		return c.Began
 	}
-	return heard
+	return last
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/goevlib/ev/evmeter"
 )
 
-func TestALoopIsStuckThatIsLateWithAnAnswerOrInACallbackForLong(t *testing.T) {
+func TestALoopIsStuckIfItsAnswerIsLateOrItsCallbackLong(t *testing.T) {
 	call := func(took time.Duration, nested bool) []evmeter.Call {
 		return []evmeter.Call{{Took: took, Nested: nested}}
 	}
@@ -23,8 +23,8 @@ func TestALoopIsStuckThatIsLateWithAnAnswerOrInACallbackForLong(t *testing.T) {
 		{evmeter.Reading{Running: true}, true, busy},
 		{evmeter.Reading{Running: true}, false, stuck},
 		{evmeter.Reading{Running: true, Parked: true}, false, parked},
-		{evmeter.Reading{Running: true, InProgress: call(patience-1, false)}, true, busy},
-		{evmeter.Reading{Running: true, InProgress: call(patience, false)}, true, stuck},
+		{evmeter.Reading{Running: true, InProgress: call(answerTimeout-1, false)}, true, busy},
+		{evmeter.Reading{Running: true, InProgress: call(answerTimeout, false)}, true, stuck},
 		{evmeter.Reading{Running: true, InProgress: call(time.Hour, true)}, true, busy},
 		{evmeter.Reading{Running: true, InProgress: call(time.Hour, true)}, false, stuck},
 		{evmeter.Reading{}, true, stopped},
@@ -40,13 +40,13 @@ func TestAnswersOfClosedLoopsAreDropped(t *testing.T) {
 	assert.Empty(t, a.questions)
 }
 
-// An answer that took the loop long is good for long, and is shown. It does not say
-// that the loop answers now.
-func TestAnAnswerOfSomeSecondsAgoDoesNotSayThatTheLoopAnswers(t *testing.T) {
+// An answer that held up the loop for long is good for long, and is shown. It does not show that
+// the loop answers now.
+func TestAnAnswerOfSomeSecondsAgoDoesNotShowThatTheLoopAnswers(t *testing.T) {
 	l, err := ev.New()
 	require.NoError(t, err)
-	defer l.Close() // nobody runs it
-	q := &question{done: make(chan struct{}), at: time.Now().Add(-2 * fresh)}
+	defer l.Close() // it is not in Run
+	q := &question{done: make(chan struct{}), at: time.Now().Add(-2 * freshFor)}
 	q.answer = evmeter.Inspection{Depth: 7, Took: time.Second}
 	close(q.done)
 	a := asker{questions: map[uint64]*question{l.ID(): q}}

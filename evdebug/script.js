@@ -1,5 +1,5 @@
-// Once per second the page is fetched again, and what differs is put in its
-// place: focus, selection and scroll position stay, since the elements do.
+// The page is fetched again once per second, and only the differences are replaced. The elements
+// stay, and so do focus, selection and scroll position.
 "use strict";
 (() => {
   const still = matchMedia("(prefers-reduced-motion: reduce)");
@@ -8,7 +8,7 @@
   const status = document.getElementById("status");
   let paused = false;
 
-  // say speaks to screen readers too: only when something changes.
+  // say sets the status text. Screen readers read it aloud, so it is set only when it changes.
   const say = (text) => {
     if (status.textContent !== text) status.textContent = text;
   };

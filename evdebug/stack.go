@@ -8,36 +8,34 @@ import (
 	"github.com/goevlib/ev/evmeter"
 )
 
-// stackEvery is how long no other stacks are taken after some were. To take them
-// stops the whole process for a moment: it is done once in a while only, however
-// often somebody looks, at however many loops.
+// stackEvery is the least time between two readings of stacks. Reading stacks stops the whole
+// process for a moment, so its frequency must not depend on the number of viewers and loops.
 const stackEvery = 10 * time.Second
 
-// stacks are where the loops were that were awake when stacks were taken last.
+// stacks has the stacks of the loops that were awake at the last reading.
 type stacks struct {
 	mu    sync.Mutex
 	at    time.Time
-	texts map[uint64]string // by the loop's number
+	texts map[uint64]string // by the loop's ID
 }
 
-// of returns the stack of a loop of which nothing was heard since then, and when it
-// was taken. If the last ones are older than that, and no others may be taken yet,
-// there is none.
-func (s *stacks) of(l *ev.Loop, heard time.Time) (text string, at time.Time) {
+// of returns the stack of a loop and when it was read. It returns "" if the last reading was before
+// the time since, and it is too early for another.
+func (s *stacks) of(l *ev.Loop, since time.Time) (text string, at time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.at.IsZero() || time.Since(s.at) >= stackEvery {
-		s.take(l)
+		s.read(l)
 	}
-	if !s.at.After(heard) {
+	if !s.at.After(since) {
 		return "", time.Time{}
 	}
 	return s.texts[l.ID()], s.at
 }
 
-// take takes those of all loops that may be asked for next. It requires that mu is
-// held.
-func (s *stacks) take(l *ev.Loop) {
+// read reads the stack of l, and those of all other loops that are awake: they may be requested
+// next. It requires that mu is held.
+func (s *stacks) read(l *ev.Loop) {
 	awake := []*ev.Loop{l}
 	for _, other := range ev.Loops() {
 		if other != l && other.Running() && !other.Parked() {

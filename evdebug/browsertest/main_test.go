@@ -1,6 +1,6 @@
 // Package browsertest opens the pages of evdebug in a real browser, against the
-// example server under load. It is a module of its own, so that nobody who uses
-// evdebug gets to see the driver of the browser.
+// example server under load. It is a module of its own, so that evdebug does not depend on
+// the driver of the browser.
 package browsertest
 
 import (
@@ -29,7 +29,7 @@ import (
 
 var update = flag.Bool("update", false, "make the screenshots of the documentation anew, which takes two minutes")
 
-// patience is for machines that are busy with something else.
+// patience is long enough for busy machines.
 const patience = 2 * time.Minute
 
 func TestMain(m *testing.M) {
@@ -46,7 +46,7 @@ var (
 	started = sync.OnceValues(start)
 )
 
-// fixture is what all tests share: a browser, and the server that it looks at.
+// fixture has the browser and the server that all tests share.
 type fixture struct {
 	browser context.Context
 	url     string // of evdebug
@@ -117,8 +117,8 @@ func startServer() (url string, err error) {
 	return found[1], nil
 }
 
-// tab opens an empty page, and closes it after the test. What the browser
-// complains about, such as what the policy for scripts and styles forbids, fails the test.
+// tab opens an empty page, and closes it after the test. Complaints of the browser fail the test,
+// for example about content that the policy for scripts and styles forbids.
 func tab(t *testing.T) (ctx context.Context, url string) {
 	t.Helper()
 	f, err := started()
@@ -159,7 +159,7 @@ func listen(t *testing.T, ctx context.Context) {
 	})
 }
 
-// expected is that a loop which is gone is not found.
+// expected reports whether the complaint is about a loop that is gone.
 func expected(t *testing.T, e *log.Entry) bool {
 	return t.Name() == "TestThePageOfALoopThatIsClosedSaysSo" && e.Source == log.EntrySourceNetwork
 }
@@ -175,7 +175,7 @@ func call[P, R any](t *testing.T, ctx context.Context, c cdp.Command[P, R], para
 	require.NoError(t, err)
 }
 
-// eval has the page compute something.
+// eval evaluates an expression in the page.
 func eval[T any](t *testing.T, ctx context.Context, js string) T {
 	t.Helper()
 	v, err := chromedp.Run(ctx, chromedp.Evaluate[T](js, chromedp.EvalAwaitPromise))
@@ -183,19 +183,19 @@ func eval[T any](t *testing.T, ctx context.Context, js string) T {
 	return v
 }
 
-// until waits until the page finds it true.
+// until waits until the expression is true in the page.
 func until(t *testing.T, ctx context.Context, js string) {
 	t.Helper()
 	require.Eventually(t, func() bool { return eval[bool](t, ctx, js) }, patience, 50*time.Millisecond, js)
 }
 
-// open goes to the page of the server's loop, by the list.
+// open opens the list and then the page of the server's loop.
 func open(t *testing.T, ctx context.Context, url string) {
 	t.Helper()
 	do(t, ctx, chromedp.Navigate(url), chromedp.Click(`//a[text()="server"]`), chromedp.WaitVisible(chromedp.CSS("#slowest")))
 }
 
-// refreshed waits until the page has been refreshed n times more.
+// refreshed waits until the page was refreshed n more times.
 func refreshed(t *testing.T, ctx context.Context, n int) {
 	t.Helper()
 	const count = `performance.getEntriesByType("resource").filter(e => e.initiatorType === "fetch").length`

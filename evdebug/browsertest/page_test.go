@@ -18,7 +18,7 @@ import (
 	"github.com/goevlib/ev/evdebug"
 )
 
-// callbacks are those that the loop has made since it was made.
+// callbacks returns the number of callbacks of the loop.
 const callbacks = `[...document.querySelectorAll("th")].find(e => e.textContent === "Callbacks" && e.nextElementSibling.className === "n").nextElementSibling.textContent`
 
 func js(code string) chromedp.Action[chromedp.Void] {
@@ -48,14 +48,14 @@ func TestTheSlowCallbackIsShownByName(t *testing.T) {
 	until(t, ctx, `document.body.innerText.includes("In a callback, or the slowest so far")`)
 }
 
-// rects are where things are on the page.
+// rects returns the positions of elements on the page.
 const rects = `[...document.querySelectorAll("h1,h2,section,table,tr,th,td,figure,svg,dl,dt,dd,button,nav")].map(e => {
 	const r = e.getBoundingClientRect();
 	return [e.tagName, r.x, r.y, r.width, r.height].join(" ");
 }).join("\n")`
 
-// watchShifts notes what the browser finds shifted, but for a number that gets a
-// digit more and so begins further left in its cell, which stays.
+// watchShifts records the layout shifts that the browser reports. It ignores a number that gets
+// another digit and begins further left in its cell.
 const watchShifts = `window.shifts = [];
 	window.observer = new PerformanceObserver(list => {
 		const moved = list.getEntries().flatMap(e => e.sources).map(s => s.node);
@@ -67,11 +67,11 @@ const watchShifts = `window.shifts = [];
 func TestNothingMovesWhenTheFiguresDo(t *testing.T) {
 	ctx, url := tab(t)
 	do(t, ctx, chromedp.Navigate(url))
-	refreshed(t, ctx, 2) // there are figures then
+	refreshed(t, ctx, 2) // until there are figures
 	for _, page := range []string{"list", "loop"} {
 		if page == "loop" {
 			open(t, ctx, url)
-			until(t, ctx, `document.querySelectorAll(".sources tbody tr:not(.empty)").length >= 3`) // records, flush and /stats; not who looks
+			until(t, ctx, `document.querySelectorAll(".sources tbody tr:not(.empty)").length >= 3`) // records, flush and /stats; not the viewers
 		}
 		do(t, ctx, js(watchShifts))
 		before := eval[string](t, ctx, rects)
@@ -81,7 +81,7 @@ func TestNothingMovesWhenTheFiguresDo(t *testing.T) {
 	}
 }
 
-// focused tells where the keyboard is, and whether that can be seen.
+// focused returns the element with the focus, and whether the focus is visible.
 type focused struct {
 	Tag, Text, Label string
 	Outline          string
@@ -122,8 +122,8 @@ func TestPauseStopsTheFigures(t *testing.T) {
 	open(t, ctx, url)
 	do(t, ctx, chromedp.WaitVisible(chromedp.CSS("#pause")), chromedp.Focus(chromedp.CSS("#pause")), chromedp.KeyEvent(" "))
 	until(t, ctx, `document.getElementById("status").textContent === "Paused."`)
-	// In a page that is not paused, the text would differ by then: its clock is
-	// that of the server's answers.
+	// Without the pause, the text would differ by then: it shows the time of the
+	// server's answer.
 	before := eval[string](t, ctx, `document.getElementById("main").innerText`)
 	do(t, ctx, js(`new Promise(done => setTimeout(done, 3000))`))
 	assert.Equal(t, before, eval[string](t, ctx, `document.getElementById("main").innerText`))
@@ -131,8 +131,8 @@ func TestPauseStopsTheFigures(t *testing.T) {
 	until(t, ctx, fmt.Sprintf(`document.getElementById("main").innerText !== %q`, before))
 }
 
-// contrasts has the ratio of each text to what is behind it, by the formula of the
-// Web Content Accessibility Guidelines, if it is less than 4.5.
+// contrasts returns the texts whose contrast to their background is less than 4.5, by the formula
+// of the Web Content Accessibility Guidelines.
 const contrasts = `(() => {
 	const parse = c => c.match(/[\d.]+/g).map(Number);
 	const luminance = ([r, g, b]) => [r, g, b].map(v => (v /= 255) <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
@@ -178,7 +178,7 @@ func TestAllTextsCanBeReadInDarkAndLight(t *testing.T) {
 	}
 }
 
-// text is what a reader sees. It does not need the page's scripts.
+// text returns the visible text. It does not need the page's scripts.
 func text(t *testing.T, ctx context.Context) string {
 	t.Helper()
 	s, err := chromedp.Run(ctx, chromedp.Text(chromedp.CSS("body")))
@@ -213,7 +213,7 @@ func TestThePageOfALoopThatIsClosedSaysSo(t *testing.T) {
 	defer server.Close()
 	do(t, ctx, chromedp.Navigate(fmt.Sprint(server.URL, "/", l.ID())))
 	refreshed(t, ctx, 1)
-	assert.Contains(t, text(t, ctx), "Nobody is in its Run.")
+	assert.Contains(t, text(t, ctx), "Not in Run.")
 	require.NoError(t, l.Close())
 	until(t, ctx, `document.body.innerText.includes("it was closed, or never made")`)
 	assert.Contains(t, text(t, ctx), "This loop is gone.")

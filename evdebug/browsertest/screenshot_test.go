@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// small is what a picture of the documentation may have.
+// small is the largest size of a picture in the documentation, in bytes.
 const small = 200_000
 
 func TestScreenshots(t *testing.T) {
@@ -21,7 +21,7 @@ func TestScreenshots(t *testing.T) {
 	ctx, url := tab(t)
 	open(t, ctx, url)
 	do(t, ctx, chromedp.EmulateViewport(1280, 1000))
-	time.Sleep(100 * time.Second) // for plots that show something
+	time.Sleep(100 * time.Second) // until the plots have data
 	for _, name := range []string{"light", "dark"} {
 		call(t, ctx, emulation.SetEmulatedMedia, scheme(name))
 		refreshed(t, ctx, 1)
