@@ -11,6 +11,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/goevlib/ev/internal/pathwatch"
 )
 
 // Stat calls back when what a path names has changed; libev's ev_stat. The path
@@ -74,30 +76,17 @@ import (
 // such as /tmp. A change of the mount table makes every Stat look, which takes a
 // few microseconds for each.
 type Stat struct {
-	_          noCopy
-	alarm             // in the heap while there is a need to poll
-	path       string // as it was given
-	at         string // path made absolute by Start; "" while inactive
-	interval   time.Duration
-	current    fs.FileInfo
-	previous   fs.FileInfo
-	notice     statNotice
-	unassisted bool // the last look at what to be told of said so: poll
-	fn         func(*Stat)
+	_        noCopy
+	alarm           // in the heap while there is a need to poll
+	path     string // as it was given
+	at       string // path made absolute by Start; "" while inactive
+	interval time.Duration
+	current  fs.FileInfo
+	previous fs.FileInfo
+	watch    pathwatch.Watch
+	polling  bool // the last Update of watch was not reliable
+	fn       func(*Stat)
 }
-
-// The system's part is statNotice, which every platform's file defines:
-//
-//	open joins the loop's source of notices, if it has one.
-//	watch asks for a notice of everything that may change what the path names, as
-//	it is now. It reports whether that can be relied on; if not, the Stat polls. It
-//	is called before a look, so that nothing falls between the two.
-//	close leaves the source.
-//	retry is called when the Stat polls. It reports whether another watch might do
-//	better than the last.
-//
-// A notice is a call of look, after one of watch if other things matter now, in
-// the poll phase of an iteration.
 
 // libev's intervals: numbers that do not keep step with the program's own timers.
 const (
@@ -151,9 +140,11 @@ func (s *Stat) Start() error {
 	case s.interval < minStatInterval:
 		s.interval = minStatInterval
 	}
-	s.notice.open(s)
-	s.watch()
-	s.current, _ = snapshot(s.at)
+	if s.loop.backend != BackendChan {
+		s.watch.Open(s.loop.pathTable(), s.at, s.notify)
+	}
+	s.update()
+	s.current, _ = pathwatch.Lstat(s.at)
 	return nil
 }
 
@@ -220,8 +211,8 @@ func (s *Stat) Previous() fs.FileInfo {
 // nil then.
 func (s *Stat) Stat() error {
 	s.own("Stat")
-	now, err := snapshot(cmp.Or(s.at, s.path))
-	if s.pending && !sameStat(s.current, now) {
+	now, err := pathwatch.Lstat(cmp.Or(s.at, s.path))
+	if s.pending && !pathwatch.Same(s.current, now) {
 		s.previous = s.current // or it might be equal to Current in that callback
 	}
 	s.current = now
@@ -242,7 +233,7 @@ func (s *Stat) call()         { s.fn(s) }
 func (s *Stat) callback() any { return s.fn }
 
 func (s *Stat) onStop() {
-	s.notice.close(s)
+	s.watch.Close()
 	s.at = ""
 	if s.alarm.armed() {
 		s.loop.timers.remove(&s.alarm)
@@ -250,27 +241,63 @@ func (s *Stat) onStop() {
 }
 
 // armed reports whether something will have the Stat look again.
-func (s *Stat) armed() bool { return s.alarm.armed() || !s.unassisted }
+func (s *Stat) armed() bool { return s.alarm.armed() || !s.polling }
 
-// watch has the system tell of changes, and polls if that is not to be relied
-// on.
-func (s *Stat) watch() {
-	s.unassisted = !s.notice.watch(s)
+// pathTableKey is the key of a loop's pathwatch.Table, which is kept from the first
+// Stat on.
+type pathTableKey struct{}
+
+func (l *Loop) pathTable() *pathwatch.Table {
+	t, _ := l.kept[pathTableKey{}].(*pathwatch.Table)
+	if t == nil {
+		t = pathwatch.NewTable(l.ownFD)
+		l.keep(pathTableKey{}, t)
+	}
+	return t
+}
+
+// ownFD is watchFD for a descriptor that free closes: with release, with the loop, or if
+// it fails. free must not refer to the loop.
+func (l *Loop) ownFD(fd int, free func(), ready func(lost bool)) (release func(), err error) {
+	opened := l.resources.add(free)
+	stop, err := l.watchFD(fd, Read, func(got Events) { ready(got == Error) })
+	if err != nil {
+		opened.release()
+		return nil, err
+	}
+	return func() {
+		stop()
+		opened.release()
+	}, nil
+}
+
+// update watches the path anew, and polls if that is not reliable.
+func (s *Stat) update() {
+	s.polling = !s.watch.Update()
 	timers := &s.loop.timers
 	switch {
-	case s.unassisted && !s.alarm.armed():
+	case s.polling && !s.alarm.armed():
 		timers.add(&s.alarm, after(s.loop.mono, s.interval))
-	case !s.unassisted && s.alarm.armed():
+	case !s.polling && s.alarm.armed():
 		timers.remove(&s.alarm)
 	}
 }
 
+// notify is called in the poll phase when the system has reported a change; see
+// pathwatch.Notify.
+func (s *Stat) notify(moved bool) (changed bool) {
+	if moved {
+		s.update()
+	}
+	return s.look()
+}
+
 // look makes the watcher pending if something has changed, and reports whether.
-// Previous is what the look before found, not the callback before: so it always
+// Previous is the result of the last look, not of the last callback. So it always
 // differs from Current, also when changes cancel each other before the callback.
 func (s *Stat) look() (changed bool) {
-	now, _ := snapshot(s.at)
-	if sameStat(s.current, now) {
+	now, _ := pathwatch.Lstat(s.at)
+	if pathwatch.Same(s.current, now) {
 		return false
 	}
 	s.previous, s.current = s.current, now
@@ -278,30 +305,14 @@ func (s *Stat) look() (changed bool) {
 	return true
 }
 
-// expire is the poll. What was to be watched may be another file now, or may be
-// watched now that there is room.
+// expire polls. The path may name another file than the one watched, or there may be
+// room for its watches now.
 func (s *Stat) expire(_, now time.Duration) {
 	s.loop.timers.add(&s.alarm, after(now, s.interval))
-	if s.look() || s.notice.retry() {
-		s.watch()
+	if s.look() || s.watch.Retry() {
+		s.update()
 	}
-	if !s.unassisted {
-		s.look() // nobody told of a change between the two
+	if !s.polling {
+		s.look() // a change between the two was not reported
 	}
-}
-
-func snapshot(path string) (fs.FileInfo, error) {
-	info, err := os.Lstat(path)
-	if err != nil {
-		return nil, err
-	}
-	completeInfo(info)
-	return info, nil
-}
-
-func sameStat(a, b fs.FileInfo) bool {
-	if a == nil || b == nil {
-		return a == nil && b == nil
-	}
-	return sameInfo(a, b)
 }

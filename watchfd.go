@@ -1,5 +1,3 @@
-//go:build linux || darwin || dragonfly || freebsd || netbsd || openbsd
-
 package ev
 
 // watchFD has fn called on the loop's goroutine, in the poll phase of an

@@ -17,7 +17,7 @@ import (
 var away = []string{
 	"netpoll_linux.go", "timerfd_linux.go", "io_relay_linux_test.go", "netpoll_linux_test.go",
 	"timerfd_linux_test.go", "embed_linux_test.go", "stat_linux_test.go", "stat_mounts_linux_test.go",
-	"stat_watches_linux_test.go", "strace_linux_test.go", "wallclock_linux_test.go",
+	"strace_linux_test.go", "wallclock_linux_test.go",
 }
 
 // skip are tests that are of no concern, or expect of Linux what is an eventfd's.
