@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"time"
-
-	"go.uber.org/atomic"
 )
 
 // ErrClosed is what the doors of a closed loop answer.
@@ -49,12 +47,9 @@ type Loop struct {
 	_ [64]byte // what senders write stays off the cache lines above
 
 	// Any goroutine's: the wake-up protocol, and what it carries.
-	requests   requests
-	parked     atomic.Uint32
-	wakePolicy wakePolicy
-	commitFunc func() bool // immutable
-	mail       mailbox
-	looks      looks
+	wakeState
+	mail  mailbox
+	looks looks
 	runStack
 	hosted
 }

@@ -1,6 +1,10 @@
 package ev
 
-import "time"
+import (
+	"time"
+
+	"go.uber.org/atomic"
+)
 
 // This file is the wake-up protocol: how any goroutine makes a parked loop look at
 // its requests. There is no system call unless the loop is parked, at most one per
@@ -24,6 +28,15 @@ import "time"
 //
 // Step a must not come before the moment from which a wake cannot be missed. The
 // poller knows that moment, and calls commit then.
+
+// wakeState is the state of the protocol. Senders write requests.head,
+// parked and wakePolicy.written.
+type wakeState struct {
+	requests   requests
+	parked     atomic.Uint32
+	wakePolicy wakePolicy
+	commitFunc func() bool // Loop.commit as a value: a park does not allocate; immutable
+}
 
 // commit is steps a and b. It reports whether the poller may sleep.
 func (l *Loop) commit() bool {
