@@ -142,7 +142,7 @@ const maxEvents = 4096
 func (s *fdSet) look() bool {
 	n := pollEpoll(s.epfd, s.events)
 	found := n > 0
-	for n == len(s.events) && n < maxEvents {
+	for n > 0 && n == len(s.events) && n < maxEvents {
 		// There may be more. What came in this call is still ready and comes
 		// again, but for the wake, which found remembers.
 		s.events = make([]unix.EpollEvent, 4*n)
