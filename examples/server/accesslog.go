@@ -8,17 +8,17 @@ import (
 )
 
 const (
-	writeAt = 64 << 10 // so many bytes do not wait for the timer
-	holdMax = 16 << 20 // so many are kept while the file cannot be written
+	writeAt = 64 << 10 // this many bytes do not wait for the timer
+	holdMax = 16 << 20 // at most this many bytes are kept while the file cannot be written
 )
 
-// accessLog gathers lines and writes many at once. It belongs to the loop. Its
-// writes block that: a slow disk delays the log and /stats, but no other request.
+// accessLog collects lines and writes many at once. It belongs to the loop. Its writes block the
+// loop: a slow disk delays the log and /stats, but no other request.
 type accessLog struct {
 	path    string
 	file    *os.File
 	buf     []byte
-	dropped int // lines that came when holdMax was reached
+	dropped int // lines that were dropped because of holdMax
 }
 
 func openLog(path string) (*accessLog, error) {
@@ -36,9 +36,8 @@ func (a *accessLog) open() (*os.File, error) {
 	return file, nil
 }
 
-// add puts a line into the buffer: the common log format, and at the end the
-// latency in seconds. The request line is quoted, since a client can put anything
-// there: one request is one line.
+// add adds a line to the buffer, in the common log format with the latency in seconds at the end.
+// The request line is quoted: a client can send any bytes, but one request must be one line.
 func (a *accessLog) add(r *record) {
 	if len(a.buf) >= holdMax {
 		a.dropped++
@@ -58,10 +57,10 @@ func (a *accessLog) add(r *record) {
 	a.buf = append(b, '\n')
 }
 
-// full reports whether there is enough for a write.
+// full reports whether the buffer is large enough for a write.
 func (a *accessLog) full() bool { return len(a.buf) >= writeAt }
 
-// flush writes what has gathered, and keeps what the file does not take.
+// flush writes the buffer. It keeps the bytes that the file did not take.
 func (a *accessLog) flush() error {
 	if len(a.buf) == 0 {
 		return nil
@@ -74,20 +73,20 @@ func (a *accessLog) flush() error {
 	return nil
 }
 
-// reopen goes on in a new file, after someone has renamed the old one. If there
-// is no new one to be had, it goes on in the old.
+// reopen continues in a new file, after the old one was renamed. If it cannot open a new file, it
+// continues in the old one.
 func (a *accessLog) reopen() error {
 	file, err := a.open()
 	if err != nil {
 		return fmt.Errorf("%w; going on with the old file", err)
 	}
-	err = a.flush() // what this leaves is for the new file
+	err = a.flush() // bytes that this leaves go to the new file
 	old := a.file
 	a.file = file
 	return errors.Join(err, old.Close())
 }
 
-// close writes the rest. Its error says what is lost.
+// close writes the rest of the buffer. Its error names the losses.
 func (a *accessLog) close() error {
 	err := a.flush()
 	if err != nil {

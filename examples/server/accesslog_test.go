@@ -26,7 +26,7 @@ func contents(t *testing.T, path string) string {
 	return string(b)
 }
 
-// said is a record that differs from others in its request line.
+// said returns a record with this request line.
 func said(request string) *record {
 	return &record{remote: "::1", request: request, status: 200, size: 13,
 		start: time.Date(2025, 2, 3, 4, 5, 6, 0, time.FixedZone("", 3600)), took: 1234567 * time.Nanosecond}

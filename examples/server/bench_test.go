@@ -15,18 +15,17 @@ import (
 	"github.com/goevlib/ev"
 )
 
-// BenchmarkWhileSomebodyLooks compares how many requests are answered while the
-// page of the loop is refreshed each second, as a browser does, with how many are
-// while nobody looks. Both take turns, each with a loop of its own, since a loop
-// that was looked at is measured for some minutes. The metric is the median of the
-// ratios: 0.95 is 5 % less throughput. Take some pairs:
+// BenchmarkWhileSomebodyLooks compares the throughput of a server whose page is refreshed each
+// second, as by a browser, with that of a server without a viewer. The two take turns, each with a
+// loop of its own: after a look, a loop is measured for some minutes. The metric is the median of
+// the ratios: 0.95 is 5 % less throughput. Take some pairs:
 //
 //	go test -run xxx -bench Looks -benchtime 15x
 func BenchmarkWhileSomebodyLooks(b *testing.B) {
 	var ratios []float64
 	for b.Loop() {
 		turns := [2]bool{false, true}
-		if len(ratios)%2 == 1 { // what comes second may have it easier, or harder
+		if len(ratios)%2 == 1 { // the second one may be faster or slower
 			turns = [2]bool{true, false}
 		}
 		rates := make(map[bool]float64)
@@ -64,7 +63,7 @@ func throughput(b *testing.B, look bool) float64 {
 	return float64(seen.latency.n) / seen.took.Seconds()
 }
 
-// viewer asks for the page each second.
+// viewer requests the page each second.
 func viewer(ctx context.Context, page string) {
 	transport := new(http.Transport)
 	defer transport.CloseIdleConnections()

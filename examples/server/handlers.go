@@ -14,10 +14,9 @@ import (
 	"github.com/goevlib/ev/evdebug"
 )
 
-// record is what the loop gets to know of a request. It is sent by value: once
-// sent, it is the loop's.
+// record describes a request for the loop. It is sent by value, and belongs to the loop then.
 type record struct {
-	route   string // one of the few that handlers know
+	route   string // a key of the ledger; there are few
 	start   time.Time
 	took    time.Duration
 	remote  string
@@ -26,21 +25,20 @@ type record struct {
 	size    int64
 }
 
-// handlers answers requests, on net/http's goroutines. It must not touch the
-// ledger but by Call.
+// handlers answers requests, on net/http's goroutines. It must use the ledger only by Call.
 type handlers struct {
 	mux     http.ServeMux
-	routes  map[string]string // from the mux's pattern to what it is counted as
+	routes  map[string]string // from the mux's pattern to the route of the record
 	loop    *ev.Loop
 	records *ev.Queue[record]
 	ledger  *ledger
 
-	// Held by each request while it is under way. It guards no data.
+	// Each request in progress holds a read lock. It guards no data.
 	gate sync.RWMutex
 }
 
-// otherRoute is what everything unknown is counted as: clients that make up
-// paths must not make the ledger grow.
+// otherRoute is the route of unknown paths: clients that invent paths must not make the ledger
+// grow.
 const otherRoute = "other"
 
 func newHandlers(loop *ev.Loop, records *ev.Queue[record], l *ledger) *handlers {
@@ -49,7 +47,7 @@ func newHandlers(loop *ev.Loop, records *ev.Queue[record], l *ledger) *handlers 
 	h.handle("GET /hello", "/hello", hello)
 	h.handle("GET /work", "/work", work)
 	h.handle("GET /stats", "/stats", h.stats)
-	h.handle("/debug/ev/", "/debug/ev/", evdebug.Handler().ServeHTTP) // tells much: the server listens to this machine only
+	h.handle("/debug/ev/", "/debug/ev/", evdebug.Handler().ServeHTTP) // it shows internals: by default the server listens on this machine only
 	return h
 }
 
@@ -58,8 +56,7 @@ func (h *handlers) handle(pattern, route string, fn http.HandlerFunc) {
 	h.routes[pattern] = route
 }
 
-// ServeHTTP has a request answered and tells the loop of it. Send does not wait
-// for the loop, however busy that is.
+// ServeHTTP answers a request and sends a record of it to the loop. Send never waits for the loop.
 func (h *handlers) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !h.gate.TryRLock() {
 		http.Error(w, "the server is shutting down", http.StatusServiceUnavailable)
@@ -84,18 +81,17 @@ func (h *handlers) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.mux.ServeHTTP(answer, r)
 }
 
-// close waits for the requests under way and turns away any others. Shutdown
-// almost sees to both. But when a request comes on an idle connection at the
-// moment that Shutdown closes that, Shutdown may return and then the handler
-// begin (https://github.com/golang/go/issues/65802).
+// close waits for the requests in progress and refuses all others. Shutdown almost does both. But
+// if a request arrives on an idle connection while Shutdown closes that connection, its handler may
+// begin after Shutdown has returned (https://github.com/golang/go/issues/65802).
 func (h *handlers) close() { h.gate.Lock() }
 
 func index(w http.ResponseWriter, _ *http.Request) {
 	fmt.Fprint(w, `This server keeps its statistics on an event loop. Look at
   /hello?name=you  a greeting
   /work?ms=5       an answer that takes its time
-  /stats           what was asked so far, and how fast the answers were
-  /debug/ev/       what the loop does
+  /stats           the requests so far, and how fast the answers were
+  /debug/ev/       the page of the event loop
 `)
 }
 
@@ -115,23 +111,23 @@ func work(w http.ResponseWriter, r *http.Request) {
 	select {
 	case <-time.After(time.Duration(ms) * time.Millisecond):
 		fmt.Fprintf(w, "worked for %d ms\n", ms)
-	case <-r.Context().Done(): // the client has gone
+	case <-r.Context().Done(): // the client is gone
 	}
 }
 
-// stats asks the loop, which answers between two callbacks. The snapshot is a
-// copy: it can be encoded here, on this goroutine, while the loop goes on.
+// stats gets a snapshot from the loop, between two of its callbacks. The snapshot is a copy. It is
+// encoded on this goroutine while the loop goes on.
 func (h *handlers) stats(w http.ResponseWriter, r *http.Request) {
 	s, err := ev.Call(r.Context(), h.loop, func() (snapshot, error) { return h.ledger.snapshot(), nil })
-	if err != nil { // the client has gone, or the loop
+	if err != nil { // the client is gone, or the loop is closed
 		http.Error(w, err.Error(), http.StatusServiceUnavailable)
 		return
 	}
-	s.Loop = h.loop.Stats() // may be called anywhere
+	s.Loop = h.loop.Stats() // safe for concurrent use
 	w.Header().Set("Content-Type", "application/json")
 	e := json.NewEncoder(w)
 	e.SetIndent("", "  ")
-	_ = e.Encode(s) // it fails when the client has gone
+	_ = e.Encode(s) // it fails if the client is gone
 }
 
 func host(addr string) string {
@@ -142,7 +138,7 @@ func host(addr string) string {
 	return h
 }
 
-// response notes what the handler answers.
+// response records the status and size of an answer.
 type response struct {
 	http.ResponseWriter
 	status int
@@ -150,7 +146,7 @@ type response struct {
 }
 
 func (r *response) WriteHeader(status int) {
-	if r.status == 0 && status >= 200 { // 1xx are not the answer yet
+	if r.status == 0 && status >= 200 { // 1xx are not the final status
 		r.status = status
 	}
 	r.ResponseWriter.WriteHeader(status)

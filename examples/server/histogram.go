@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// histogram counts durations in buckets whose width grows with the value, so
-// that nanoseconds and hours fit into one small array: each power of two has 32
-// buckets, which makes every answer right to about 3 %.
+// histogram counts durations in buckets whose width grows with the value, so that nanoseconds and
+// hours fit into one small array. Each power of two has 32 buckets, so a quantile is right to about
+// 3 %.
 type histogram struct {
 	counts [buckets]uint64
 	n      uint64
@@ -18,13 +18,12 @@ type histogram struct {
 const (
 	stepBits = 5
 	steps    = 1 << stepBits // buckets per power of two
-	// Below 2*steps a bucket is one nanosecond wide; from there to 1<<63, the
-	// end of time.Duration, each power of two has its steps.
+	// Below 2*steps a bucket is one nanosecond wide. From there to 1<<63, the end of
+	// time.Duration, each power of two has steps buckets.
 	buckets = 2*steps + (63-stepBits-1)*steps
 )
 
-// bucket returns the number of the bucket for v: its power of two, and in that
-// the top bits that follow.
+// bucket returns the index of the bucket for v: its power of two, followed by the next bits.
 func bucket(v uint64) int {
 	shift := max(0, bits.Len64(v)-stepBits-1)
 	return shift*steps + int(v>>shift)
@@ -50,9 +49,8 @@ func (h *histogram) merge(other *histogram) {
 	h.max = max(h.max, other.max)
 }
 
-// quantile returns a value that the share q of all values does not exceed: for
-// 0.5 the median. It is never too small, and at most one bucket's width too
-// large. It is 0 when nothing was added.
+// quantile returns the q-quantile; for 0.5, the median. The result is never too small, and at most
+// one bucket's width too large. It is 0 if nothing was added.
 func (h *histogram) quantile(q float64) time.Duration {
 	rank := max(1, uint64(math.Ceil(q*float64(h.n))))
 	var seen uint64

@@ -7,19 +7,19 @@ import (
 	"github.com/goevlib/ev"
 )
 
-// ledger is all that the server knows about its requests. It belongs to the
-// loop: its methods are callbacks or called by one, and so are free of locks.
+// ledger has the statistics of all requests. It belongs to the loop: its methods are callbacks, or
+// are called by callbacks, and need no locks.
 type ledger struct {
 	log     *accessLog
 	routes  map[string]*tally
 	records uint64
 	batches uint64
-	failing bool // the log could not be written the last time
+	failing bool // the last write of the log failed
 	slow    time.Duration
 	ticks   int
 }
 
-// tally is what is counted of one route.
+// tally has the statistics of one route.
 type tally struct {
 	count    uint64
 	statuses [6]uint64 // by the first digit
@@ -30,9 +30,8 @@ func newLedger(log *accessLog) *ledger {
 	return &ledger{log: log, routes: make(map[string]*tally)}
 }
 
-// take gets the records of all requests that were answered since the last batch.
-// The busier the server, the more they are: one callback then does for many, and
-// one write for many callbacks.
+// take is the queue's callback. batch has the records of all requests that were answered since the
+// last batch. On a busy server, one callback takes many records, and one write many batches.
 func (l *ledger) take(_ *ev.Queue[record], batch []record) {
 	for i := range batch {
 		l.count(&batch[i])
@@ -56,9 +55,8 @@ func (l *ledger) count(r *record) {
 	t.latency.add(r.took)
 }
 
-// tick is the timer's: no line waits longer than a second. Now and then it stands
-// for a disk that is slow, if that is wanted: the loop waits, as it would for a
-// real one.
+// tick is the timer's callback: no line waits longer than a second. With -slow, every third tick
+// simulates a slow disk: the loop waits, as it would for a real one.
 func (l *ledger) tick(*ev.Timer) {
 	l.ticks++
 	if l.ticks%3 == 0 {
@@ -67,8 +65,8 @@ func (l *ledger) tick(*ev.Timer) {
 	l.flush()
 }
 
-// flush complains about the first of a row of failures. The log has kept what it
-// could not write, and the next flush tries again.
+// flush reports the first of several failures in a row. The log keeps the lines that it could not
+// write, and the next flush tries again.
 func (l *ledger) flush() {
 	err := l.log.flush()
 	if err != nil && !l.failing {
@@ -77,7 +75,7 @@ func (l *ledger) flush() {
 	l.failing = err != nil
 }
 
-// rotate is SIGHUP's.
+// rotate is the callback for SIGHUP.
 func (l *ledger) rotate(*ev.Signal) {
 	if err := l.log.reopen(); err != nil {
 		complain(err)
@@ -101,8 +99,8 @@ type routeStats struct {
 	Max    float64           `json:"max_ms"`
 }
 
-// snapshot copies, since what it returns leaves the loop: nothing in it may be
-// shared with the ledger.
+// snapshot returns a copy, which another goroutine will use: nothing in it may be shared with the
+// ledger.
 func (l *ledger) snapshot() snapshot {
 	s := snapshot{Routes: make(map[string]routeStats), Records: l.records, Batches: l.batches}
 	for route, t := range l.routes {

@@ -12,10 +12,10 @@ import (
 	"time"
 )
 
-// clients is how many make requests, each on a connection that it keeps.
+// clients is the number of clients. Each keeps a connection.
 const clients = 16
 
-// mix is what they ask for in turn, and what the answer should be.
+// mix has the requests that a client makes in turn, and the expected status.
 var mix = []struct {
 	path   string
 	status int
@@ -24,16 +24,16 @@ var mix = []struct {
 	{"/hello?name=libev", 200}, {"/", 200}, {"/nowhere", 404}, {"/stats", 200},
 }
 
-// load is the requests that are made to a server.
+// load makes requests to a server.
 type load struct {
 	url  string
-	rate int    // per second, by all clients together; 0 is as many as the server answers
-	mark string // in each request line: others may make requests meanwhile, and are in the log too
+	rate int    // requests per second by all clients together; 0 is as many as the server answers
+	mark string // in each request line, to tell them from the requests of others in the log
 }
 
 func newLoad(url string, rate int) load { return load{url: url, rate: rate, mark: rand.Text()} }
 
-// address is where a path of the mix is asked for.
+// address returns the URL for a path of the mix.
 func (l load) address(path string) string {
 	separator := "?"
 	if strings.Contains(path, "?") {
@@ -42,7 +42,7 @@ func (l load) address(path string) string {
 	return l.url + path + separator + "load=" + l.mark
 }
 
-// loaded is what the clients saw.
+// loaded is the result of a load.
 type loaded struct {
 	latency histogram
 	took    time.Duration
@@ -51,8 +51,8 @@ type loaded struct {
 // drive makes as many requests as the server answers, until ctx is done.
 func drive(ctx context.Context, url string) (loaded, error) { return newLoad(url, 0).drive(ctx) }
 
-// drive makes requests until ctx is done. Those under way then are completed, so
-// that both sides count the same.
+// drive makes requests until ctx is done. It completes the requests in progress then, so that both
+// sides count the same.
 func (l load) drive(ctx context.Context) (loaded, error) {
 	transport := &http.Transport{MaxIdleConnsPerHost: clients}
 	defer transport.CloseIdleConnections()
@@ -91,13 +91,13 @@ func (l load) client(ctx context.Context, t http.RoundTripper, turn int, latency
 	return nil
 }
 
-// pace keeps a client to its share of the rate.
+// pace limits a client to its share of the rate.
 type pace struct {
-	each time.Duration // between two requests; 0 is none
+	each time.Duration // the time between two requests; 0 is no limit
 	next time.Time
 }
 
-// newPace has the clients begin one after the other.
+// newPace makes the clients begin one after the other.
 func newPace(rate, client int) *pace {
 	if rate == 0 {
 		return new(pace)
@@ -106,8 +106,8 @@ func newPace(rate, client int) *pace {
 	return &pace{each, time.Now().Add(each * time.Duration(client) / clients)}
 }
 
-// wait waits until it is time for the next request, and reports whether there is to
-// be one. What was missed while an answer took long is not made up for.
+// wait waits for the time of the next request, and reports whether to make it. It does not make up
+// for requests that were missed during a slow answer.
 func (p *pace) wait(ctx context.Context) bool {
 	if p.each == 0 {
 		return ctx.Err() == nil

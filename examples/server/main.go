@@ -1,35 +1,31 @@
-// Command server is an HTTP server whose statistics and access log belong to one
-// event loop: no lock guards them, because only the loop's goroutine touches
-// them.
+// Command server is an HTTP server whose statistics and access log belong to one event loop. They
+// need no lock: only the loop's goroutine uses them.
 //
-// Which goroutine runs what:
+// The files and their goroutines:
 //
-//   - handlers.go runs on net/http's goroutines, one per connection. They only
-//     talk to the loop: its Queue takes a record of each request, and Call asks
-//     it for the statistics.
-//   - ledger.go, accesslog.go and histogram.go run on the loop, in its callbacks.
-//     What they hold is touched nowhere else.
-//   - server.go runs on the loop too. It starts the one half and the other, and
-//     ends them in the right order.
+//   - handlers.go runs on net/http's goroutines, one per connection. They send a record of each
+//     request to the loop's Queue, and get the statistics by Call.
+//   - ledger.go, accesslog.go and histogram.go run on the loop, in its callbacks. Their data is
+//     used nowhere else.
+//   - server.go runs on the loop, too. It starts both halves, and ends them in the right order.
 //
-// Start it and point a browser at it, or have it load itself:
+// Start the server and open it in a browser, or let it make requests to itself:
 //
 //	go run -C examples/server .
 //	go run -C examples/server . -load 5s
 //
-// That makes 1000 requests per second at most, which leaves the machine to others;
-// -rate 0 makes as many as are answered. Whoever wants to make further requests
-// meanwhile, or to look at the page of the loop, may do so.
+// -load makes at most 1000 requests per second. With -rate 0 it makes as many as the server
+// answers. Other clients may make requests meanwhile.
 //
-// At /debug/ev/ is the page of the loop. Something to find there makes -slow:
+// The page of the loop is at /debug/ev/. The flag -slow makes a slow callback, to be found there:
 //
 //	go run -C examples/server . -load 5m -slow 100ms
 //
-// SIGHUP reopens the log, for logrotate. SIGINT and SIGTERM let the requests
-// under way be answered, write the log to its last line, and end the program.
+// SIGHUP reopens the log, for logrotate. On SIGINT and SIGTERM the server answers the requests in
+// progress, writes the log to its last line, and exits.
 //
-// Only what net/http refuses by itself, such as a request that is not HTTP, is
-// neither counted nor logged.
+// Input that net/http refuses by itself, such as a request that is not HTTP, is neither counted nor
+// logged.
 package main
 
 import (
@@ -61,7 +57,7 @@ func main() {
 	}
 }
 
-// complain says on stderr what went wrong.
+// complain prints an error on stderr.
 func complain(err error) { fmt.Fprintln(os.Stderr, "server:", err) }
 
 func parse() (options, error) {

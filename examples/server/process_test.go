@@ -23,8 +23,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestMain makes the test binary the server when it is told to: what the tests
-// below run is the program, with the race detector if they have it.
+// TestMain makes the test binary the server if the environment says so: the tests below run the
+// program, with the race detector if they have it.
 func TestMain(m *testing.M) {
 	if os.Getenv("EV_EXAMPLE_SERVER") == "1" {
 		main()
@@ -33,7 +33,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// output gathers what a process writes while it runs.
+// output collects the output of a process while it runs.
 type output struct {
 	mu  sync.Mutex
 	buf bytes.Buffer
@@ -59,8 +59,7 @@ type process struct {
 	url, log, tmp  string
 }
 
-// launch starts the program. Its log is in a directory of its own, unless the
-// arguments say where.
+// launch starts the program. Its log is in a directory of its own, unless the arguments name a file.
 func launch(t *testing.T, args ...string) *process {
 	t.Helper()
 	exe, err := os.Executable()
@@ -115,8 +114,8 @@ func (p *process) exits(code int) {
 	require.Equal(p.t, code, p.cmd.ProcessState.ExitCode(), "%s%s", &p.stdout, &p.stderr)
 }
 
-// crowd is many clients that make requests all the time. Each request has a
-// number, by which its line in the log is found.
+// crowd is many clients that make requests all the time. Each request has a number, to find its line
+// in the log.
 type crowd struct {
 	stopped  atomic.Bool
 	clients  sync.WaitGroup
@@ -156,15 +155,15 @@ func (c *crowd) stop() {
 	c.clients.Wait()
 }
 
-// awaits waits for so many more answers.
+// awaits waits for this many more answers.
 func (c *crowd) awaits(t *testing.T, more int64) {
 	t.Helper()
 	enough := c.count.Load() + more
 	require.Eventually(t, func() bool { return c.count.Load() >= enough }, patience, time.Millisecond)
 }
 
-// loggedOnce checks that each answered request is in one line of the files, and
-// returns how many lines there are.
+// loggedOnce checks that each answered request is in one line of the files, and returns the number
+// of lines.
 func (c *crowd) loggedOnce(t *testing.T, files ...string) int64 {
 	t.Helper()
 	times, lines := make(map[string]int), int64(0)
@@ -218,8 +217,8 @@ func TestSecondSignalExitsAtOnce(t *testing.T) {
 	conn, err := net.Dial("tcp", strings.TrimPrefix(p.url, "http://"))
 	require.NoError(t, err)
 	defer conn.Close()
-	// Two requests in one write: when the first is answered, the server has the
-	// second. A few others later, that is under way.
+	// Two requests in one write: when the first is answered, the server has read the
+	// second. After some other requests, the second is in progress.
 	_, err = io.WriteString(conn, "GET /?id=a HTTP/1.1\r\nHost: x\r\n\r\nGET /work?ms=2000&id=b HTTP/1.1\r\nHost: x\r\n\r\n")
 	require.NoError(t, err)
 	_, err = conn.Read(make([]byte, 1))
@@ -364,8 +363,8 @@ func TestSignalEndsTheLoadEarly(t *testing.T) {
 	assert.Equal(t, p.row("requests"), p.row("lines logged"))
 }
 
-// As docs/debugging.md tells one to: the page of the loop is looked at meanwhile, and
-// more is asked for.
+// As in docs/debugging.md: the page of the loop is open meanwhile, and another client makes
+// requests.
 func TestLoadCountsRightWhoeverElseMakesRequests(t *testing.T) {
 	p := launch(t, "-load", "1s")
 	p.url = p.awaits(&p.stdout, `listening on (http://\S+)/ `)

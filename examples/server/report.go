@@ -13,8 +13,8 @@ import (
 	"github.com/goevlib/ev"
 )
 
-// runLoad is run, with clients in the same process, and a table at the end. Others
-// may make requests meanwhile.
+// runLoad is run, with clients in the same process, and a table at the end. Other clients may make
+// requests meanwhile.
 func runLoad(s *server, d time.Duration, rate int) error {
 	path := s.ledger.log.path
 	before, err := logSize(path)
@@ -23,7 +23,7 @@ func runLoad(s *server, d time.Duration, rate int) error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), d)
 	defer cancel()
-	s.quit = cancel // a signal ends the load, and that drains
+	s.quit = cancel // a signal ends the load; the end of the load drains
 	ours := newLoad(s.url(), rate)
 	var seen loaded
 	ev.Go(s.loop, func() (loaded, error) { return ours.drive(ctx) }, func(l loaded, err error) {
@@ -47,8 +47,8 @@ func runLoad(s *server, d time.Duration, rate int) error {
 	return nil
 }
 
-// report prints what was counted at each station of a request. "by others" are
-// those of the requests that the clients did not make.
+// report prints the counts of each stage of a request. "by others" are the requests of other
+// clients.
 func report(s *server, seen *loaded, logged lines) {
 	stats := s.loop.Stats()
 	others := logged.all - logged.marked
@@ -73,8 +73,7 @@ func report(s *server, seen *loaded, logged lines) {
 	}
 }
 
-// logSize returns how much is in the log already. It has to be a file that can
-// be read back.
+// logSize returns the size of the log. The log must be a file that can be read back.
 func logSize(path string) (int64, error) {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -86,13 +85,13 @@ func logSize(path string) (int64, error) {
 	return info.Size(), nil
 }
 
-// lines is how many there are in a log.
+// lines is the number of lines in a log.
 type lines struct {
 	all    uint64
-	marked uint64 // of them, those of the load
+	marked uint64 // of them, the lines of the load
 }
 
-// countLines counts those after the first skip bytes.
+// countLines counts the lines after the first skip bytes.
 func countLines(path string, skip int64, mark string) (n lines, err error) {
 	file, err := os.Open(path)
 	if err != nil {
@@ -105,7 +104,7 @@ func countLines(path string, skip int64, mark string) (n lines, err error) {
 	for r := bufio.NewReader(file); ; {
 		line, err := r.ReadBytes('\n')
 		if err == io.EOF {
-			return n, nil // what is left is no line
+			return n, nil // the rest is not a whole line
 		}
 		if err != nil {
 			return n, err

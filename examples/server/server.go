@@ -13,9 +13,8 @@ import (
 	"github.com/goevlib/ev"
 )
 
-// server is the two halves, the handlers and the ledger, and the loop between
-// them. All its methods run on the loop's goroutine: before Run that is the one
-// that sets it up, then they are callbacks.
+// server has the handlers, the ledger, and the loop between them. Its methods must be called on the
+// loop's goroutine: before Run, that is the goroutine that sets the server up.
 type server struct {
 	loop     *ev.Loop
 	listener net.Listener
@@ -24,11 +23,11 @@ type server struct {
 	ledger   *ledger
 	records  *ev.Queue[record] // from the handlers to the ledger
 
-	quit        func() // what the first SIGINT or SIGTERM does
-	interrupted bool   // there was one
+	quit        func() // called at the first SIGINT or SIGTERM
+	interrupted bool   // it was called
 	draining    bool
 	finished    bool
-	err         error // why it finished; nil when all went well
+	err         error // the error of run
 }
 
 func newServer(loop *ev.Loop, addr, logPath string) (*server, error) {
@@ -43,13 +42,13 @@ func newServer(loop *ev.Loop, addr, logPath string) (*server, error) {
 	}
 	s := &server{loop: loop, listener: listener, ledger: newLedger(log)}
 	s.quit = s.drain
-	// No limit: when the disk stalls, records take memory rather than get lost.
-	// With a limit, Send would answer ErrFull, for the handler to decide.
+	// No limit: while the disk stalls, records take memory and are not lost. With a
+	// limit, Send would return ErrFull, and the handler would decide.
 	s.records = ev.NewQueue(loop, 0, s.ledger.take, ev.Name("request records"))
 	s.handlers = newHandlers(loop, s.records, s.ledger)
 	s.http = &http.Server{
 		Handler: s.handlers,
-		// Every wait for a client ends, so that a drain does.
+		// Every wait for a client must end, or drain would not.
 		ReadTimeout:    10 * time.Second,
 		WriteTimeout:   10 * time.Second,
 		IdleTimeout:    time.Minute,
@@ -58,8 +57,7 @@ func newServer(loop *ev.Loop, addr, logPath string) (*server, error) {
 	return s, s.start()
 }
 
-// hangup is syscall.SIGHUP by its number: js, where no signal ever comes, lacks
-// the name.
+// hangup is syscall.SIGHUP by its number: GOOS=js has no signals and lacks the name.
 const hangup = syscall.Signal(1)
 
 func (s *server) start() error {
@@ -74,18 +72,18 @@ func (s *server) start() error {
 			return err
 		}
 	}
-	// Serve blocks, so it has a goroutine of its own; that it ends is a callback.
+	// Serve blocks, so it has a goroutine of its own. Its end is a callback.
 	ev.Go(s.loop, func() (any, error) { return nil, s.http.Serve(s.listener) }, s.served)
 	return nil
 }
 
-// run returns when finish was called.
+// run runs the loop until finish is called.
 func (s *server) run() error {
 	return errors.Join(s.loop.Run(context.Background()), s.err)
 }
 
 func (s *server) served(_ any, err error) {
-	if !errors.Is(err, http.ErrServerClosed) { // which is Shutdown's doing
+	if !errors.Is(err, http.ErrServerClosed) { // else it is the result of Shutdown
 		s.err = err
 		s.drain()
 	}
@@ -101,13 +99,12 @@ func (s *server) interrupt(sig *ev.Signal) {
 	s.quit()
 }
 
-// drain ends the server with nothing lost. The order is all:
+// drain ends the server without losing a record. The order matters:
 //
-//  1. Shutdown takes no new requests and waits for those under way. It waits
-//     elsewhere: the loop goes on to take records and to answer /stats.
-//  2. Closing the handlers waits for those that Shutdown has overlooked. From
-//     then on no record is sent.
-//  3. So finish, back on the loop, finds every record in the queue or the ledger.
+//  1. Shutdown accepts no new requests and waits for the requests in progress. It waits on another
+//     goroutine: the loop goes on to take records and to answer /stats.
+//  2. handlers.close waits for requests that Shutdown has missed. After that no record is sent.
+//  3. finish, back on the loop, finds every record in the queue or the ledger.
 func (s *server) drain() {
 	if s.draining {
 		return
@@ -120,23 +117,21 @@ func (s *server) drain() {
 	}, func(_ any, err error) { s.finish(err) })
 }
 
-// finish writes what there is and ends Run.
+// finish writes all records and ends Run.
 func (s *server) finish(err error) {
 	if s.finished {
 		return
 	}
 	s.finished = true
-	// Do not count on the queue's callback having run: nothing orders what the
-	// loop gets by Queue.Send and what it gets by Post or Go. Invoke makes the
-	// callback now, with all that was sent.
+	// The queue's callback may not have run yet: there is no order between Queue.Send
+	// and Post or Go. Invoke makes the callback now, with all sent records.
 	s.records.Invoke(ev.AsyncEvent)
 	s.records.Stop()
 	s.err = errors.Join(s.err, err, s.ledger.log.close())
 	s.loop.Stop()
 }
 
-// url is where to find the server. An address that means "all of this machine's"
-// is not one to connect to.
+// url returns the URL of the server. If it listens on all addresses, that is localhost.
 func (s *server) url() string {
 	addr := s.listener.Addr().(*net.TCPAddr)
 	if addr.IP.IsUnspecified() {

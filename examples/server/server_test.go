@@ -23,8 +23,8 @@ import (
 
 const patience = 20 * time.Second
 
-// serve runs a server in this process until the test ends. What its run returns
-// comes from the channel, once.
+// serve runs a server in this process until the test ends. The channel has the error of its run,
+// once.
 func serve(t *testing.T) (*server, <-chan error) {
 	t.Helper()
 	loop, err := ev.New()
@@ -47,7 +47,7 @@ func serve(t *testing.T) (*server, <-chan error) {
 	return s, result
 }
 
-// ask is a question to the loop.
+// ask calls fn on the loop.
 func ask[T any](t *testing.T, s *server, fn func() T) T {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
@@ -107,8 +107,8 @@ func TestEndpoints(t *testing.T) {
 	}
 }
 
-// statsOf asks /stats until it knows of so many requests: a record may still be
-// on its way when its request was answered.
+// statsOf gets /stats until it has this many requests: a record may arrive after the answer to its
+// request.
 func statsOf(t *testing.T, s *server, records uint64) (stats snapshot) {
 	t.Helper()
 	require.Eventually(t, func() bool {
@@ -159,8 +159,7 @@ func TestUnknownPathsAreCountedAsOne(t *testing.T) {
 	assert.Len(t, stats.Routes, 1)
 }
 
-// A request that Shutdown has overlooked is one that holds the gate when
-// Shutdown is through.
+// A request that Shutdown has missed holds the gate when Shutdown has returned.
 func TestDrainWaitsForTheRequestsThatShutdownOverlooks(t *testing.T) {
 	s, ended := serve(t)
 	s.handlers.gate.RLock()
@@ -201,7 +200,7 @@ func TestServerEndsWhenItCannotAccept(t *testing.T) {
 	assert.ErrorContains(t, receive(t, ended), "accept")
 }
 
-// Nothing sees to it that the queue's callback has run before finish does.
+// The queue's callback may not have run before finish.
 func TestFinishTakesWhatIsInTheQueue(t *testing.T) {
 	s, ended := serve(t)
 	require.NoError(t, s.loop.Post(func() {
@@ -214,7 +213,7 @@ func TestFinishTakesWhatIsInTheQueue(t *testing.T) {
 	assert.Equal(t, 3, strings.Count(contents(t, s.ledger.log.path), "just now"))
 }
 
-// What -slow makes is to be found by name, or nobody learns from it.
+// A user of -slow must find the slow callback by its name.
 func TestTheSlowWriteIsOnThePageOfTheLoop(t *testing.T) {
 	s, _ := serve(t)
 	page := fmt.Sprintf("%s/debug/ev/%d?format=json", s.url(), s.loop.ID())
