@@ -7,44 +7,45 @@ import (
 	"weak"
 )
 
-// Child calls back on the loop when a child process exits, however that comes;
-// libev's ev_child. It watches and never reaps: whoever started the process
-// waits for it as without the watcher, before the callback, in it or after, and
-// learns the status too. Any number of watchers in any number of loops may watch
-// one process. There is no watcher for "any child": it would take the children
-// of os/exec and of every other package.
+// Child calls back when a child process exits or is killed; libev's ev_child. It only watches
+// and never reaps: your program must call Wait as it would without the
+// watcher, before the callback, in it or after it, and gets the status too. Any number of
+// watchers in any number of loops may watch one process. There is no watcher for "any
+// child": it would take the children of os/exec and of every other package.
 //
-// The exit is called back once, and nothing comes after it. The watcher is never
-// stopped automatically: the callback usually does. A process that has exited
-// when Start is called, and that nobody has waited for, is called back too.
+// The exit is called back once, and no callback follows it. The watcher is not stopped
+// automatically; the callback usually stops it. A process that has exited before Start but
+// was not waited for is called back too.
 //
-// With Trace, stops and continues are called back as well, each with a callback
-// of its own. The system keeps only the last of them until it is looked at, so
-// that a stop and a continue in quick succession may show as the continue alone.
+// With [Trace], stops and continues are called back as well, each with a callback of its
+// own. The system keeps only the last state change until it is read: a stop and a continue
+// in quick succession can be reported as the continue alone.
 //
-// A Child runs at MaxPriority, so that an exit is known before its consequences,
-// such as the end of a pipe: Start sets that, whatever the priority was.
+// A Child runs at MaxPriority: an exit is called back before its consequences, such as the
+// end of a pipe. Start sets that priority and overrides any other.
 //
 // # Wait in the callback
 //
-// The process has exited, so os.Process.Wait does not block. exec.Cmd.Wait can:
-// for a Stdin, Stdout or Stderr that is neither nil nor an *os.File it also waits
-// until its goroutines have copied everything, and a grandchild that has inherited
-// the pipe can make that last. Give the Cmd files, bound the wait by its WaitDelay,
-// or let Go call Wait on another goroutine.
+// The process has exited, so os.Process.Wait does not block. exec.Cmd.Wait can block if
+// Stdin, Stdout or Stderr is neither nil nor an *os.File: it also waits until its goroutines
+// have copied everything, and a grandchild that has inherited the pipe can make that last.
+// Give the Cmd files, limit the wait with its WaitDelay, or call Wait on another goroutine
+// with Go.
 //
-// The callback can come before the last output of the process was read. Cmd.Wait
-// closes the pipes of StdoutPipe and StderrPipe, and what was not read is lost.
-// Use os.Pipe, which stays open.
+// The callback can come before the last output of the process was read. Cmd.Wait closes the
+// pipes of StdoutPipe and StderrPipe, and unread output is lost. Use os.Pipe, which stays
+// open.
 //
 // # signal.Ignore and signal.Reset
 //
-// Where a Child learns of changes by SIGCHLD, these two, of SIGCHLD, end that, until
-// the next Start of such a Child or of a Signal for SIGCHLD, on any loop. SIGCHLD is
-// needed for all changes on macOS and the BSDs and where the system or the Go
-// runtime's poller refuses a pidfd, otherwise for stops and continues only.
+// A call of either with SIGCHLD ends the reports that depend on SIGCHLD, until the next Start
+// of a Child that needs it, or of a Signal for SIGCHLD, on any loop. It is needed
 //
-// Child exists on Linux, macOS and the BSDs; Trace on Linux only.
+//   - on Linux for stops and continues, and for exits where the system or the Go runtime's
+//     poller refuses a pidfd;
+//   - on macOS and the BSDs for all changes.
+//
+// Child exists on Linux, macOS and the BSDs, Trace on Linux only.
 type Child struct {
 	_ noCopy
 	request
@@ -60,8 +61,8 @@ type Child struct {
 	resource *resource
 }
 
-// NewChild makes a Child for the process with this number. It panics when l or fn
-// is nil; what is wrong with pid, Start reports.
+// NewChild makes a Child for the process with this number. It panics if l or fn is nil.
+// Start reports errors of pid.
 func NewChild(l *Loop, pid int, fn func(*Child), opts ...Option) *Child {
 	c := &Child{pid: pid, fn: fn, status: unknownStatus}
 	c.watcher.init("NewChild", c, l, fn == nil, opts)
@@ -69,10 +70,9 @@ func NewChild(l *Loop, pid int, fn func(*Child), opts ...Option) *Child {
 	return c
 }
 
-// Trace has a Child also call back when the process is stopped by a signal, and
-// when it continues. To do so it takes these states from the system, as a
-// Wait4 with WUNTRACED or WCONTINUED does: each of them is seen by one of those
-// who ask, so do not ask too, and have one tracing Child per process at most.
+// Trace makes a Child also call back when the process is stopped by a signal, and when it
+// continues. Each state change is reported to only one waiter: do not also call Wait4 with
+// WUNTRACED or WCONTINUED, and trace a process with at most one Child.
 func Trace(on bool) Option { return traceOption(on) }
 
 type traceOption bool
@@ -85,43 +85,42 @@ func (o traceOption) apply(w *watcher) {
 	c.trace = bool(o)
 }
 
-// Pid returns the number of the process watched. Any goroutine may call it.
+// Pid returns the number of the process watched. It is safe for concurrent use.
 func (c *Child) Pid() int { return c.pid }
 
-// RPid returns the number of the process whose state changed, which is Pid, or 0
-// before the first change.
+// RPid returns the number of the process whose state changed: Pid, or 0 before the first
+// change.
 func (c *Child) RPid() int {
 	c.own("RPid")
 	return c.rpid
 }
 
-// Status returns, in the callback, the state that the process changed to.
+// Status returns, in the callback, the state that the process changed to. Before the first
+// change it is ^syscall.WaitStatus(0), which is neither Exited nor Signaled.
 //
-// It is ^syscall.WaitStatus(0), which is neither Exited nor Signaled, before the
-// first change, and also when the process has ended but somebody's wait came
-// first and took the status along. Linux since 6.15 keeps it; on an older one
-// that is a matter of chance while someone else is waiting. On macOS and
-// the BSDs it happens only to a process that had exited before Start.
+// Status is also ^syscall.WaitStatus(0) if the process has ended but a wait elsewhere took
+// the status first. Linux keeps the status since 6.15; on older versions this is a matter
+// of chance while other code waits for the process. On macOS and the BSDs it happens only to
+// a process that has exited before Start.
 func (c *Child) Status() syscall.WaitStatus {
 	c.own("Status")
 	return c.status
 }
 
-// Start begins to watch. It has no effect on an active watcher. It fails with
-// ErrClosed on a closed loop, and with an error that wraps
+// Start begins to watch. It has no effect on an active watcher. It returns ErrClosed on a
+// closed loop, and an error that wraps
 //
-//   - syscall.ESRCH when there is no such process, which is also the case when it
-//     was waited for already;
-//   - syscall.ECHILD when the process is not a child of this one. On Linux an IO can
-//     watch a pidfd of it (unix.PidfdOpen): that is readable after the exit, and has
-//     no status. macOS and the BSDs do not refuse it, and the callback never comes;
-//   - syscall.EINVAL when the number is not positive;
-//   - syscall.EMFILE, ENFILE or ENOMEM when there is no room for its descriptor;
-//   - errors.ErrUnsupported where there is no Child or no Trace.
+//   - syscall.ESRCH if there is no such process, or if it was waited for already;
+//   - syscall.ECHILD if the process is not a child of this one. On Linux an IO can watch a
+//     pidfd of it (unix.PidfdOpen), which is readable after the exit and has no status.
+//     macOS and the BSDs do not refuse the process, and the callback never comes;
+//   - syscall.EINVAL if the number is not positive;
+//   - syscall.EMFILE, ENFILE or ENOMEM if the process or the system has no descriptor left;
+//   - errors.ErrUnsupported if the system has no Child or no Trace.
 //
-// An active watcher costs a goroutine and, until the process has exited, a
-// descriptor, but no OS thread. It cannot be used in a testing/synctest bubble:
-// real processes do not live in virtual time.
+// An active watcher costs a goroutine and, until the process has exited, a descriptor, but
+// no OS thread. It cannot be used in a testing/synctest bubble: real processes do not live
+// in virtual time.
 func (c *Child) Start() error {
 	c.own("Start")
 	switch {
@@ -156,7 +155,7 @@ func (c *Child) open() (*process, error) {
 	return openProcess(c.pid, c.trace)
 }
 
-// raise sets the priority, for which a pending watcher, fed before Start, changes
+// raise sets the priority. A watcher that was fed before Start, and is pending, changes
 // queues.
 func (c *Child) raise() {
 	pending := c.pending
@@ -174,9 +173,9 @@ func (c *Child) SetCallback(fn func(*Child)) {
 	c.fn = fn
 }
 
-// call makes the callback for the oldest change. If there are more, the watcher
-// is pending again before: Stop in the callback clears that, and a panic out of
-// it does not lose them.
+// call makes the callback for the oldest change. If there are more, the watcher becomes
+// pending again before the callback: Stop in the callback clears that, and a panic in it
+// does not lose the others.
 func (c *Child) call() {
 	if c.changes != nil && c.events&ChildEvent != 0 {
 		if status, left, ok := c.changes.take(); ok {
@@ -198,11 +197,11 @@ func (c *Child) onStop() {
 	c.loop.requests.deactivate(&c.request)
 }
 
-// changes is what became of a process between a Start and the Stop after it, and
-// has not been called back. Each Start makes a new one: a goroutine of an earlier
-// one may still be about to report. Those goroutines reach the watcher by a weak
-// pointer only, so that a loop that is dropped without Close can be collected. As
-// long as anybody can run the loop, its list of active watchers keeps the Child.
+// changes are the state changes of a process, from a Start to the Stop after it, that have
+// not been called back. Each Start makes a new one, because a goroutine of an earlier Start
+// can still be about to report. Those goroutines have only a weak pointer to the watcher, so
+// that a loop dropped without Close can be collected. While the loop can be run, its list of
+// active watchers keeps the Child.
 type changes struct {
 	to weak.Pointer[Child]
 
@@ -211,8 +210,8 @@ type changes struct {
 	closed bool // by Stop, or by the exit
 }
 
-// add reports a change, on whatever goroutine noticed it. The lock is held
-// until the request is made, so that none is after shut has returned.
+// add adds a change and requests a callback. It may be called on any goroutine. It holds
+// the lock until the request is made, so that there is no request after shut has returned.
 func (ch *changes) add(status syscall.WaitStatus, exit bool) {
 	ch.mu.Lock()
 	defer ch.mu.Unlock()

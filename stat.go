@@ -15,66 +15,71 @@ import (
 	"github.com/goevlib/ev/internal/pathwatch"
 )
 
-// Stat calls back when what a path names has changed; libev's ev_stat. The path
-// need not exist: that it appears or vanishes is a change too. Symbolic links are
-// not followed: a Stat on one watches the link.
+// Stat calls back when the file that a path names has changed; libev's ev_stat. The path
+// need not exist: appearing and vanishing are changes too. Symbolic links are not
+// followed: a Stat on a link watches the link.
 //
-// A change is a difference between two looks (lstat): in the device, inode, mode,
-// number of links, owner, device type, size, or one of the three times, as far as
-// the system has these; elsewhere in the identity, mode, size, or time of
-// modification. Changes between two looks collapse into one, and those that cancel
-// each other are not seen, nor is one that leaves the size and falls within the
-// granularity of the file's times. The time of access counts: to read the file
-// can be a change.
+//	s := ev.NewStat(loop, "/etc/app.conf", 0, func(s *ev.Stat) { reload(s.Path()) })
+//	if err := s.Start(); err != nil {
+//		return err
+//	}
 //
-// A relative path is made absolute by Start, with the working directory of that
-// moment. A later chdir does not change what an active Stat watches.
+// A change is a difference between the results of two looks (lstat): in the device, inode,
+// mode, number of links, owner, device type, size, or one of the three times, as far as
+// the system has these. On Windows and WebAssembly it is a difference in the identity, mode,
+// size, or time of modification. The time of access counts: reading the file can be a change.
+//
+// Changes between two looks collapse into one. These changes are not seen:
+//
+//   - changes that cancel each other between two looks;
+//   - a change that keeps the size and falls within the granularity of the file's times.
+//
+// Start makes a relative path absolute, with the current working directory. A later chdir
+// does not affect an active Stat.
 //
 // # Linux
 //
-// The kernel tells the loop when to look again, promptly: also when the path
-// appears, when something is renamed over it or over a directory or link on the
-// way to it, and when a file system is mounted over one of them or unmounted.
-// There is no polling then. A loop with Stats has three more descriptors: one of
-// inotify, two for the mount table.
+// inotify reports changes promptly, and the Stat does not poll. Reported are also: the path
+// appears, something is renamed over it or over a directory or link on the way to it, and
+// a file system is mounted over one of them or unmounted. A loop with Stats has three more
+// descriptors: one of inotify, two for the mount table.
 //
-// Some changes make no event, and are noticed with the next change that does:
+// Some changes have no event. The Stat finds them with the next change that has one:
 //
-//   - the file is merely read, or its time of access alone is set;
-//   - the time of modification alone of a directory is set (touch -m);
+//   - the file is only read, or only its time of access is set;
+//   - only the time of modification of a directory is set (touch -m);
 //   - the file is written through a memory mapping;
 //   - a layer of an overlay file system is changed from below.
 //
 // # macOS and the BSDs
 //
-// kqueue tells of the file and of the directory that it is in, at the cost of
-// three descriptors. Polling goes on beside it.
+// kqueue reports changes of the file and of its directory promptly. Each Stat has three
+// descriptors. It also polls.
 //
 // # Polling
 //
-// A Stat looks every Interval, and misses what comes and goes within one:
+// A Stat looks once an Interval in these cases:
 //
-//   - on other systems, and on BackendChan;
-//   - on file systems not known to be local: other machines or programs may change
+//   - on other systems, and with BackendChan;
+//   - on file systems that are not known to be local: other machines or programs can change
 //     NFS, SMB and FUSE, for example, without an event;
 //   - for device files;
-//   - where a file or a directory on the way to it may not be read, or the kernel has
-//     no more inotify watches to give;
-//   - where /proc is not mounted: it has the mount table.
+//   - if the file or a directory on the way to it cannot be read, or the kernel has no
+//     inotify watches left;
+//   - if /proc, which has the mount table, is not mounted.
 //
-// Files in /proc, /sys and cgroup directories are made up when they are read.
-// lstat says nothing of their contents, so a Stat never sees these change. Watch
-// such a file with a Timer that reads it, or with an IO if the kernel offers that.
+// Files in /proc, /sys and cgroup directories are generated when they are read. lstat does
+// not reflect their contents, and a Stat never sees these change. Watch such a file with a
+// Timer that reads it, or with an IO if the kernel offers that.
 //
 // # Cost
 //
-// All looks are made on the loop's goroutine: a file system that hangs hangs the
-// loop. On Linux every directory on the way to the path is watched. Each file made,
-// removed or renamed in one of them, and each change of a mode, owner or time
-// there, wakes the loop for some microseconds, though no Stat looks unless the
-// name is on its path. Keep what is watched out of directories that are very busy,
-// such as /tmp. A change of the mount table makes every Stat look, which takes a
-// few microseconds for each.
+// All looks are made on the loop's goroutine: if a file system hangs, the loop hangs. On
+// Linux every directory on the way to the path is watched. Each file made, removed or
+// renamed in one of them, and each change of a mode, owner or time there, wakes the loop
+// for some microseconds. The Stat looks only if the name is on its path. Avoid paths through
+// very busy directories, such as /tmp. A change of the mount table makes every Stat look,
+// which takes a few microseconds each.
 type Stat struct {
 	_        noCopy
 	alarm           // in the heap while there is a need to poll
@@ -88,18 +93,17 @@ type Stat struct {
 	fn       func(*Stat)
 }
 
-// libev's intervals: numbers that do not keep step with the program's own timers.
+// These are libev's intervals, chosen not to keep step with the program's own timers.
 const (
 	defaultStatInterval = 5007489100 * time.Nanosecond
 	minStatInterval     = 107489100 * time.Nanosecond
 )
 
-// NewStat makes a Stat for a path, which is not cleaned: ".." after a symbolic link
-// is the parent of what the link names, and a slash at the end follows a link, as
-// in lstat. Start makes a relative path absolute. The interval is for where the
-// Stat has to poll; 0 is the default of about 5 seconds, and shorter ones than
-// about 0.1 seconds are raised to that. It panics when l or fn is nil or interval
-// is negative; what is wrong with the path, Start reports.
+// NewStat makes a Stat for a path. The path is not cleaned: ".." after a symbolic link is
+// the parent of the link's target, and a slash at the end follows a link, as in lstat. The
+// interval is used if the Stat has to poll. Intervals below about 0.1 seconds are raised to
+// that, and 0 means the default of about 5 seconds. NewStat panics if l or fn is nil or
+// interval is negative. Start reports errors of the path.
 func NewStat(l *Loop, path string, interval time.Duration, fn func(*Stat), opts ...Option) *Stat {
 	if interval < 0 {
 		panic(fmt.Sprintf("ev: NewStat: negative interval %v", interval))
@@ -109,12 +113,15 @@ func NewStat(l *Loop, path string, interval time.Duration, fn func(*Stat), opts 
 	return s
 }
 
-// Start takes the snapshot that the first change is relative to, and begins to
-// watch. There is no callback for what is there already. It has no effect on an
-// active watcher. A path that does not exist is no error, but one that cannot is:
-// empty, too long (syscall.ENAMETOOLONG), or with a zero byte (syscall.EINVAL). So
-// is a relative path when there is no working directory any more (fs.ErrNotExist).
-// On a closed loop it returns ErrClosed.
+// Start begins to watch. It sets Current, and the first change is relative to that: there is
+// no callback for a file that exists already. It has no effect on an active watcher. A path
+// that does not exist is no error. Start returns
+//
+//   - ErrClosed on a closed loop;
+//   - an error for a path that no file can have: empty, too long (it wraps
+//     syscall.ENAMETOOLONG), or with a zero byte (syscall.EINVAL);
+//   - an error that wraps fs.ErrNotExist if the path is relative and the working directory
+//     has been removed.
 func (s *Stat) Start() error {
 	s.own("Start")
 	if s.index != 0 {
@@ -131,7 +138,7 @@ func (s *Stat) Start() error {
 		return fmt.Errorf("ev: Stat.Start: %w", err)
 	}
 	if !s.begin() {
-		return ErrClosed // meanwhile
+		return ErrClosed // by another goroutine, just now
 	}
 	s.at = at
 	switch {
@@ -148,10 +155,9 @@ func (s *Stat) Start() error {
 	return nil
 }
 
-// absolute puts the working directory before a relative path, and leaves the rest
-// of it alone: filepath.Abs would take "link/.." for nothing, and drop a slash at
-// the end. It asks the system for the directory: os.Getwd may return $PWD, which
-// can lead through a link that is changed later.
+// absolute puts the working directory before a relative path and leaves the rest alone:
+// filepath.Abs would remove "link/.." and a slash at the end. The directory is the
+// system's: os.Getwd may return $PWD, which can lead through a link that is changed later.
 func absolute(path string) (string, error) {
 	if path == "" || filepath.IsAbs(path) {
 		return path, nil
@@ -179,41 +185,41 @@ func checkPath(path string) error {
 	return nil
 }
 
-// Path returns the path, as it was given. Any goroutine may call it.
+// Path returns the path as it was given. It is safe for concurrent use.
 func (s *Stat) Path() string { return s.path }
 
-// Interval returns the time between two looks where the Stat has to poll: what
-// NewStat was given, and since the first Start what is made of it.
+// Interval returns the time between two looks of a Stat that polls. Before the first Start
+// it is the argument of NewStat; Start applies the default and the minimum.
 func (s *Stat) Interval() time.Duration {
 	s.own("Interval")
 	return s.interval
 }
 
-// Current returns what the last look found: nil if the path did not exist, could
-// not be looked at, or was not looked at yet.
+// Current returns the result of the last look. It is nil if the path did not exist, if lstat
+// failed, or before the first look.
 func (s *Stat) Current() fs.FileInfo {
 	s.own("Current")
 	return s.current
 }
 
-// Previous returns what the look before the last change found, nil if the path
-// did not exist. In a callback for a change it differs from Current.
+// Previous returns the result of the look before the last change. It is nil if the path did
+// not exist. In a callback for a change it differs from Current.
 func (s *Stat) Previous() fs.FileInfo {
 	s.own("Previous")
 	return s.previous
 }
 
-// Stat looks now and updates Current (ev_stat_stat). What it finds is no change
-// to call back for: a callback, or whoever changes the file, can so get even. A
-// change found before stays pending. It works on an inactive watcher too, for which
-// a relative path begins at the working directory of the moment. It fails when the
-// path cannot be looked at, with fs.ErrNotExist when nothing is there; Current is
-// nil then.
+// Stat looks now and updates Current (ev_stat_stat). A difference found here does not
+// trigger the callback, so code that changes the file itself can call Stat to acknowledge
+// its own change. A change found before stays pending. Stat also works on an inactive
+// watcher; a relative path then begins at the current working directory. If lstat fails,
+// Stat returns its error, and Current is nil. The error wraps fs.ErrNotExist if the path
+// does not exist.
 func (s *Stat) Stat() error {
 	s.own("Stat")
 	now, err := pathwatch.Lstat(cmp.Or(s.at, s.path))
 	if s.pending && !pathwatch.Same(s.current, now) {
-		s.previous = s.current // or it might be equal to Current in that callback
+		s.previous = s.current // otherwise it could equal Current in that callback
 	}
 	s.current = now
 	if err != nil {
@@ -240,7 +246,7 @@ func (s *Stat) onStop() {
 	}
 }
 
-// armed reports whether something will have the Stat look again.
+// armed reports whether the Stat will look again. Verify calls it.
 func (s *Stat) armed() bool { return s.alarm.armed() || !s.polling }
 
 // pathTableKey is the key of a loop's pathwatch.Table, which is kept from the first
