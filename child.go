@@ -8,21 +8,21 @@ import (
 )
 
 // Child calls back when a child process exits or is killed; libev's ev_child. It only watches
-// and never reaps: your program must call Wait as it would without the
-// watcher, before the callback, in it or after it, and gets the status too. Any number of
-// watchers in any number of loops may watch one process. There is no watcher for "any
-// child": it would take the children of os/exec and of every other package.
+// and never reaps: your program must call Wait as it would without the watcher, before the
+// callback, in it or after it, and gets the status too. Any number of watchers in any number
+// of loops may watch one process. There is no watcher for "any child": it would take the
+// children of os/exec and of every other package.
 //
-// The exit is called back once, and no callback follows it. The watcher is not stopped
-// automatically; the callback usually stops it. A process that has exited before Start but
-// was not waited for is called back too.
+// There is one callback for the exit, and none after it. The watcher is not stopped
+// automatically; the callback usually stops it. An exit before Start is reported too, if
+// the process was not waited for.
 //
-// With [Trace], stops and continues are called back as well, each with a callback of its
-// own. The system keeps only the last state change until it is read: a stop and a continue
-// in quick succession can be reported as the continue alone.
+// With [Trace], stops and continues are reported as well, each with a callback of its own.
+// The system keeps only the last state change until it is read: a stop and a continue in
+// quick succession can be reported as the continue alone.
 //
-// A Child runs at MaxPriority: an exit is called back before its consequences, such as the
-// end of a pipe. Start sets that priority and overrides any other.
+// A Child runs at MaxPriority: an exit is reported before its consequences, such as the end
+// of a pipe. Start sets that priority and overrides any other.
 //
 // # Wait in the callback
 //
@@ -39,7 +39,7 @@ import (
 // # signal.Ignore and signal.Reset
 //
 // A call of either with SIGCHLD ends the reports that depend on SIGCHLD, until the next Start
-// of a Child that needs it, or of a Signal for SIGCHLD, on any loop. It is needed
+// of a Child that needs it, or of a Signal for SIGCHLD, on any loop. SIGCHLD is needed
 //
 //   - on Linux for stops and continues, and for exits where the system or the Go runtime's
 //     poller refuses a pidfd;
