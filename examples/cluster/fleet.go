@@ -34,11 +34,11 @@ func parseFleet(args []string) (o fleetOptions, err error) {
 	return o, nil
 }
 
-// patience bounds the whole: a wake-up that is missing must not look like one that
-// takes its time.
+// patience bounds the whole run, so that a missing wake-up is an error and not
+// a slow one.
 const patience = 2 * time.Minute
 
-// fleet is all processes of a run, seen from the one that has started them.
+// fleet is all processes of a run, seen from the process that started them.
 type fleet struct {
 	fleetOptions
 	ctx     context.Context
@@ -49,12 +49,12 @@ type fleet struct {
 	server  *process
 	owner   *process
 	senders []*process
-	known   atomic.Int64 // what the owner has counted, when it was last heard of
+	known   atomic.Int64 // the owner's count in its last report
 	account chan report  // its last report
 }
 
-// runFleet starts all processes, and has them tell a story whose steps depend on
-// how far they have come, not on time.
+// runFleet starts all processes. Its steps depend on their progress, not on
+// time.
 func runFleet(ctx context.Context, args []string, out io.Writer) error {
 	o, err := parseFleet(args)
 	if err != nil {
@@ -108,7 +108,8 @@ func (f *fleet) start() error {
 	if err := f.serve(); err != nil {
 		return err
 	}
-	// No look will help: what is lost has to be made good by what is shown here.
+	// With so long an interval the owner never reads by itself. Lost messages must be
+	// made good by the steps shown here.
 	if f.owner, err = f.spawn("owner", "-store", f.store.url, "-nats", f.url(), "-every", "1h"); err != nil {
 		return err
 	}
@@ -144,7 +145,7 @@ func (f *fleet) serve() (err error) {
 	return err
 }
 
-// listen takes all that the owner reports, up to its account.
+// listen takes all reports of the owner, up to its last.
 func (f *fleet) listen() {
 	defer close(f.account)
 	for {
@@ -160,8 +161,8 @@ func (f *fleet) listen() {
 	}
 }
 
-// outage kills the server when from is counted, and starts another when to is: what
-// is counted between, the owner is not told of.
+// outage kills the server when from is counted, and starts another when to is
+// counted. The owner gets no messages about the counts between.
 func (f *fleet) outage(from, to int) error {
 	counted, err := f.counted(from)
 	if err != nil {
@@ -180,7 +181,7 @@ func (f *fleet) outage(from, to int) error {
 	return f.serve()
 }
 
-// counted waits until n are.
+// counted waits until n are counted.
 func (f *fleet) counted(n int) (int, error) {
 	for {
 		all, err := f.store.read(f.ctx)
@@ -223,8 +224,8 @@ func (f *fleet) finish() error {
 	return f.print(sends, messages, end)
 }
 
-// sent waits for the senders, and returns how often they were told to send, and
-// did.
+// sent waits for the senders. It returns the numbers of their sends and of
+// their messages.
 func (f *fleet) sent() (sends int, messages uint64, err error) {
 	for _, s := range f.senders {
 		done, err := s.next()
@@ -252,9 +253,10 @@ func (f *fleet) print(sends int, messages uint64, end report) error {
 		end.Wakeups.Messages, end.Wakeups.Confirmed+end.Wakeups.Looks, end.Wakeups.Callbacks, end.Reads)
 }
 
-// freeAddress finds one for a server that comes back to it. A port from the range
-// that systems give to clients would not do: while the server is away, a client
-// that dials it again and again may be given that very port, and reach itself.
+// freeAddress finds an address for a server that stops and returns. The port
+// must not be in the range that systems give to clients. While the server is
+// away, a client that dials it again and again may be given that very port, and
+// reach itself.
 func freeAddress() (string, error) {
 	for range 100 {
 		address := net.JoinHostPort("127.0.0.1", strconv.Itoa(10000+rand.IntN(20000)))

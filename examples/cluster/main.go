@@ -1,20 +1,21 @@
 // Command cluster shows how a fleet of processes wakes the owner of a piece of
-// state, by package wake beside it, and that messages may get lost on the way. It is a
-// module of its own: package ev does not depend on NATS.
+// state with package wake, even if messages are lost. It is a module of its
+// own: package ev does not depend on NATS.
 //
 //	go run -C examples/cluster .
 //
-// starts, each as a process of its own, a store with a counter for every sender,
-// a NATS server, an owner that keeps the sum of the counters, and senders, which
-// count up and wake the owner. It kills the server twice on the way, the second
-// time until all is counted, and ends with an error unless the owner knows all.
+// starts a store with a counter for every sender, a NATS server, an owner that
+// keeps the sum of the counters, and senders that count up and wake the owner.
+// Each is a process of its own. The command kills the server twice, the second
+// time until all is counted. It ends with an error unless the owner has the
+// complete sum.
 //
 //	-senders n      how many processes count
 //	-goroutines n   how many goroutines count in each
 //	-counts n       how far each process counts
 //
-// The processes can be started by hand too, on any machines, with -h for their
-// flags. They end when their standard input does:
+// The processes can also be started by hand, on any machines. -h prints their
+// flags. They end when their standard input ends:
 //
 //	cluster store  -listen 0.0.0.0:8080
 //	cluster server -listen 0.0.0.0:4222
@@ -33,7 +34,7 @@ import (
 	"syscall"
 )
 
-// roles are what the first argument may be.
+// roles are the values of the first argument.
 var roles = map[string]func(ctx context.Context, args []string, out io.Writer) error{
 	"store":  runStore,
 	"server": runServer,
@@ -75,8 +76,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	return fmt.Errorf("%s: %w", args[0], err)
 }
 
-// parse parses flags, and takes no other arguments. The error is printed once,
-// by main.
+// parse parses flags. Other arguments are an error. main prints the error once.
 func parse(f *flag.FlagSet, args []string) error {
 	f.SetOutput(io.Discard)
 	err := f.Parse(args)

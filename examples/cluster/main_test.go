@@ -24,8 +24,8 @@ import (
 
 const inMain = "EV_EXAMPLE_CLUSTER"
 
-// TestMain makes the test binary the program when it is told to, and so are the
-// processes that it starts.
+// TestMain makes the test binary the program if its environment says so. The
+// processes that it starts are the program too.
 func TestMain(m *testing.M) {
 	if os.Getenv(inMain) == "1" {
 		main()
@@ -66,7 +66,7 @@ func TestTheOwnerKnowsAllThoughItsServerWasKilled(t *testing.T) {
 	assert.LessOrEqual(t, reads, callbacks)
 }
 
-// lines gathers what an owner reports.
+// lines collects the reports of an owner.
 type lines struct {
 	mu   sync.Mutex
 	last report
@@ -85,7 +85,7 @@ func (l *lines) total() int {
 	return l.last.Counters.total()
 }
 
-// An owner that is never woken but by itself, at its start.
+// This owner is woken only by itself, at its start.
 func TestAnOwnerWhoseReadFailsReadsAgain(t *testing.T) {
 	var failures atomic.Int32
 	store := newStore()

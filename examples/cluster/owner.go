@@ -15,10 +15,10 @@ import (
 	"github.com/goevlib/ev/examples/cluster/wake"
 )
 
-// name is what the senders wake the owner by.
+// name is the name of the owner's Async.
 const name = "counters"
 
-// runOwner keeps the counters until ctx is done, and reports them when they have
+// runOwner keeps the counters until ctx is done. It reports them when they have
 // changed.
 func runOwner(ctx context.Context, args []string, out io.Writer) error {
 	f := flag.NewFlagSet("cluster owner", flag.ContinueOnError)
@@ -49,8 +49,8 @@ func runOwner(ctx context.Context, args []string, out io.Writer) error {
 	return say(out, report{Wakeups: &stats, Reads: o.reads, Counters: o.state})
 }
 
-// owner belongs to its loop. A read takes place off the loop, one at a time: what
-// wakes the owner meanwhile is one more read.
+// owner belongs to its loop. It reads off the loop, once at a time. If the
+// owner is woken meanwhile, it reads once more.
 type owner struct {
 	ctx     context.Context
 	loop    *ev.Loop
@@ -61,7 +61,7 @@ type owner struct {
 	state   counters
 	reads   int
 	reading bool
-	again   bool // the read under way may be too old
+	again   bool // the read in progress may be too old
 	failed  error
 }
 
@@ -98,7 +98,7 @@ func (o *owner) took(state counters, err error) {
 	}
 }
 
-// tell ends the loop if there is nobody to be told.
+// tell reports the counters. It stops the loop if the report cannot be written.
 func (o *owner) tell() {
 	if o.failed = say(o.out, report{Counters: o.state}); o.failed != nil {
 		o.loop.Stop()

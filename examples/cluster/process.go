@@ -10,8 +10,8 @@ import (
 	"github.com/goevlib/ev/examples/cluster/wake"
 )
 
-// report is what the processes of a fleet write to their standard output, a line
-// of JSON each time.
+// report is a line of JSON that a process of the fleet writes to its standard
+// output.
 type report struct {
 	URL      string      `json:"url,omitempty"`      // of a store or server that is ready
 	Sends    int         `json:"sends,omitempty"`    // of a sender that is done
@@ -27,7 +27,7 @@ func say(out io.Writer, r report) error { return json.NewEncoder(out).Encode(r) 
 type process struct {
 	role  string
 	cmd   *exec.Cmd
-	stdin io.Closer // whose end ends it
+	stdin io.Closer // the process ends when it is closed
 	out   *json.Decoder
 }
 
@@ -57,7 +57,7 @@ func (p *process) next() (r report, err error) {
 	return r, nil
 }
 
-// finish has the process end, when it has reported all that is waited for.
+// finish ends the process. All reports that are needed must have been read.
 func (p *process) finish() error {
 	p.stdin.Close()
 	if err := p.cmd.Wait(); err != nil {
@@ -66,8 +66,8 @@ func (p *process) finish() error {
 	return nil
 }
 
-// kill is SIGKILL, where there is such a thing: the process says good-bye to
-// nobody. One that has ended is left alone.
+// kill sends SIGKILL, on systems that have it, so the process cannot clean up.
+// It has no effect on a process that has ended.
 func (p *process) kill() {
 	_ = p.cmd.Process.Kill()
 	_ = p.cmd.Wait()

@@ -43,7 +43,7 @@ func parseSender(args []string) (o senderOptions, err error) {
 }
 
 // runSender counts, and wakes the owner after each count. It returns when the
-// last wake-up is known to be at its place.
+// last wake-up has been answered.
 func runSender(ctx context.Context, args []string, out io.Writer) error {
 	o, err := parseSender(args)
 	if err != nil {
@@ -75,7 +75,7 @@ func runSender(ctx context.Context, args []string, out io.Writer) error {
 	return say(out, report{Sends: o.counts, Messages: sender.Messages()})
 }
 
-// count returns when all goroutines have counted what there is to count.
+// count returns when all goroutines have finished counting.
 func (o senderOptions) count(ctx context.Context, sender *wake.Sender) error {
 	store := newStoreClient(o.store, o.goroutines)
 	failures := make([]error, o.goroutines)

@@ -12,7 +12,7 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 )
 
-// runServer is a NATS server: the one that nats-server is, inside this program.
+// runServer runs the NATS server of nats-server inside this program.
 func runServer(ctx context.Context, args []string, out io.Writer) error {
 	f := flag.NewFlagSet("cluster server", flag.ContinueOnError)
 	address := f.String("listen", "127.0.0.1:4222", "the `address` to serve at")

@@ -24,9 +24,9 @@ func (c counters) total() (n int) {
 	return n
 }
 
-// runStore serves counters over HTTP: POST /{name} counts one up, GET / returns
-// all of them, as they are at one moment. It stands for any database that does not
-// itself tell its readers of changes.
+// runStore serves counters over HTTP. POST /{name} increments one, GET /
+// returns a consistent snapshot of all. It stands for any database that does
+// not report changes to its readers.
 func runStore(ctx context.Context, args []string, out io.Writer) error {
 	f := flag.NewFlagSet("cluster store", flag.ContinueOnError)
 	address := f.String("listen", "127.0.0.1:0", "the `address` to serve at")
@@ -66,7 +66,7 @@ func newStore() http.Handler {
 	return mux
 }
 
-// storeClient is how the others reach the store; any goroutine may.
+// storeClient is a client of the store. It is safe for concurrent use.
 type storeClient struct {
 	url  string
 	http *http.Client
@@ -79,8 +79,8 @@ func newStoreClient(url string, goroutines int) storeClient {
 	}}
 }
 
-// count counts one up. It is done when count returns, not before: a wake-up may
-// follow.
+// count increments a counter. The store has the new value when count returns,
+// so a wake-up may follow.
 func (c storeClient) count(ctx context.Context, name string) error {
 	_, err := c.do(ctx, http.MethodPost, "/"+name)
 	return err

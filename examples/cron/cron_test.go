@@ -7,7 +7,7 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
-	_ "time/tzdata" // Berlin, wherever the tests run
+	_ "time/tzdata" // for Berlin, on any machine
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -15,8 +15,8 @@ import (
 	"github.com/goevlib/ev"
 )
 
-// output runs the program in a bubble, whose clock begins at 2000-01-01 00:00
-// UTC, a Saturday, and jumps from one moment to the next.
+// output runs the program in a bubble. Its clock begins at 2000-01-01 00:00
+// UTC, a Saturday, and jumps from one timer to the next.
 func output(t *testing.T, after time.Duration, args ...string) (lines []string) {
 	o, err := parse(args, io.Discard)
 	require.NoError(t, err)

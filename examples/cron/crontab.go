@@ -11,8 +11,8 @@ import (
 	"github.com/goevlib/ev"
 )
 
-// newJob makes a Scheduler that follows a cron schedule: what Next returns, it
-// waits for, the zero time for "never again" included.
+// newJob makes a Scheduler that follows a cron schedule. It waits for the time
+// that Next returns. The zero time means "never again" to both.
 func newJob(loop *ev.Loop, schedule cron.Schedule, zone *time.Location, fn func(*ev.Scheduler)) *ev.Scheduler {
 	return ev.NewScheduler(loop, func(_ *ev.Scheduler, now time.Time) time.Time { return schedule.Next(now.In(zone)) }, fn)
 }
@@ -52,7 +52,7 @@ func parseLine(text string, seconds bool) (line, error) {
 	return l, nil
 }
 
-// list prints the moments after now.
+// list prints the next times after now.
 func (l line) list(out io.Writer, now time.Time, count int) error {
 	for range count {
 		if now = l.schedule.Next(now); now.IsZero() {

@@ -1,10 +1,10 @@
-// Command cron prints messages by cron expressions, all on one event loop. It is
-// a module of its own: package ev does not depend on a cron parser, and needs no
-// more than one line (newJob) to follow one.
+// Command cron prints messages by cron expressions, all on one event loop. It
+// is a module of its own: package ev does not depend on a cron parser. One line
+// (newJob) joins the two.
 //
-// Each argument is a line as of a crontab: the five fields minute, hour, day of
-// month, month and day of week, or a word like @hourly or "@every 90s", then the
-// message.
+// Each argument is a line of a crontab: the five fields minute, hour, day of
+// month, month and day of week, or a word like @hourly or "@every 90s", then
+// the message.
 //
 //	go run . '*/5 * * * * five more minutes' '@every 3s tick'
 //	go run . -seconds -n 5 '*/2 * * * * * even' '1-59/2 * * * * * odd'
@@ -17,9 +17,9 @@
 //	-n count   end after so many messages
 //	-list n    only list the next n moments of each line
 //
-// SIGINT and SIGTERM end it. Moments that pass while the loop is busy give one
-// message, those that pass while the machine sleeps none. A line with no moment
-// to come (30 February) is an error.
+// SIGINT and SIGTERM end it. Times that pass while the loop is busy make one
+// message. Times that pass while the machine sleeps make none. A line without a
+// future time (30 February) is an error.
 package main
 
 import (
@@ -62,7 +62,7 @@ func main() {
 
 func parse(args []string, usage io.Writer) (o options, err error) {
 	f := flag.NewFlagSet("cron", flag.ContinueOnError)
-	f.SetOutput(io.Discard) // the error is printed once, by main
+	f.SetOutput(io.Discard) // main prints the error once
 	f.BoolVar(&o.seconds, "seconds", false, "expressions have a field for seconds in front")
 	zone := f.String("tz", "Local", "the time `zone` of the expressions, as Europe/Berlin")
 	f.IntVar(&o.count, "n", 0, "end after this `number` of messages (default: never)")
@@ -90,7 +90,7 @@ func parse(args []string, usage io.Writer) (o options, err error) {
 	return o, nil
 }
 
-// run prints the messages until there are enough of them or ctx is done.
+// run prints messages until their number is reached or ctx is done.
 func run(ctx context.Context, o options, out io.Writer, opts ...ev.LoopOption) error {
 	loop, err := ev.New(opts...)
 	if err != nil {
@@ -123,5 +123,5 @@ func run(ctx context.Context, o options, out io.Writer, opts ...ev.LoopOption) e
 	if err := loop.Run(ctx); !errors.Is(err, context.Canceled) {
 		return err
 	}
-	return nil // a signal is how it is meant to end
+	return nil // a signal is the normal end
 }

@@ -11,14 +11,14 @@ import (
 	"github.com/goevlib/ev/examples/curlmulti/curl"
 )
 
-// patient is when a transfer is given up.
+// patient is the timeout of a transfer.
 const patient = time.Minute
 
-// report is what came of it.
+// report is the result of a run.
 type report struct {
 	n              int
-	begun, held    int // transfers that were under way at once, by the client's and the server's count
-	whole          int // bodies that are as they were sent
+	begun, held    int // transfers in progress at once, by the client's and the server's count
+	whole          int // bodies that arrived complete and correct
 	bytes          int64
 	before, during usage
 }
@@ -43,8 +43,8 @@ func transfer(url string, n, size int) (report, error) {
 	if f.multi, err = curl.NewMulti(loop); err != nil {
 		return report{}, err
 	}
-	// One transfer comes first: what libcurl and the Go runtime make once, at the
-	// first, is not what the others cost.
+	// One transfer comes first, because libcurl and the Go runtime make some things
+	// once. They are not part of the cost of the others.
 	f.start("/ready", nil, f.launch)
 	if err := loop.Run(context.Background()); err != nil {
 		return report{}, err
@@ -52,7 +52,7 @@ func transfer(url string, n, size int) (report, error) {
 	return f.report, f.err
 }
 
-// start begins a transfer; ended is called when it has come to a good end.
+// start begins a transfer. ended is called when it has succeeded.
 func (f *fleet) start(path string, body func(part []byte), ended func()) {
 	_, err := f.multi.Start(curl.Request{
 		URL:     f.url + path,
@@ -74,7 +74,7 @@ func (f *fleet) start(path string, body func(part []byte), ended func()) {
 	}
 }
 
-// fail gives up, for the first reason there is.
+// fail ends all transfers. It keeps the first error.
 func (f *fleet) fail(err error) {
 	if f.err == nil {
 		f.err = err
@@ -113,7 +113,7 @@ func (f *fleet) download(id int) {
 	})
 }
 
-// lift has the server go on. The first piece of every body has come, and no
+// lift makes the server go on. The first piece of every body has come, and no
 // second one is on its way.
 func (f *fleet) lift() {
 	var err error

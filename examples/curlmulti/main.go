@@ -3,16 +3,16 @@
 //
 //	go run . -n 200
 //
-// libcurl does the transfers and never waits: package curl maps what it wants to
-// wait for to watchers of an event loop. The server is a net/http one, in a process
-// of its own so that its threads and goroutines are not counted. It sends each
-// client the first piece of a body and holds all of them until the client says that
-// it has every first piece: that all were under way at once is shown by both
-// sides, and does not depend on how slow anything is.
+// libcurl does the transfers and never waits: package curl maps its sockets and
+// its deadline to watchers of an event loop. The server uses net/http, in a
+// process of its own, so that its threads and goroutines are not counted. It
+// sends the first piece of each body and holds the rest until the client
+// reports that it has every first piece. So both sides show that all transfers
+// were in progress at once, and the result does not depend on speed.
 //
 //   - curl is the package: libcurl on a loop.
-//   - fleet.go is the client's side, the loop's.
-//   - server.go is the other process.
+//   - fleet.go is the client, which runs on the loop.
+//   - server.go is the server, in another process.
 //   - usage.go counts threads, goroutines and descriptors.
 package main
 

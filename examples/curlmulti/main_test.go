@@ -28,7 +28,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// program runs it, with two processors wherever the tests run.
+// program runs the program, with two processors on any machine.
 func program(t *testing.T, name string, args ...string) (string, error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
@@ -39,10 +39,11 @@ func program(t *testing.T, name string, args ...string) (string, error) {
 	return string(out), err
 }
 
-// fewThreads may come with 200 transfers. The Go runtime starts threads for
-// what runs at the same time, not for what waits: with two processors, two that
-// run Go, one that is in libcurl while another takes its processor, and the
-// like for a system call. libcurl starts none: no name is looked up.
+// fewThreads is the number of threads that may come with 200 transfers. The Go
+// runtime starts threads for goroutines that run at the same time, not for
+// goroutines that wait. With two processors these are two that run Go, one that
+// is in libcurl while another takes its processor, and the same for a system
+// call. libcurl starts none, because no name is looked up.
 const fewThreads = 8
 
 var tableRow = regexp.MustCompile(`(?m)^\| (\w+) +\| +(\d+) \| +(\d+) \| +(-?\d+) \|$`)
@@ -65,7 +66,7 @@ func TestTwoHundredTransfersTakeNoThreadsOfTheirOwn(t *testing.T) {
 	assert.GreaterOrEqual(t, added["descriptors"], n-1, "the first transfer's connection is used again\n%s", out)
 }
 
-// That threads are counted at all: these would be found out.
+// This shows that the count finds threads.
 func TestThreadsThatWaitAreCounted(t *testing.T) {
 	const n = 50
 	locked, leave := make(chan struct{}), make(chan struct{})
@@ -104,7 +105,7 @@ func TestABodyThatIsNotAsItWasSentIsSaid(t *testing.T) {
 			_, _ = w.Write([]byte("something else"))
 			return
 		}
-		_, _ = w.Write([]byte("1")) // held, /lift says
+		_, _ = w.Write([]byte("1")) // held, as /lift reports
 	}))
 	defer s.Close()
 	_, err := transfer(s.URL, 1, 14)

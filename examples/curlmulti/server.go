@@ -17,14 +17,15 @@ import (
 // serverEnv makes the program the server.
 const serverEnv = "EV_EXAMPLE_CURLMULTI_SERVER"
 
-// server is the process, as its parent sees it.
+// server is the server's process, seen from its parent.
 type server struct {
 	url   string
 	cmd   *exec.Cmd
 	stdin io.Closer
 }
 
-// startServer starts this program once more and reads where it listens.
+// startServer starts this program once more and reads the address on which it
+// listens.
 func startServer() (*server, error) {
 	self, err := os.Executable()
 	if err != nil {
@@ -60,8 +61,8 @@ func (s *server) stop() error {
 	return nil
 }
 
-// serve is the process itself. It ends with its input: when the parent wants it
-// to, and when there is no parent any more.
+// serve is the main function of the server's process. It returns when its input
+// ends: the parent has closed it or has ended.
 func serve(in io.Reader, out io.Writer) error {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -90,7 +91,7 @@ type gate struct {
 	open chan struct{}
 }
 
-// pieces is in how many parts a body is sent, each on its own.
+// pieces is the number of parts in which a body is sent.
 const pieces = 8
 
 func (g *gate) body(w http.ResponseWriter, r *http.Request) {
@@ -102,7 +103,7 @@ func (g *gate) body(w http.ResponseWriter, r *http.Request) {
 	}
 	body := content(id, size)
 	piece := (size + pieces - 1) / pieces
-	g.count(1) // before the client can know of it
+	g.count(1) // before the client can receive it
 	defer g.count(-1)
 	if !send(w, body[:piece]) {
 		return
@@ -132,7 +133,7 @@ func (g *gate) count(n int) {
 	g.held += n
 }
 
-// lift answers how many were held.
+// lift answers with the number of held bodies.
 func (g *gate) lift(w http.ResponseWriter, _ *http.Request) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -140,7 +141,8 @@ func (g *gate) lift(w http.ResponseWriter, _ *http.Request) {
 	close(g.open)
 }
 
-// content is the body with a number: both sides can tell it from the others.
+// content returns the body for a number. Both sides can distinguish it from the
+// others.
 func content(id, size int) []byte {
 	body := make([]byte, size)
 	for i := range body {

@@ -10,12 +10,13 @@ import (
 	"github.com/goevlib/ev"
 )
 
-// usage is what this process has at a time.
+// usage is the number of this process's threads, goroutines, watchers and
+// descriptors.
 type usage struct {
 	threads, goroutines, watchers, descriptors int
 }
 
-// take counts. It belongs to the loop.
+// take counts. It must be called on the loop's goroutine.
 func take(loop *ev.Loop) (usage, error) {
 	threads, err := threads()
 	if err != nil {
@@ -28,7 +29,8 @@ func take(loop *ev.Loop) (usage, error) {
 	return usage{threads, runtime.NumGoroutine(), loop.Active(), len(open)}, nil
 }
 
-// threads are those of the process, libcurl's included, as Linux counts them.
+// threads returns the number of the process's threads, libcurl's included, as
+// Linux counts them.
 func threads() (int, error) {
 	status, err := os.ReadFile("/proc/self/status")
 	if err != nil {

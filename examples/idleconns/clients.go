@@ -15,24 +15,24 @@ import (
 	"time"
 )
 
-// clientsEnv tells the program that it is the clients of another one.
+// clientsEnv is the environment variable that makes this process the clients.
 const clientsEnv = "EV_IDLECONNS_CLIENTS"
 
 const (
-	every   = 10               // client 0, 10, 20 … have something to say
-	dialers = 32               // so many connect at the same time
-	patient = 30 * time.Second // so long anyone waits for the other end
+	every   = 10               // clients 0, 10, 20 … send a line
+	dialers = 32               // the number that connect at the same time
+	patient = 30 * time.Second // the longest wait for the other end
 )
 
-// The commands, a line each, and the answer to each, a line too: a number, or
-// what went wrong.
+// The commands, a line each. The answer to each is a line too: a number or an
+// error.
 const (
-	open  = "open"  // with a number and an address: that many connections
-	ask   = "ask"   // those who have something to say do; the number is of those answered
+	open  = "open"  // with a number and an address: make that many connections
+	ask   = "ask"   // some clients send a line; the answer is the number that got a reply
 	leave = "leave" // close all
 )
 
-// clients obeys the commands until there are no more.
+// clients carries out commands until they end.
 func clients(commands io.Reader, answers io.Writer) error {
 	var conns []net.Conn
 	for {
@@ -89,8 +89,9 @@ func each(conns []net.Conn, step int, fn func(i int) error) error {
 	return nil
 }
 
-// upgrade makes a connection that is to be hijacked. Some say something with the
-// request: it is in the server's buffer by the time of the Hijack.
+// upgrade makes a connection that the server hijacks. Some clients send a line
+// together with the request, so the line is in the server's buffer at the time
+// of the Hijack.
 func upgrade(addr string, i int) (net.Conn, error) {
 	conn, err := net.Dial("tcp", addr)
 	if err != nil {
@@ -105,7 +106,7 @@ func upgrade(addr string, i int) (net.Conn, error) {
 	if _, err := io.WriteString(conn, request); err != nil {
 		return nil, err
 	}
-	// Of one byte: what comes after the answer is for converse.
+	// One byte at a time, because the data after the answer is for converse.
 	resp, err := http.ReadResponse(bufio.NewReaderSize(oneByOne{conn}, 16), nil)
 	if err != nil {
 		return nil, err
@@ -116,14 +117,15 @@ func upgrade(addr string, i int) (net.Conn, error) {
 	return conn, nil
 }
 
-// oneByOne reads no further than it is asked to.
+// oneByOne returns one byte per Read, so that a bufio.Reader does not read
+// ahead.
 type oneByOne struct{ io.Reader }
 
 func (r oneByOne) Read(p []byte) (int, error) { return r.Reader.Read(p[:min(1, len(p))]) }
 
 func early(i int) string { return fmt.Sprintf("client %d was early\n", i) }
 
-// converse sees that the early line was answered, and another one is.
+// converse checks that the early line was answered, and that another line is.
 func converse(conn net.Conn, i int) error {
 	_ = conn.SetDeadline(time.Now().Add(patient))
 	late := fmt.Sprintf("client %d is there still\n", i)
@@ -141,7 +143,7 @@ func converse(conn net.Conn, i int) error {
 	return nil
 }
 
-// company is the process in which the clients are.
+// company is the process of the clients.
 type company struct {
 	process *exec.Cmd
 	in      io.WriteCloser
@@ -167,19 +169,19 @@ func startClients() (*company, error) {
 	return c, c.process.Start()
 }
 
-// tell gives a command and waits until it is done.
+// tell sends a command and waits for its answer.
 func (c *company) tell(command string, n int, addr string) (int, error) {
 	if _, err := fmt.Fprintln(c.in, command, n, addr); err != nil {
 		return 0, fmt.Errorf("clients: %w", err)
 	}
 	var done int
 	if _, err := fmt.Fscanln(c.out, &done); err != nil {
-		return 0, fmt.Errorf("clients: %s failed", command) // they have said why
+		return 0, fmt.Errorf("clients: %s failed", command) // they have printed the reason
 	}
 	return done, nil
 }
 
-// stop ends the process, which ends when there are no more commands.
+// stop closes the commands, which ends the process.
 func (c *company) stop() error {
 	return errors.Join(c.in.Close(), c.process.Wait())
 }

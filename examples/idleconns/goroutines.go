@@ -7,7 +7,7 @@ import (
 	"net"
 )
 
-// serve is the classic way: it blocks in Read, on a goroutine of its own.
+// serve serves a connection on a goroutine of its own, which blocks in Read.
 func serve(conn net.Conn, early []byte) {
 	c := &client{conn: conn}
 	answer, err := c.take(early)

@@ -13,7 +13,7 @@ import (
 	"github.com/goevlib/ev"
 )
 
-// client is a connection and the beginning of a line, if one has come in part.
+// client is a connection with the beginning of a line that has not ended yet.
 type client struct {
 	conn net.Conn
 	line []byte
@@ -23,13 +23,13 @@ const maxLine = 4096
 
 var errLongLine = fmt.Errorf("a line of more than %d bytes", maxLine)
 
-// take returns the complete lines that end in data, which is what to answer. The
-// answer may be part of data.
+// take returns the answer: the complete lines that end in data. The answer may
+// be part of data.
 func (c *client) take(data []byte) (answer []byte, err error) {
 	end := bytes.LastIndexByte(data, '\n') + 1
 	switch {
 	case end == 0:
-	case c.line == nil: // as it is with few exceptions
+	case c.line == nil: // nearly always
 		answer = data[:end]
 	default:
 		answer, c.line = append(c.line, data[:end]...), nil
@@ -43,16 +43,16 @@ func (c *client) take(data []byte) (answer []byte, err error) {
 	return answer, nil
 }
 
-// lot is where connections are parked. All of it belongs to the loop's goroutine,
-// but arrivals, which any goroutine may send to.
+// lot holds the parked connections. It belongs to the loop's goroutine, except
+// for arrivals, whose Send is safe for concurrent use.
 type lot struct {
 	loop     *ev.Loop
 	arrivals *ev.Queue[*client]
-	held     []*client // not watched yet, so that connections can be measured alone
+	held     []*client // not watched yet, so that the connections can be measured alone
 	watched  int
 	answer   func(*ev.IO, ev.Events) // l.ready, as a value: one for all watchers
-	buf      [maxLine]byte           // one for all, too: nothing stays in it
-	err      error                   // the first that was not a client's doing
+	buf      [maxLine]byte           // also one for all watchers, empty between callbacks
+	err      error                   // the first that a client has not caused
 }
 
 func newLot(loop *ev.Loop, capacity int) *lot {
@@ -65,14 +65,14 @@ func newLot(loop *ev.Loop, capacity int) *lot {
 	return l
 }
 
-// park takes the connection over from net/http's goroutine, which ends.
+// park takes over the connection from net/http's goroutine, which then ends.
 func (l *lot) park(conn net.Conn, early []byte) {
 	if l.arrivals.Send(&client{conn, early}) != nil {
 		conn.Close() // the loop is closed
 	}
 }
 
-// watch begins to watch the connections that were held.
+// watch starts to watch the held connections.
 func (l *lot) watch() {
 	for _, c := range l.held {
 		l.begin(c)
@@ -81,8 +81,8 @@ func (l *lot) watch() {
 }
 
 func (l *lot) begin(c *client) {
-	// net/http gives a *net.TCPConn. A *tls.Conn is no syscall.Conn: it decrypts
-	// what it reads, so that its descriptor's being ready means little.
+	// net/http gives a *net.TCPConn. A *tls.Conn is not a syscall.Conn. It decrypts
+	// and buffers data, so the readiness of its descriptor means little.
 	conn, ok := c.conn.(syscall.Conn)
 	if !ok {
 		l.fail(fmt.Errorf("%T has no descriptor", c.conn))
@@ -97,22 +97,22 @@ func (l *lot) begin(c *client) {
 		return
 	}
 	l.watched++
-	// What came with the request was read already: its descriptor will not be
-	// ready on that account.
+	// Data that came with the request has been read already, so the descriptor will
+	// not be ready for it.
 	early := c.line
 	c.line = nil
 	l.reply(w, c, early)
 }
 
-// fail keeps the first error. Those after it are mostly the same.
+// fail keeps the first error. Later errors are mostly the same.
 func (l *lot) fail(err error) {
 	if l.err == nil {
 		l.err = err
 	}
 }
 
-// ready is called back when a client has sent something, or is gone. Nothing but
-// the loop closes a connection, so the descriptor is that of the client still.
+// ready is called when a client has sent data or has disconnected. Only the
+// loop closes connections, so the descriptor still belongs to the client.
 func (l *lot) ready(w *ev.IO, events ev.Events) {
 	c := w.Data().(*client)
 	if events&ev.Error != 0 {
@@ -148,8 +148,8 @@ func (l *lot) reply(w *ev.IO, c *client, data []byte) {
 	}
 }
 
-// writeElsewhere waits on a goroutine until a slow client has taken the rest.
-// Until then it is not read either.
+// writeElsewhere writes the rest to a slow client on another goroutine. Until
+// that is done, nothing is read from the client.
 func (l *lot) writeElsewhere(w *ev.IO, c *client, rest []byte) {
 	w.Stop()
 	write := func() (int, error) {

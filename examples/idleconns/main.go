@@ -1,25 +1,25 @@
 //go:build unix
 
 // Command idleconns parks thousands of idle connections of a net/http server on
-// one event loop, without a goroutine each, and measures what that saves.
+// one event loop, without a goroutine each, and measures the saving.
 //
 // A handler hijacks its connection and hands it to the loop, which watches it
-// with an ev.IO; net/http's goroutine ends. A line that comes in is echoed by the
-// loop. An answer that the socket does not take at once is written by a goroutine,
-// for as long as that lasts, and the loop goes on with the others.
+// with an ev.IO. The goroutine of net/http ends. The loop echoes each line. If
+// the socket does not take an answer at once, a goroutine writes it, and the
+// loop goes on with the others.
 //
-//   - lot.go is the loop's: the connections that are parked.
+//   - lot.go runs on the loop: the parked connections.
 //   - goroutines.go is the same service with a goroutine for each connection.
-//   - clients.go is the other end: a process of its own, so that its memory and
-//     its descriptors are not counted.
+//   - clients.go has the clients: a process of its own, so that its memory and its
+//     descriptors are not counted.
 //
 // Run it, with as many connections as RLIMIT_NOFILE allows or with -n:
 //
 //	go run ./examples/idleconns -n 10000
 //
-// What it prints is memory of the Go heap and of stacks, per connection, after a
-// collection. The net.Conn itself is in all rows: a watcher does not replace it.
-// What the kernel takes for a socket is in none.
+// The output is the memory of the Go heap and of stacks, per connection, after
+// a garbage collection. All rows include the net.Conn, which a watcher does not
+// replace. No row includes kernel memory.
 package main
 
 import (
@@ -68,12 +68,13 @@ func run(out io.Writer) error {
 	return nil
 }
 
-// spare is how many descriptors are for other things than connections.
+// spare is the number of descriptors that are reserved for other uses than
+// connections.
 const spare = 64
 
-// mostConnections is what the limit of descriptors allows, in this process and in
-// that of the clients. In both, package os has raised the soft limit to the hard
-// one already.
+// mostConnections returns the number of connections that the limit of
+// descriptors allows, in this process and in the process of the clients. In
+// both, package os has raised the soft limit to the hard limit already.
 func mostConnections() (int, error) {
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {

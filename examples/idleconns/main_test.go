@@ -22,7 +22,8 @@ import (
 	"github.com/goevlib/ev"
 )
 
-// TestMain makes the test binary the program, or its clients, when it is told to.
+// TestMain makes the test binary the program, or its clients, if its
+// environment says so.
 func TestMain(m *testing.M) {
 	if os.Getenv("EV_EXAMPLE_IDLECONNS") != "" || os.Getenv(clientsEnv) != "" {
 		main()
@@ -165,7 +166,7 @@ func TestAClientThatDoesNotReadHoldsUpNobody(t *testing.T) {
 		_, err := io.WriteString(far, strings.Repeat(line, size/len(line)))
 		sent <- err
 	}()
-	require.NoError(t, until(func() bool { // the loop answers while it has no room to write
+	require.NoError(t, until(func() bool { // the loop answers while the socket takes no data
 		active, err := ev.Call(t.Context(), l.loop, func() (int, error) { return l.loop.Active(), nil })
 		return err == nil && active == 1 // the queue; not the watcher
 	}))

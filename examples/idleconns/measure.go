@@ -18,7 +18,7 @@ import (
 	"github.com/goevlib/ev"
 )
 
-// row is what there is more of than before the connections came.
+// row has the increase since before the connections were made.
 type row struct {
 	name       string
 	memory     int64 // of the Go heap and of stacks
@@ -46,7 +46,7 @@ func measure(n int) ([]row, error) {
 	return rows, errors.Join(err, clients.stop())
 }
 
-// withWatchers measures the connections alone, and then with watchers.
+// withWatchers measures the connections alone, then with watchers.
 func withWatchers(clients *company, n int) (rows []row, err error) {
 	loop, err := ev.New(ev.WithName("idleconns"))
 	if err != nil {
@@ -84,7 +84,7 @@ func withWatchers(clients *company, n int) (rows []row, err error) {
 		return nil, err
 	}
 	parked() // the watchers are started
-	parked() // the system was told of them
+	parked() // the system has been told of them
 	watched := take().since(before, "with an ev.IO")
 	if watched.answered, err = clients.tell(ask, n, "-"); err != nil {
 		return nil, err
@@ -96,14 +96,14 @@ func withWatchers(clients *company, n int) (rows []row, err error) {
 	return append(rows, watched), until(func() bool { return parked() == 0 })
 }
 
-// ways are those with a goroutine for each connection.
+// ways are the variants with a goroutine for each connection.
 var ways = []struct {
 	name   string
 	handle func(conn net.Conn, rw *bufio.ReadWriter, served func())
 }{
 	{"with a goroutine, 512 B buffer", func(conn net.Conn, rw *bufio.ReadWriter, served func()) {
 		early := earlyData(rw)
-		go func() { // net/http's ends, and its stack, which is larger
+		go func() { // net/http's goroutine ends, with its larger stack
 			defer served()
 			defer conn.Close()
 			serve(conn, early)
@@ -184,17 +184,17 @@ func (s *server) close() {
 	<-s.ended
 }
 
-// earlyData is what a client has sent and net/http has read: no later read of
-// the connection returns it.
+// earlyData returns data that net/http has read from the client. No later read
+// of the connection returns it.
 func earlyData(rw *bufio.ReadWriter) []byte {
 	if rw.Reader.Buffered() == 0 {
 		return nil
 	}
 	data, _ := rw.Reader.Peek(rw.Reader.Buffered())
-	return bytes.Clone(data) // lets go of the 4 KB that it is in
+	return bytes.Clone(data) // does not keep the buffer of 4 KB
 }
 
-// usage is what this process has at a time.
+// usage is the memory and the goroutines of this process.
 type usage struct {
 	memory     int64
 	goroutines int
@@ -202,7 +202,7 @@ type usage struct {
 
 func take() usage {
 	var m runtime.MemStats
-	for range 3 { // what is in a sync.Pool survives one
+	for range 3 { // values in a sync.Pool survive one
 		runtime.GC()
 	}
 	runtime.ReadMemStats(&m)
@@ -215,7 +215,8 @@ func (u usage) since(before usage, name string) row {
 
 var errSlow = errors.New("nothing happens any more")
 
-// until waits for something that no one tells of, such as the end of a goroutine.
+// until polls for a condition that nothing reports, such as the end of a
+// goroutine.
 func until(condition func() bool) error {
 	for end := time.Now().Add(patient); !condition(); time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {

@@ -1,14 +1,14 @@
-// Command jshost runs a JavaScript program on an ev.Loop, as Node would: until
-// nothing keeps it going any more, or it throws. Package host is the part to
-// reuse.
+// Command jshost runs a JavaScript program on an ev.Loop, as Node does: until
+// nothing keeps it going, or it throws. Package host is the reusable part.
 //
 //	go run -C examples/jshost . script.js
 //	go run -C examples/jshost .             # demo.js, beside a server for it to ask
 //	go run -C examples/jshost . -bench 9    # this host and goja_nodejs's, timed in turn
 //
-// The script has setTimeout, setInterval, setImmediate and their clear functions,
-// queueMicrotask, sleep, promises and async functions, fetch, AbortController,
-// console and require. SIGINT, SIGTERM and -timeout stop it wherever it is.
+// The script has setTimeout, setInterval, setImmediate and their clear
+// functions, queueMicrotask, sleep, promises and async functions, fetch,
+// AbortController, console and require. SIGINT, SIGTERM and -timeout stop it at
+// any point.
 package main
 
 import (
@@ -47,7 +47,8 @@ func main() {
 		return
 	}
 	if err == nil {
-		// Not an ev.Signal: its callback would wait for a script that never ends.
+		// An ev.Signal does not serve: its callback would wait for a script that never
+		// ends.
 		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 		defer stop()
 		err = run(ctx, o, os.Stdout, os.Stderr)
@@ -83,7 +84,7 @@ func parse(args []string, usage io.Writer) (options, error) {
 	return o, nil
 }
 
-// message shows what a script threw with the stack.
+// message returns a script's exception with its stack.
 func message(err error) string {
 	var thrown *goja.Exception
 	if errors.As(err, &thrown) {
@@ -117,7 +118,7 @@ func run(ctx context.Context, o options, stdout, stderr io.Writer) error {
 	return h.Run(ctx, host.Script(o.script, string(src)))
 }
 
-// runDemo gives the demo a server that takes its time to answer.
+// runDemo runs the demo with a server that answers slowly.
 func runDemo(ctx context.Context, h *host.Host) error {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -10,12 +10,12 @@ import (
 	"github.com/goevlib/ev"
 )
 
-// request is for printf: a uint64 of one where the low byte comes first. Any 8
-// bytes are a request, but the larger the number, the sooner an eventfd is full.
+// request is an argument of printf: a little-endian uint64 of value 1. Any 8
+// bytes are a request, but larger numbers fill an eventfd sooner.
 const request = `'\001\000\000\000\000\000\000\000'`
 
-// startChild starts a shell whose descriptor 3 sends. The parent's goes with the
-// start: the child has its own.
+// startChild starts a shell whose descriptor 3 sends. It closes the parent's
+// descriptor after the start, because the child has its own.
 func startChild(async *ev.Async, script string, args ...string) (*exec.Cmd, error) {
 	file, err := async.Notifier()
 	if err != nil {

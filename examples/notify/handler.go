@@ -14,15 +14,15 @@ import (
 	"github.com/goevlib/ev"
 )
 
-// handler is a signal handler of C's that sends; there can be one.
+// handler is a signal handler in C that sends. There can be only one.
 type handler struct {
 	file   *os.File
-	wanted chan os.Signal // nobody receives from it
+	wanted chan os.Signal // never received from
 }
 
-// installHandler has os/signal want the signal too: called for one that nobody in
-// Go wants, on a thread that Go has not made, the runtime's handler ends the
-// process.
+// installHandler also subscribes to the signal with os/signal. Without a
+// subscription, the runtime's handler ends the process if the signal arrives on
+// a thread that Go has not made.
 func installHandler(sig syscall.Signal, async *ev.Async) (*handler, error) {
 	file, err := async.Notifier()
 	if err != nil {
@@ -38,10 +38,10 @@ func installHandler(sig syscall.Signal, async *ev.Async) (*handler, error) {
 	return h, nil
 }
 
-// handled is how many signals the handlers have got.
+// handled returns the number of signals that the handlers have received.
 func handled() int { return int(C.handler_calls()) }
 
-// remove puts back what handled the signal before.
+// remove restores the previous handler.
 func (h *handler) remove() error {
 	C.handler_remove()
 	signal.Stop(h.wanted)

@@ -1,17 +1,17 @@
 //go:build cgo && unix
 
-// Command notify has a loop called from where there is no Go: a thread of C code,
-// a signal handler written in C, and a shell.
+// Command notify wakes a loop from code that is not Go: a thread of C code, a
+// signal handler written in C, and a shell.
 //
 //	go run -C examples/notify . -n 1000
 //
-// Each has a descriptor of an Async's, from Async.Notifier, and writes 8 bytes to
-// it. The thread makes values and sends after each. The shell sends once and then
-// signals this process, whose handler sends too. The program ends when all three
-// were heard of.
+// Each has a descriptor of an Async, from Async.Notifier, and writes 8 bytes to
+// it. The thread makes values and sends after each. The shell sends once and
+// then signals this process, whose handler sends too. The program ends when it
+// has been woken by all three.
 //
-// Here main.go is the loop's, producer.go and handler.go are the doors to the C
-// code, and child.go starts the shell.
+// main.go runs on the loop, producer.go and handler.go call the C code, and
+// child.go starts the shell.
 package main
 
 import (
@@ -56,7 +56,7 @@ func run(out io.Writer, values int) error {
 	return err
 }
 
-// sources are those that the program waits for. They belong to the loop.
+// sources are the senders for which the program waits. They belong to the loop.
 type sources struct {
 	loop    *ev.Loop
 	out     io.Writer

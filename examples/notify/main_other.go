@@ -1,6 +1,6 @@
 //go:build !cgo || !unix
 
-// Command notify has a loop called from C code, on Unix.
+// Command notify wakes a loop from C code, on Unix.
 package main
 
 import (

@@ -22,8 +22,8 @@ import (
 
 const patience = 20 * time.Second
 
-// runUntilStop runs the loop until a callback stops it, and fails the test when
-// none does.
+// runUntilStop runs the loop until a callback stops it. It fails the test if no
+// callback does.
 func runUntilStop(t *testing.T, loop *ev.Loop) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
@@ -31,10 +31,11 @@ func runUntilStop(t *testing.T, loop *ev.Loop) {
 	require.NoError(t, loop.Run(ctx), "a send was lost")
 }
 
-// newLoop makes a loop for a test, which leaves no descriptor behind.
+// newLoop makes a loop for a test, and checks that the test leaves no
+// descriptor behind.
 func newLoop(t *testing.T) *ev.Loop {
 	t.Helper()
-	warm, err := ev.New() // the runtime's own poller is there from now on
+	warm, err := ev.New() // makes the runtime's own poller
 	require.NoError(t, err)
 	require.NoError(t, warm.Close())
 	before := descriptors()
@@ -48,7 +49,7 @@ func newLoop(t *testing.T) *ev.Loop {
 	return loop
 }
 
-// descriptors counts those that are open, or returns 0 where /proc does not say.
+// descriptors returns the number of open descriptors, or 0 without /proc.
 func descriptors() int {
 	entries, _ := os.ReadDir("/proc/self/fd")
 	return len(entries)
@@ -88,8 +89,8 @@ func TestEachSignalIsASend(t *testing.T) {
 	require.NoError(t, h.remove())
 }
 
-// A thread that C made has no goroutine, and the runtime's handler no stack of its
-// own there.
+// A thread that C made has no goroutine, and the runtime's handler has no stack
+// of its own there.
 func TestAHandlerOnAThreadOfCSends(t *testing.T) {
 	loop := newLoop(t)
 	const values = 500
@@ -151,8 +152,8 @@ func receive(t *testing.T, heard <-chan os.Signal) {
 	}
 }
 
-// Goroutines whose stacks grow, move and are collected are what a handler on the
-// wrong stack would destroy.
+// A handler on the wrong stack would destroy goroutines whose stacks grow, move
+// and are collected.
 func TestHandlersAndBusyGoroutinesGetAlong(t *testing.T) {
 	loop := newLoop(t)
 	const signals = 500

@@ -14,14 +14,14 @@ import (
 	"github.com/goevlib/ev"
 )
 
-// producer is a thread of C's that makes values and sends.
+// producer is a C thread that makes values and sends.
 type producer struct {
 	c    *C.struct_producer
 	file *os.File // the thread's descriptor
 }
 
-// startProducer starts a thread that tells async of each value, or itself by a
-// signal, if sig is not 0.
+// startProducer starts a thread that sends to async for each value or, if sig
+// is not 0, sends itself that signal.
 func startProducer(async *ev.Async, sig syscall.Signal, values int) (*producer, error) {
 	file, err := async.Notifier()
 	if err != nil {
@@ -35,7 +35,7 @@ func startProducer(async *ev.Async, sig syscall.Signal, values int) (*producer, 
 	return &producer{c, file}, nil
 }
 
-// made is how many values there are.
+// made returns the number of values.
 func (p *producer) made() int { return int(C.producer_made(p.c)) }
 
 // join waits for the thread, and then closes its descriptor.

@@ -1,17 +1,17 @@
 //go:build linux
 
-// Command pty runs a command on a pseudo-terminal of its own and passes input,
-// output, window size and exit code on, as script(1) does. Its descriptors are
-// none that package net or os would wait for, and one loop waits for all of them,
-// for signals, and for the end of the command, with no goroutine for any:
+// Command pty runs a command on a pseudo-terminal of its own and passes on
+// input, output, window size and exit code, as script(1) does. Packages net and
+// os cannot wait for its descriptors. One loop waits for all of them, for
+// signals, and for the end of the command, without further goroutines:
 //
 //	go run ./examples/pty sh -c 'test -t 1 && echo tty; exit 3'
 //
-// Here session.go is the loop's: input, output, and the command. pty.go makes
-// terminals, and knows no loop.
+// session.go runs on the loop: input, output, and the command. pty.go makes
+// terminals and does not use the loop.
 //
-// It exits as the command did, with 128 and the number of the signal that ended
-// it, or with 127 when it could not be started.
+// It exits with the command's exit code, with 128 plus the number of the signal
+// that ended the command, or with 127 if the command could not be started.
 package main
 
 import (
@@ -43,14 +43,14 @@ func run(name string, args []string) (code int, err error) {
 	if err != nil {
 		return 1, err
 	}
-	defer unix.Close(master) // hangs up, if the command is there still
+	defer unix.Close(master) // hangs up, if the command still runs
 	copySize(master, stdin)
 
 	command := exec.Command(name, args...)
 	command.Stdin, command.Stdout, command.Stderr = slave, slave, slave
 	command.SysProcAttr = onTerminal
 	err = command.Start()
-	slave.Close() // or there would be no hang-up when the command has closed it
+	slave.Close() // otherwise there would be no hang-up when the command has closed it
 	if err != nil {
 		return 127, err
 	}

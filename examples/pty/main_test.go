@@ -20,7 +20,7 @@ import (
 
 const patience = 20 * time.Second
 
-// TestMain makes the test binary the program when it is told to.
+// TestMain makes the test binary the program if its environment says so.
 func TestMain(m *testing.M) {
 	if os.Getenv("EV_EXAMPLE_PTY") == "1" {
 		os.Unsetenv("EV_EXAMPLE_PTY")
@@ -164,7 +164,7 @@ func TestWindowSize(t *testing.T) {
 	assert.Equal(t, "40 100\r\n", string(buf[:n]))
 
 	require.NoError(t, unix.IoctlSetWinsize(master, unix.TIOCSWINSZ, &unix.Winsize{Row: 50, Col: 120}))
-	require.NoError(t, cmd.Process.Signal(unix.SIGWINCH)) // as the system does, to those whose terminal it is
+	require.NoError(t, cmd.Process.Signal(unix.SIGWINCH)) // as the system does for the processes of a terminal
 	rest, err := io.ReadAll(stdout)
 	require.NoError(t, err)
 	assert.Equal(t, "50 120\r\n", string(rest))

@@ -10,11 +10,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// onTerminal has a command lead a session whose terminal is its standard input.
+// onTerminal makes a command lead a session whose terminal is its standard
+// input.
 var onTerminal = &syscall.SysProcAttr{Setsid: true, Setctty: true, Ctty: 0}
 
-// openPTY makes a pseudo-terminal. The master is ours, and non-blocking; the slave
-// is the command's.
+// openPTY makes a pseudo-terminal. The master is for this program, and
+// non-blocking. The slave is for the command.
 func openPTY() (master int, slave *os.File, err error) {
 	master, err = unix.Open("/dev/ptmx", unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
 	if err != nil {
@@ -39,15 +40,17 @@ func openSlave(master int) (*os.File, error) {
 	return os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|unix.O_NOCTTY, 0)
 }
 
-// copySize gives a terminal the size of another one, if that is one.
+// copySize gives a terminal the size of another one. It does nothing if from is
+// not a terminal.
 func copySize(to, from int) {
 	if size, err := unix.IoctlGetWinsize(from, unix.TIOCGWINSZ); err == nil {
 		_ = unix.IoctlSetWinsize(to, unix.TIOCSWINSZ, size)
 	}
 }
 
-// makeRaw has a terminal pass on what is typed as it is: the other one does the
-// editing, echoes, and makes a signal of Ctrl-C. It does nothing if fd is none.
+// makeRaw makes a terminal pass on its input unchanged. The other terminal
+// edits, echoes, and turns Ctrl-C into a signal. makeRaw does nothing if fd is
+// not a terminal.
 func makeRaw(fd int) (restore func(), err error) {
 	before, err := unix.IoctlGetTermios(fd, unix.TCGETS)
 	if err != nil {

@@ -15,7 +15,7 @@ import (
 
 const stdin = 0
 
-// session is a command on a pseudo-terminal, and what it is connected to. All of
+// session is a command on a pseudo-terminal, with its input and output. All of
 // it belongs to the loop's goroutine.
 type session struct {
 	loop    *ev.Loop
@@ -26,8 +26,8 @@ type session struct {
 
 	buf    [32 << 10]byte
 	unsent []byte // input that the terminal has not taken yet
-	last   byte   // of the input
-	ended  bool   // the input
+	last   byte   // last byte of the input
+	ended  bool   // the input has ended
 	code   int
 	err    error
 }
@@ -57,8 +57,8 @@ func (s *session) start() error {
 			return err
 		}
 	}
-	// Terminals, pipes and sockets are waited for; a file, and /dev/null, is
-	// always ready; a standard input that is closed is one that has ended.
+	// The loop waits for terminals, pipes and sockets. Files and /dev/null are always
+	// ready. A closed standard input is treated as one that has ended.
 	if err := s.input.Start(); errors.Is(err, unix.EBADF) {
 		s.endOfInput()
 	} else if err != nil {
@@ -76,15 +76,15 @@ func (s *session) masterReady(_ *ev.IO, events ev.Events) {
 	}
 }
 
-// receive passes output on. It reports whether there may be more. Standard output
-// is left blocking, since it is shared with others: when it does not take more,
-// neither do we.
+// receive passes output on. It reports whether there may be more. Standard
+// output stays blocking, because other processes share it. When it takes no
+// more data, receive blocks.
 func (s *session) receive() bool {
 	n, err := unix.Read(s.master.FD(), s.buf[:])
 	switch {
 	case err == unix.EAGAIN || err == unix.EINTR:
 		return err == unix.EINTR
-	case err != nil || n == 0: // EIO: nobody has the terminal open any more
+	case err != nil || n == 0: // EIO: no process has the terminal open any more
 		s.input.Stop()
 		s.master.Stop()
 		return false
@@ -96,13 +96,13 @@ func (s *session) receive() bool {
 	return true
 }
 
-// inputReady reads no more than the terminal has taken. Standard input is left
-// blocking too; a read of what is ready does not block.
+// inputReady reads only when the terminal has taken all earlier input. Standard
+// input stays blocking too. A read of ready data does not block.
 func (s *session) inputReady(*ev.IO, ev.Events) {
 	n, err := unix.Read(stdin, s.buf[:])
 	switch {
 	case err == unix.EAGAIN || err == unix.EINTR:
-	case err != nil || n == 0: // EIO: it is a terminal that was hung up
+	case err != nil || n == 0: // EIO: the input is a terminal that was hung up
 		s.endOfInput()
 	default:
 		s.last = s.buf[n-1]
@@ -111,8 +111,9 @@ func (s *session) inputReady(*ev.IO, ev.Events) {
 	}
 }
 
-// endOfInput says it in the way of terminals: a Ctrl-D at the beginning of a line,
-// or one that makes the line go without its end, and another one.
+// endOfInput sends the end of a terminal's input: a Ctrl-D at the beginning of
+// a line or, after an incomplete line, one Ctrl-D that sends the line and
+// another one.
 func (s *session) endOfInput() {
 	const ctrlD = 4
 	s.input.Stop()
@@ -124,11 +125,12 @@ func (s *session) endOfInput() {
 	s.send()
 }
 
-// send gives input to the terminal, and has the loop say when it takes more.
+// send writes input to the terminal, and watches for the moment when it takes
+// more.
 func (s *session) send() {
 	n, err := unix.Write(s.master.FD(), s.unsent)
 	s.unsent = s.unsent[max(n, 0):]
-	if err == unix.EIO { // nobody has the terminal open any more
+	if err == unix.EIO { // no process has the terminal open any more
 		s.ended, s.unsent, err = true, nil, nil
 		s.input.Stop()
 	}
@@ -151,20 +153,20 @@ func (s *session) wait(events ev.Events) { s.fail(s.master.SetEvents(events)) }
 
 // exited reaps the command and ends the session.
 func (s *session) exited(*ev.Child) {
-	_ = s.command.Wait() // does not block; an exit code other than 0 is an error to it
+	_ = s.command.Wait() // does not block; it returns an error for an exit code other than 0
 	status := s.command.ProcessState.Sys().(syscall.WaitStatus)
 	if s.code = status.ExitStatus(); status.Signaled() {
 		s.code = 128 + int(status.Signal())
 	}
-	// All that the command has written can be read now. What it has left behind
-	// may write for ever; that is not waited for.
+	// All output of the command can be read now. Processes that it has left behind
+	// may write for ever. Their output is not waited for.
 	const most = 1 << 20 / len(s.buf)
 	for i := 0; i < most && s.master.Active() && s.receive(); i++ {
 	}
 	s.loop.Stop()
 }
 
-// fail ends the session, if err is an error.
+// fail ends the session if err is not nil.
 func (s *session) fail(err error) {
 	if err != nil && s.err == nil {
 		s.err = err

@@ -1,18 +1,18 @@
-// Command supervisor starts programs, and starts them again when they exit: soon
-// the first time, and then after waits that double, until a program has run long
-// enough to be taken for well.
+// Command supervisor starts programs, and starts them again when they exit. It
+// starts them again soon the first time, and then after waits that double,
+// until a program has run long enough to count as healthy.
 //
-// Each argument is a program with its own arguments, apart by spaces:
+// Each argument is a program with its own arguments, separated by spaces:
 //
 //	go run ./examples/supervisor "python3 -m http.server" "sleep 3"
 //
-// SIGHUP restarts all of them. SIGINT and SIGTERM stop them, with a SIGTERM and,
-// for those that take longer than -grace, a SIGKILL; then the supervisor exits
-// with 0. A second SIGINT or SIGTERM kills at once.
+// SIGHUP restarts all of them. SIGINT and SIGTERM stop them with a SIGTERM and,
+// if one takes longer than -grace, a SIGKILL. Then the supervisor exits with 0.
+// A second SIGINT or SIGTERM kills at once.
 //
-// All state belongs to one event loop, and everything here is a callback of its:
-// supervisor.go has those of the signals, service.go those of a program, which
-// are a Child and two Timers. Run returns when none of these is active.
+// All state belongs to one event loop. supervisor.go has the callbacks of the
+// signals, service.go those of a program: a Child and two Timers. Run returns
+// when none of these is active.
 //
 // It needs a system that has Child: Linux, macOS or a BSD.
 package main

@@ -24,7 +24,7 @@ type service struct {
 	started time.Time
 	wait    *ev.Timer // until the next start
 	term    *ev.Timer // from SIGTERM to SIGKILL
-	then    next      // what follows the exit
+	then    next      // the action after the exit
 }
 
 type next int
@@ -51,7 +51,7 @@ func (v *service) start() {
 	}
 	v.child = ev.NewChild(v.loop, cmd.Process.Pid, v.exited, ev.Name(v.program[0]))
 	if err := v.child.Start(); err != nil {
-		_ = cmd.Process.Kill() // what cannot be watched must not run
+		_ = cmd.Process.Kill() // a process that cannot be watched must not run
 		_ = cmd.Wait()
 		v.fail(err)
 		return
@@ -87,7 +87,7 @@ func (v *service) startLater(why string) {
 	v.after(v.wait, d)
 }
 
-// restart has the program started at once, after its exit if it runs.
+// restart starts the program at once or, if it runs, after its exit.
 func (v *service) restart() {
 	v.backoff.reset()
 	if v.terminate(startAgain); v.cmd == nil {
@@ -97,8 +97,8 @@ func (v *service) restart() {
 
 func (v *service) stop() { v.terminate(stayDown) }
 
-// terminate asks a program that runs to exit, once, and ends the wait of one that
-// does not.
+// terminate sends SIGTERM to a running program, once, and ends the wait of a
+// program that does not run.
 func (v *service) terminate(then next) {
 	v.then = then
 	v.wait.Stop()
@@ -115,8 +115,8 @@ func (v *service) kill() {
 	}
 }
 
-// signal does not fail in a way that matters: while cmd is set, nobody has waited
-// for the program, and if it has exited, the callback is on its way.
+// signal ignores errors. While cmd is set, Wait has not been called for the
+// program, and if it has exited, its callback will come.
 func (v *service) signal(sig os.Signal) { _ = v.cmd.Process.Signal(sig) }
 
 func (v *service) after(t *ev.Timer, d time.Duration) {

@@ -7,15 +7,15 @@ import (
 	"github.com/goevlib/ev"
 )
 
-// supervisor is the services and what all of them are told.
+// supervisor is the services with their common state.
 type supervisor struct {
 	services []*service
 	stopping bool
-	err      error // why it gave up; nil when it was told to stop
+	err      error // why it gave up; nil if a signal stopped it
 }
 
-// hangup is syscall.SIGHUP by its number: js, where no signal ever comes, lacks
-// the name.
+// hangup is syscall.SIGHUP by its number, because js lacks the name. No signal
+// ever comes there.
 const hangup = syscall.Signal(1)
 
 func newSupervisor(loop *ev.Loop, o options) (*supervisor, error) {
@@ -29,9 +29,9 @@ func newSupervisor(loop *ev.Loop, o options) (*supervisor, error) {
 		if err := w.Start(); err != nil {
 			return nil, err
 		}
-		w.Keep(false) // Run is for the services' sake
+		w.Keep(false) // only services keep Run going
 	}
-	// Before the first program runs, so that no signal finds the old ways.
+	// Before the first program runs, so that no signal gets its default action.
 	for _, program := range o.programs {
 		v := newService(loop, program, o)
 		v.fail = s.fail
@@ -67,7 +67,7 @@ func (s *supervisor) interrupt(sig *ev.Signal) {
 	s.stop()
 }
 
-// fail ends the whole for a reason that waiting does not mend.
+// fail ends the supervisor for an error that does not go away by waiting.
 func (s *supervisor) fail(err error) {
 	if s.err == nil {
 		s.err = err

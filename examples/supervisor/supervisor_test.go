@@ -33,9 +33,9 @@ func TestMain(m *testing.M) {
 	}
 }
 
-// polite is a program that says goodbye. It is not a shell script, because a shell
-// waits for a child process, and loses a signal that reaches the child between fork
-// and exec.
+// polite is a program that prints a last line. It is not a shell script,
+// because a shell waits for a child process, and loses a signal that reaches
+// the child between fork and exec.
 func polite() {
 	asked := make(chan os.Signal, 1)
 	signal.Notify(asked, syscall.SIGTERM)
@@ -47,7 +47,7 @@ func polite() {
 // patience bounds every wait.
 const patience = 20 * time.Second
 
-// supervision is a supervisor that runs, and what it and its programs say.
+// supervision is a running supervisor with its output and that of its programs.
 type supervision struct {
 	t    *testing.T
 	cmd  *exec.Cmd
@@ -71,7 +71,7 @@ func supervise(t *testing.T, args ...string) *supervision {
 		}
 	}()
 	go func() {
-		_ = s.cmd.Wait() // which is after the last program has closed the pipe
+		_ = s.cmd.Wait() // returns after the last program has closed the pipe
 		_ = w.Close()
 	}()
 	t.Cleanup(func() {
@@ -82,7 +82,7 @@ func supervise(t *testing.T, args ...string) *supervision {
 	return s
 }
 
-// program writes a shell script and returns what to give the supervisor.
+// program writes a shell script and returns an argument for the supervisor.
 func program(t *testing.T, script string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "program")
@@ -92,7 +92,7 @@ func program(t *testing.T, script string) string {
 
 const steady = "echo ready\nexec sleep 1000\n"
 
-// until returns when each text was part of a line, in whatever order.
+// until returns when each text was part of a line, in any order.
 func (s *supervision) until(texts ...string) {
 	s.t.Helper()
 	deadline := time.After(patience)
@@ -112,8 +112,8 @@ func (s *supervision) signal(sig syscall.Signal) {
 	require.NoError(s.t, s.cmd.Process.Signal(sig))
 }
 
-// end waits until the supervisor and all programs are gone, and returns the rest
-// of what they said.
+// end waits until the supervisor and all programs have exited, and returns the
+// rest of their output.
 func (s *supervision) end(code int) string {
 	s.t.Helper()
 	var rest []string

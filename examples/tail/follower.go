@@ -10,7 +10,8 @@ import (
 	"github.com/goevlib/ev"
 )
 
-// follower prints what one file grows by. It belongs to the loop.
+// follower prints the data that is appended to one file. It belongs to the
+// loop.
 type follower struct {
 	name    string // as given
 	path    string // without symbolic links, if it could be resolved
@@ -18,9 +19,9 @@ type follower struct {
 	printer *printer
 	fail    func(error) // ends the program
 
-	file    *os.File // what is followed now; it may have another name by now, or none
-	offset  int64    // up to where it is printed
-	missing bool     // and it was said
+	file    *os.File // the file that is followed now; its name may have changed or gone
+	offset  int64    // of the end of the printed part
+	missing bool     // and it was reported
 }
 
 func newFollower(loop *ev.Loop, name string, interval time.Duration, p *printer, fail func(error)) *follower {
@@ -32,8 +33,8 @@ func newFollower(loop *ev.Loop, name string, interval time.Duration, p *printer,
 	return f
 }
 
-// start begins to watch, then prints the last lines: what is appended after
-// that is a change.
+// start begins to watch, then prints the last lines. Data that is appended
+// later is a change.
 func (f *follower) start(lines int) error {
 	if err := f.watch.Start(); err != nil {
 		return err
@@ -62,8 +63,9 @@ func (f *follower) changed(*ev.Stat) {
 	}
 }
 
-// follow looks first whether there is a new file, and then reads the old one to
-// its end: what was written to it before it was replaced is not lost so.
+// follow first checks whether there is a new file, and then reads the old one
+// to its end. So data that was written to it before it was replaced is not
+// lost.
 func (f *follower) follow() error {
 	info, err := os.Stat(f.path)
 	if err := f.print(); err != nil {
@@ -91,14 +93,14 @@ func (f *follower) follow() error {
 	return f.print()
 }
 
-// is reports whether this is the file that is followed.
+// is reports whether info describes the file that is followed.
 func (f *follower) is(info fs.FileInfo) bool {
 	followed, err := f.file.Stat()
 	return err == nil && os.SameFile(followed, info)
 }
 
-// open goes over to the file that has the path now. A pipe would have the loop
-// wait for its writer.
+// open switches to the file that has the path now. It refuses a pipe, which
+// would make the loop wait for its writer.
 func (f *follower) open() error {
 	info, err := os.Stat(f.path)
 	if err != nil {
@@ -118,8 +120,8 @@ func (f *follower) open() error {
 	return nil
 }
 
-// lost says that there is no file to follow, once. One that was followed stays
-// open: it may be written to until there is another.
+// lost reports, once, that there is no file to follow. A file that was followed
+// stays open, because it may be written to until there is another.
 func (f *follower) lost(err error) {
 	if !f.missing {
 		complain("%s cannot be followed: %v; waiting for it", f.name, err)
@@ -127,8 +129,8 @@ func (f *follower) lost(err error) {
 	f.missing = true
 }
 
-// print prints what is new. It stops where the file ends now, so that a busy
-// writer does not keep the loop here: what comes later is another change.
+// print prints new data. It stops at the present end of the file, so that a
+// busy writer does not keep the loop here. Later data is another change.
 func (f *follower) print() error {
 	if f.file == nil {
 		return nil

@@ -1,16 +1,16 @@
-// Command tail follows files as they grow, like tail -F: it prints their last
-// lines, then what is appended, for ever. A file that is truncated, removed,
-// rotated or not there yet is noticed, and said on stderr.
+// Command tail follows files as they grow, like tail -F. It prints their last
+// lines, then all appended data, for ever. It reports on stderr if a file is
+// truncated, removed, rotated or missing.
 //
 //	go run ./examples/tail -n 5 /var/log/messages /var/log/auth.log
 //
-// There is one goroutine at work, the loop's. Each file has a Stat watcher,
-// whose callback reads what is new: nothing is read, and no time passes, while
-// nothing changes. SIGINT and SIGTERM end the program.
+// The loop's goroutine does all the work. Each file has a Stat watcher, whose
+// callback reads new data. While nothing changes, nothing is read and no
+// processor time is used. SIGINT and SIGTERM end the program.
 //
-// What is written to a rotated file after the new one was seen is not printed, nor
-// is a file that was rotated away before the program got to open it. A symbolic
-// link is resolved at the start, once.
+// Data that is written to a rotated file after the new file was seen is not
+// printed. Neither is a file that was rotated away before the program could
+// open it. A symbolic link is resolved once, at the start.
 package main
 
 import (
@@ -43,7 +43,7 @@ func main() {
 	}
 }
 
-// complain says on stderr what went wrong, or what happened.
+// complain prints an error or an event to stderr.
 func complain(format string, args ...any) {
 	fmt.Fprintf(os.Stderr, "tail: "+format+"\n", args...)
 }

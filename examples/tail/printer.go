@@ -6,15 +6,16 @@ import (
 	"io"
 )
 
-// printer writes parts of files, and whose they are. It belongs to the loop.
+// printer writes parts of files, with a heading when the file changes. It
+// belongs to the loop.
 type printer struct {
 	out     io.Writer
 	headers bool
-	last    string // whose part was printed last
+	last    string // name of the file whose part was printed last
 }
 
-// print copies what r has from one offset to another, or to its end, and
-// returns how much that was.
+// print copies the data of r from one offset to another, or to the end of r,
+// and returns its length.
 func (p *printer) print(name string, r io.ReaderAt, from, to int64) (int64, error) {
 	if from >= to {
 		return 0, nil
@@ -31,14 +32,14 @@ func (p *printer) print(name string, r io.ReaderAt, from, to int64) (int64, erro
 	return io.Copy(p.out, io.NewSectionReader(r, from, to-from))
 }
 
-// lastLines returns the offset at which the last n lines begin. What follows the
+// lastLines returns the offset at which the last n lines begin. Data after the
 // last newline is a line too.
 func lastLines(r io.ReaderAt, size int64, n int) (int64, error) {
 	if n == 0 {
 		return size, nil
 	}
 	block := make([]byte, 8192)
-	// The last byte ends the last line, or belongs to it: no line begins after it.
+	// The last byte ends the last line, or belongs to it. No line begins after it.
 	for end := size - 1; end > 0; {
 		begin := max(0, end-int64(len(block)))
 		part := block[:end-begin]

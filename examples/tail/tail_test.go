@@ -16,7 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestMain makes the test binary the program when it is told to.
+// TestMain makes the test binary the program if its environment says so.
 func TestMain(m *testing.M) {
 	if os.Getenv("EV_EXAMPLE_TAIL") == "1" {
 		main()
@@ -27,7 +27,7 @@ func TestMain(m *testing.M) {
 
 const patience = 20 * time.Second
 
-// output gathers what a process writes while it runs.
+// output collects the output of a running process.
 type output struct {
 	mu  sync.Mutex
 	buf bytes.Buffer
@@ -64,7 +64,7 @@ func start(t *testing.T, args ...string) *process {
 	return p
 }
 
-// prints waits until this is all that was printed.
+// prints waits until the whole output is as wanted.
 func (p *process) prints(want string) {
 	p.t.Helper()
 	for end := time.Now().Add(patience); p.stdout.String() != want && time.Now().Before(end); {
@@ -136,12 +136,12 @@ func TestSeveralFilesHaveHeaders(t *testing.T) {
 	p.interrupt()
 }
 
-// A writer that rotates as it likes, and truncates what was read.
+// The writer rotates at random, and truncates files that were read.
 func TestEveryLineIsPrintedOnce(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "log")
 	appendTo(t, path, "the first\n")
 	p := start(t, path)
-	p.prints("the first\n") // it follows by now
+	p.prints("the first\n") // it follows the file now
 	want := []string{"the first\n"}
 	truncated := 0
 	for i := range 2000 {

@@ -10,11 +10,11 @@ import (
 	"github.com/goevlib/ev"
 )
 
-// Async is an ev.Async that all processes of a fleet can send, by its name. It
-// belongs to its loop, as watchers do. A name may have any number of Asyncs: each
-// is called.
+// Async is an ev.Async with a name, to which all processes of a fleet can send.
+// It belongs to its loop, as watchers do. A name may have any number of Asyncs.
+// All of them are called.
 //
-// It costs a subscription and the goroutine that nats.go has for one.
+// It costs a subscription, for which nats.go has a goroutine.
 type Async struct {
 	conn  *Conn
 	name  string
@@ -24,27 +24,28 @@ type Async struct {
 	stats struct{ messages, confirmed, looks, callbacks atomic.Uint64 }
 }
 
-// Stats counts what has woken an Async. The first three together are its
-// wake-ups, which collapse: Callbacks is not above their sum.
+// Stats counts the causes of an Async's wake-ups. Wake-ups collapse, so
+// Callbacks does not exceed the sum of the first three.
 type Stats struct {
-	Messages  uint64 // that came from Senders
-	Confirmed uint64 // times that its subscription was found to be in force
-	Looks     uint64 // times that nothing had happened for long
+	Messages  uint64 // messages from Senders
+	Confirmed uint64 // times that the server confirmed its subscription
+	Looks     uint64 // times that it had not been called for long
 	Callbacks uint64
 }
 
 // Listen makes an Async that is active until Close. fn is called on the loop,
-// where it should begin to read the state: once soon after Listen, for what was
-// sent before; after every Send of a Sender of that name, many of which may have
-// one call; after the connection was lost and made again; and when it was not
-// called for the time every. That bounds what a loss costs that nobody
-// could notice, and is otherwise a read in vain: minutes rather than seconds.
+// where it should begin to read the state. It is called once soon after Listen,
+// for earlier Sends; after every Send of a Sender of that name, where one call
+// may follow many Sends; after the connection was lost and made again; and when
+// it has not been called for the time every. That time bounds the delay after a
+// loss that cannot be detected. Otherwise it causes useless reads, so use
+// minutes rather than seconds.
 //
-// Listen waits for no server. It must be called where watchers of the loop may
-// be touched, and panics when l or fn is nil. It fails when name is not what a
-// subject of NATS can be made of (one to 256 bytes without spaces, control
-// characters and wildcards, no empty part between dots), when every is not
-// positive, and after Conn.Close.
+// Listen does not wait for a server. It must be called on the loop's goroutine.
+// It panics if l or fn is nil. It returns an error if name is not a valid
+// subject of NATS (one to 256 bytes without spaces, control characters and
+// wildcards, no empty part between dots), if every is not positive, and after
+// Conn.Close.
 func (c *Conn) Listen(l *ev.Loop, name string, every time.Duration, fn func(*Async)) (*Async, error) {
 	if l == nil || fn == nil {
 		panic("wake: Listen: nil loop or callback")
@@ -66,7 +67,7 @@ func (c *Conn) Listen(l *ev.Loop, name string, every time.Duration, fn func(*Asy
 		a.stats.looks.Add(1)
 		a.local.Send()
 	}, ev.Name(name))
-	// The first message may come while Subscribe still runs; a Send before Start
+	// The first message may come while Subscribe still runs, and a Send before Start
 	// would be forgotten.
 	a.local.Start()
 	a.look.Start()
@@ -79,9 +80,9 @@ func (c *Conn) Listen(l *ev.Loop, name string, every time.Duration, fn func(*Asy
 	return a, nil
 }
 
-// receive is called on the subscription's goroutine. The answer comes after the
-// Send: whoever has it need not repeat the message. An answer that cannot be
-// sent is one that does not come.
+// receive is called on the subscription's goroutine. It answers after the Send,
+// so a sender that has the answer need not repeat the message. An answer that
+// cannot be sent is treated like one that is lost.
 func (a *Async) receive(m *nats.Msg) {
 	a.stats.messages.Add(1)
 	a.local.Send()
@@ -98,7 +99,7 @@ func (a *Async) confirmed() {
 // Name returns the name.
 func (a *Async) Name() string { return a.name }
 
-// Stats may be called from any goroutine. Its counts are not of one moment.
+// Stats is safe for concurrent use. Its counts are not a consistent snapshot.
 func (a *Async) Stats() Stats {
 	return Stats{
 		Messages:  a.stats.messages.Load(),
@@ -108,12 +109,12 @@ func (a *Async) Stats() Stats {
 	}
 }
 
-// Close ends the subscription; no callback begins after it. It must be called
-// on the loop's goroutine, does not wait, and may be repeated.
+// Close ends the subscription. No callback begins after it. It must be called
+// on the loop's goroutine. It does not wait. Further calls have no effect.
 func (a *Async) Close() {
 	a.conn.remove(a)
 	a.local.Stop()
 	a.look.Stop()
-	// It fails only if there is no subscription any more, after Conn.Close.
+	// It fails only after Conn.Close, which has ended the subscription.
 	_ = a.sub.Unsubscribe()
 }

@@ -28,7 +28,7 @@ func TestCloseLeavesNoSubscriptionAndNoWatcher(t *testing.T) {
 	run(t, l) // at once: nothing is active
 	assert.Zero(t, calls, "what was asked for before Close")
 	assert.False(t, a.Subscription().IsValid())
-	// The connection keeps one for the answers to its questions.
+	// The connection keeps one subscription for the answers to its requests.
 	eventually(t, "the server knows of no subscription", func() bool { return server.NumSubscriptions() == before+1 })
 }
 
@@ -50,7 +50,7 @@ func TestClosePublishesWhatWasSentBefore(t *testing.T) {
 	s.written.Add(1)
 	sender.Send()
 	sender.Close()
-	sender.Send() // harmless, and nothing
+	sender.Send() // harmless, without effect
 	sender.Close()
 	run(t, l)
 	assert.EqualValues(t, 1, sender.Messages())

@@ -9,31 +9,31 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// attempt is how long an answer is waited for before the question is repeated:
-// much longer than a round trip, and a delay that is bearable after a loss.
+// attempt is the time after which a request without an answer is repeated. It
+// is much longer than a round trip, and an acceptable delay after a loss.
 const attempt = time.Second
 
 // Conn is a connection to NATS for any number of Asyncs and Senders, of any
-// loops. It has one goroutine beside those of nats.go.
+// loops. It has one goroutine in addition to those of nats.go.
 type Conn struct {
 	nc      *nats.Conn
 	attempt time.Duration
 	ctx     context.Context // done after Close
 	cancel  context.CancelFunc
 	ended   sync.WaitGroup
-	check   chan struct{} // of capacity one: some of asyncs are to be confirmed
+	check   chan struct{} // of capacity one: some of asyncs must be confirmed
 
 	mu     sync.Mutex
-	asyncs map[*Async]bool // whether woken, or about to be, since the connection was made
+	asyncs map[*Async]bool // whether it was woken, or will be, since the connection was made
 }
 
 // Connect connects to the servers of a URL, as nats.Connect does, with its
-// options. It does not wait for a server to be up, and the connection never
-// gives up: the processes of a fleet start and restart in any order. Options
-// that would change that, or keep a process from waking itself, are overruled.
+// options. It does not wait for a server, and the connection retries for ever,
+// because the processes of a fleet start and restart in any order. Options that
+// would change that, or keep a process from waking itself, are overruled.
 //
 // Refused subscriptions and messages are reported to nats.ErrorHandler, or to
-// stderr without one. The servers must know headers (2.2 or newer).
+// stderr without one. The servers must support headers (2.2 or newer).
 func Connect(url string, opts ...nats.Option) (*Conn, error) {
 	c := &Conn{attempt: attempt, check: make(chan struct{}, 1), asyncs: make(map[*Async]bool)}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
@@ -54,8 +54,8 @@ func (c *Conn) options(o *nats.Options) error {
 	o.RetryOnFailedConnect = true
 	o.IgnoreAuthErrorAbort = true
 	o.NoEcho = false
-	// Not Conn.StatusChanged: up to nats.go 1.53 that forgets a listener that is a
-	// little behind. Handlers are queued without limit.
+	// Conn.StatusChanged does not serve: up to nats.go 1.53 it forgets a listener
+	// that is a little behind. Handlers are queued without limit.
 	also := o.ReconnectedCB
 	o.ReconnectedCB = func(nc *nats.Conn) {
 		c.reconnected()
@@ -66,18 +66,18 @@ func (c *Conn) options(o *nats.Options) error {
 	return nil
 }
 
-// Close closes the connection. Any goroutine may call it, once the Asyncs are
-// closed and the Senders have ended; what is open still hears nothing more, and
-// a Sender's Err says so.
+// Close closes the connection. It is safe for concurrent use. Call it after the
+// Asyncs are closed and the Senders have ended. Objects that are still open get
+// no more messages, and a Sender's Err returns the error.
 func (c *Conn) Close() {
 	c.cancel()
 	c.nc.Close()
 	c.ended.Wait()
 }
 
-// confirm wakes the Asyncs whose subscriptions are new to the server, when they
-// are known to be in force: not before, since a message may pass the server
-// between the read and the subscription.
+// confirm wakes the Asyncs whose subscriptions are new to the server, after the
+// server has confirmed them. An earlier wake-up would not do, because a message
+// may pass the server between the read and the subscription.
 func (c *Conn) confirm() {
 	for {
 		select {
@@ -96,8 +96,8 @@ func (c *Conn) confirm() {
 	}
 }
 
-// unconfirmed takes all that are. It marks them now, so that a connection that
-// breaks during the round trip can mark them back.
+// unconfirmed returns all unconfirmed Asyncs. It marks them now, so that a
+// connection that breaks during the round trip can unmark them.
 func (c *Conn) unconfirmed() (asyncs []*Async) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -110,7 +110,7 @@ func (c *Conn) unconfirmed() (asyncs []*Async) {
 	return asyncs
 }
 
-// doubt has Asyncs confirmed, if they are still open.
+// doubt marks Asyncs as unconfirmed, if they are still open.
 func (c *Conn) doubt(asyncs ...*Async) {
 	c.mu.Lock()
 	for _, a := range asyncs {
@@ -151,14 +151,15 @@ func (c *Conn) remove(a *Async) {
 	c.mu.Unlock()
 }
 
-// roundTrip publishes a message and returns nil when somebody has received it or
-// the server has found that nobody listens. Either way the server has seen all
-// that this connection wrote before. An error comes when the time of an attempt
-// is over, whatever it is: it is safe to try again at once.
+// roundTrip publishes a message. It returns nil when an owner has received it,
+// or the server has reported that there is no subscription. In both cases the
+// server has seen everything that this connection wrote before. It returns an
+// error only when the time of an attempt is over, so the caller may try again
+// at once.
 //
-// Flush would seem to do. But it takes the next PONG for its own, and the one for
-// a PING that was buffered while the connection was down is not: nats.go has
-// forgotten who asked. Answers to requests cannot be mistaken.
+// Flush seems to do the same. But it takes the next PONG for its own. That can
+// be the PONG for a PING that was buffered while the connection was down, of
+// which nats.go keeps no record. Answers to requests cannot be mistaken.
 func (c *Conn) roundTrip(subject string) error {
 	ctx, cancel := context.WithTimeout(c.ctx, c.attempt)
 	defer cancel()

@@ -26,7 +26,7 @@ const (
 	never    = 24 * time.Hour
 )
 
-// TestMain sees that no goroutine has outlived the tests.
+// TestMain checks that no goroutine has outlived the tests.
 func TestMain(m *testing.M) {
 	before := runtime.NumGoroutine()
 	code := m.Run()
@@ -58,8 +58,9 @@ func serveAt(t *testing.T, port int) *server.Server {
 	return s
 }
 
-// freePort is not from the range that systems give to clients: one that dials a
-// server that is away may be given that very port, and reach itself.
+// freePort returns a port outside of the range that systems give to clients. A
+// client that dials a server that is away may be given that very port, and
+// reach itself.
 func freePort(t *testing.T) int {
 	t.Helper()
 	for range 100 {
@@ -78,7 +79,7 @@ func stop(s *server.Server) {
 	s.WaitForShutdown()
 }
 
-// restart starts a server where there was one.
+// restart starts a server with the address of an old one.
 func restart(t *testing.T, old *server.Server) *server.Server {
 	t.Helper()
 	stop(old)
@@ -89,8 +90,8 @@ func restart(t *testing.T, old *server.Server) *server.Server {
 	return serveAt(t, port)
 }
 
-// connect makes a connection that comes back soon, repeats nothing unless the
-// test says when, and is closed after the test.
+// connect makes a connection that reconnects soon, repeats a message only after
+// attempt, and is closed after the test.
 func connect(t *testing.T, url string, attempt time.Duration) *wake.Conn {
 	t.Helper()
 	c, err := wake.Connect(url, nats.ReconnectWait(10*time.Millisecond), nats.ReconnectJitter(0, 0),
@@ -109,7 +110,8 @@ func newLoop(t *testing.T) *ev.Loop {
 	return l
 }
 
-// running is a loop that runs on a goroutine of its own until the test ends.
+// running returns a loop that runs on a goroutine of its own until the test
+// ends.
 func running(t *testing.T) *ev.Loop {
 	t.Helper()
 	l := newLoop(t)

@@ -23,7 +23,7 @@ func TestWhatWasSentBeforeTheOwnerListensIsRead(t *testing.T) {
 	require.NoError(t, err)
 	sender.Send()
 	sender.Close()
-	run(t, l) // the server has answered that nobody listens
+	run(t, l) // the server has answered that there is no subscription
 	o := own(t, connect(t, url, never), "x", never, &s)
 	o.sees(t, &s)
 	assert.Zero(t, o.Stats().Messages)
@@ -39,7 +39,7 @@ func TestAnOwnerThatIsThereBeforeTheServerIsWoken(t *testing.T) {
 	eventually(t, "the subscription is confirmed", func() bool { return a.Stats().Callbacks > 0 })
 }
 
-// The connection is there, and stays.
+// The connection does not break.
 func TestAConfirmationThatGotLostIsRepeated(t *testing.T) {
 	p := newProxy(t, serve(t).ClientURL())
 	c := connect(t, p.url(), 20*time.Millisecond)
@@ -70,7 +70,7 @@ func TestSendsWhileTheServerIsAwayAreOneMessage(t *testing.T) {
 	o.sees(t, &s)
 }
 
-// The sender is gone when the server comes back, and its message with it.
+// The sender and its message are gone when the server returns.
 func TestAnOwnerWakesItselfWhenItsConnectionIsBack(t *testing.T) {
 	server := serve(t)
 	var s state
@@ -136,7 +136,7 @@ func TestALookComesWhenThereWasNoCallbackForLong(t *testing.T) {
 	require.NoError(t, err)
 	eventually(t, "the subscription is confirmed", func() bool { return a.Stats().Confirmed == 1 })
 	require.NoError(t, l.RunNoWait())
-	time.Sleep(every / 2) // not needed, but then a look would come soon if the next callback did not put it off
+	time.Sleep(every / 2) // not needed; but a read would come soon if the next callback did not postpone it
 	require.NoError(t, raw(t, url).Publish(wire(t, "x"), nil))
 	eventually(t, "the message arrives", func() bool { return a.Stats().Messages == 1 })
 	require.NoError(t, l.RunNoWait())
@@ -158,7 +158,7 @@ func TestMessagesThatASlowClientDropsAreNotMissed(t *testing.T) {
 	nc := raw(t, server.ClientURL())
 	for round, dropped := 0, 0; round < 100 || dropped == 0; round++ {
 		require.Less(t, round, 10000, "nothing was ever dropped")
-		for range 100 { // in one write or two, with no answer waited for
+		for range 100 { // in one write or two, without waiting for answers
 			s.written.Add(1)
 			require.NoError(t, nc.Publish(wire(t, "x"), nil))
 		}
@@ -171,8 +171,8 @@ func TestMessagesThatASlowClientDropsAreNotMissed(t *testing.T) {
 	assert.Equal(t, uint64(1), o.Stats().Confirmed)
 }
 
-// The same as all of the above at once, without an order: whatever breaks, and
-// when, both owners see the last write. No look helps.
+// All of the above at once, in random order. Both owners see the last write. No
+// timed read helps.
 func TestBothOwnersEndWithTheLastWriteWhateverBreaks(t *testing.T) {
 	server := serve(t)
 	var s state

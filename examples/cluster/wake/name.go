@@ -10,11 +10,12 @@ import (
 // prefix keeps the names apart from other subjects on the same servers.
 const prefix = "ev.wake."
 
-// maxName is far below the 4096 bytes of a protocol line, beyond which the
-// server closes the connection instead of refusing the message.
+// maxName is the longest name, in bytes. It is far below the 4096 bytes of a
+// protocol line. With a longer line the server closes the connection instead of
+// refusing the message.
 const maxName = 256
 
-// subject checks a name and returns the subject it has in NATS.
+// subject checks a name and returns its subject in NATS.
 func subject(name string) (string, error) {
 	switch {
 	case name == "":

@@ -12,8 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// proxy stands between a client and its server, and loses the messages that it is
-// told to: all that the client publishes, or the wake-ups that it gets.
+// proxy stands between a client and its server. It can lose all messages that
+// the client publishes, or all wake-ups that the client gets.
 type proxy struct {
 	listener             net.Listener
 	server               string
@@ -24,7 +24,7 @@ type proxy struct {
 	ended sync.WaitGroup
 }
 
-// loss is that of one direction.
+// loss is the loss in one direction.
 type loss struct {
 	on    atomic.Bool
 	count atomic.Int64
@@ -46,7 +46,7 @@ func newProxy(t *testing.T, url string) *proxy {
 
 func (p *proxy) url() string { return "nats://" + p.listener.Addr().String() }
 
-// cut breaks all connections there are.
+// cut breaks all connections.
 func (p *proxy) cut() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -75,7 +75,8 @@ func (p *proxy) accept() {
 	}
 }
 
-// relay goes by lines: messages carry nothing, and so are two, one of them empty.
+// relay works by lines. Messages carry no data, so each is two lines, the
+// second one empty.
 func relay(to, from net.Conn, message string, l *loss) {
 	defer to.Close()
 	lines := bufio.NewReader(from)

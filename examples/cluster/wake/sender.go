@@ -7,27 +7,26 @@ import (
 	"github.com/goevlib/ev"
 )
 
-// Sender wakes the Asyncs of a name, wherever in the fleet they are. It belongs
-// to its loop, but for Send and Messages.
+// Sender wakes the Asyncs of a name in all processes of the fleet. It belongs
+// to its loop. Only Send and Messages are safe for concurrent use.
 //
-// One message is under way at a time, until it is answered; all the Sends
-// meanwhile are one more message. So an idle Sender publishes at once, a busy one
-// once per round trip, and one whose server is away keeps a single wake-up for
-// it, however many it was sent.
+// One message is in flight at a time, until it is answered. All Sends meanwhile
+// make one more message. So an idle Sender publishes at once, and a busy one
+// publishes once per round trip. While the server is away, a Sender keeps a
+// single wake-up for it.
 type Sender struct {
 	conn     *Conn
 	loop     *ev.Loop
 	subject  string
 	local    *ev.Async
-	busy     bool // a message is under way
+	busy     bool // a message is in flight
 	again    bool // there was a Send since
 	err      error
 	messages atomic.Uint64
 }
 
-// NewSender makes a Sender that is active until Close. It must be called where
-// watchers of the loop may be touched, and panics when l is nil. It refuses the
-// names that Listen does.
+// NewSender makes a Sender that is active until Close. It must be called on the
+// loop's goroutine. It panics if l is nil. It refuses the same names as Listen.
 func (c *Conn) NewSender(l *ev.Loop, name string) (*Sender, error) {
 	if l == nil {
 		panic("wake: NewSender: nil loop")
@@ -42,12 +41,12 @@ func (c *Conn) NewSender(l *ev.Loop, name string) (*Sender, error) {
 	return s, nil
 }
 
-// Send has the owners of the name read the state again, which the caller has
-// written. Any goroutine may call it, at any time; it never blocks, and costs
-// what ev.Async.Send costs.
+// Send makes the owners of the name read the state again. The caller must have
+// written the state before. Send is safe for concurrent use, never blocks, and
+// costs as much as ev.Async.Send.
 func (s *Sender) Send() { s.local.Send() }
 
-// publish goes off the loop: nats.go may wait for its socket.
+// publish sends off the loop, because nats.go may wait for its socket.
 func (s *Sender) publish() {
 	if s.busy {
 		s.again = true
@@ -70,17 +69,17 @@ func (s *Sender) published(_ struct{}, err error) {
 	}
 }
 
-// Messages returns how many messages were published, repeated ones included.
-// Any goroutine may call it.
+// Messages returns the number of published messages, repeated ones included. It
+// is safe for concurrent use.
 func (s *Sender) Messages() uint64 { return s.messages.Load() }
 
-// Err returns an error when Conn.Close has kept a Send from being published.
+// Err returns an error if Conn.Close has kept a Send from being published.
 func (s *Sender) Err() error { return s.err }
 
-// Close ends the Sender. Sends made before are still published: they keep Run
-// going until they are answered, while there is no server without end.
-// Conn.Close, or the end of Run's context, gives them up. Close must be called on
-// the loop's goroutine, does not wait, and may be repeated.
+// Close ends the Sender. Earlier Sends are still published. They keep Run going
+// until they are answered, for ever if no server returns. Conn.Close, or the
+// end of Run's context, drops them. Close must be called on the loop's
+// goroutine. It does not wait. Further calls have no effect.
 func (s *Sender) Close() {
 	if !s.local.Active() {
 		return

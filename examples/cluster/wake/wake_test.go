@@ -14,7 +14,8 @@ import (
 	"github.com/goevlib/ev/examples/cluster/wake"
 )
 
-// state is what the senders write and the owners read: the number of writes.
+// state is the state that the senders write and the owners read: the number of
+// writes.
 type state struct{ written atomic.Int64 }
 
 // owner reads the state on a loop of its own whenever it is woken.
@@ -24,7 +25,7 @@ type owner struct {
 	seen atomic.Int64
 }
 
-// own returns an owner that is known to listen.
+// own returns an owner whose subscription is confirmed.
 func own(t *testing.T, c *wake.Conn, name string, every time.Duration, s *state) *owner {
 	t.Helper()
 	o := &owner{loop: running(t)}
@@ -47,7 +48,7 @@ func newSender(t *testing.T, c *wake.Conn, name string) *wake.Sender {
 	return on(t, l, func() (*wake.Sender, error) { return c.NewSender(l, name) })
 }
 
-// raw is a plain client, for what is neither Async nor Sender.
+// raw returns a client of NATS without Asyncs and Senders.
 func raw(t *testing.T, url string) *nats.Conn {
 	t.Helper()
 	nc, err := nats.Connect(url)

@@ -11,12 +11,12 @@ import (
 	"github.com/goevlib/ev"
 )
 
-// libcurl calls these three while it is at work, inside one of its functions that
-// the loop's goroutine has called, and must not be called from them
-// (CURLM_RECURSIVE_API_CALL). They touch watchers and keep what came. User code,
-// which may call anything, and panic, runs later: see Transfer.
+// libcurl calls these three inside one of its functions that the loop's
+// goroutine has called. They must not call libcurl (CURLM_RECURSIVE_API_CALL).
+// They change watchers and keep received data. The user's callbacks, which may
+// call anything and panic, run later: see Transfer.
 
-// aborted tells libcurl to give up: the reason is in Multi.broken.
+// aborted makes libcurl give up. The reason is in Multi.broken.
 const aborted C.int = -1
 
 //export evcurlSocket
@@ -46,9 +46,9 @@ func evcurlBody(handle C.uintptr_t, part *C.char, size C.size_t) C.size_t {
 	return size
 }
 
-// watch is the first mapping: what libcurl wants to know of a socket is an
-// ev.IO. libcurl takes leave of a socket before it closes it, so that a number
-// used again is a new watcher.
+// watch is the first mapping: libcurl's interest in a socket is an ev.IO.
+// libcurl removes its interest before it closes a socket, so a number that is
+// used again gets a new watcher.
 func (m *Multi) watch(fd C.curl_socket_t, what C.int) error {
 	w := m.sockets[fd]
 	switch {
@@ -96,7 +96,7 @@ func (m *Multi) ready(w *ev.IO, got ev.Events) {
 }
 
 // arm is the second mapping: libcurl's next deadline is an ev.Timer. Zero means
-// soon, but not from in here, and that is what a Timer started now does.
+// soon, but not from inside this callback. A Timer started now fires then.
 func (m *Multi) arm(ms C.long) error {
 	m.timer.Stop()
 	if ms < 0 {

@@ -16,7 +16,7 @@ import (
 	"github.com/goevlib/ev/examples/curlmulti/curl"
 )
 
-// descriptors is how many this process has open.
+// descriptors returns the number of this process's open descriptors.
 func descriptors(t *testing.T) int {
 	t.Helper()
 	open, err := os.ReadDir("/proc/self/fd")
@@ -74,7 +74,7 @@ func TestCancelAtAnyTimeIsFinal(t *testing.T) {
 	cancelled, err := m.Start(curl.Request{URL: s.URL, Done: silent})
 	require.NoError(t, err)
 	runUntil(t, loop, func() bool { return m.Active() == 0 })
-	cancelled.Cancel() // libcurl has told of the end, Done has not been called
+	cancelled.Cancel() // libcurl has reported the end, Done has not been called
 	run(t, loop)
 
 	var itself *curl.Transfer

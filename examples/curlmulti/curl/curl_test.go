@@ -17,7 +17,7 @@ import (
 	"github.com/goevlib/ev/examples/curlmulti/curl"
 )
 
-// barrier holds requests until so many are there.
+// barrier holds requests until it has a given number.
 type barrier struct {
 	mu   sync.Mutex
 	left int
@@ -133,13 +133,13 @@ func TestAConnectionIsUsedAgain(t *testing.T) {
 	assert.Equal(t, []int{1, 0, 0, 0, 0}, connects)
 	assert.EqualValues(t, 1, s.connections.Load())
 
-	start() // after a Run, too: an idle connection holds up no loop
+	start() // after a Run, too: an idle connection does not keep a loop going
 	run(t, loop)
 	assert.Equal(t, []int{1, 0, 0, 0, 0, 0}, connects)
 }
 
-// Each connection is closed while others are opened, so that the numbers of
-// descriptors come back all the time.
+// Each connection is closed while others are opened, so that numbers of
+// descriptors are used again all the time.
 func TestDescriptorsThatAreUsedAgainAreNotTakenForOldOnes(t *testing.T) {
 	const chains, rounds = 40, 15
 	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
@@ -243,7 +243,7 @@ func TestACallbackMayRunTheLoop(t *testing.T) {
 		_, err := m.Start(inner.request(s.URL + "/inner"))
 		require.NoError(t, err)
 		runUntil(t, loop, func() bool { return inner.ends == 1 })
-		outer.body.Write(part) // it is still what it was
+		outer.body.Write(part) // it has not changed
 	}
 	_, err := m.Start(r)
 	require.NoError(t, err)

@@ -8,14 +8,14 @@ import (
 	"fmt"
 )
 
-// ErrClosed is Start's answer after Close.
+// ErrClosed is returned by Start after Close.
 var ErrClosed = errors.New("curl: closed")
 
-// Code is libcurl's number for what went wrong with a transfer, a CURLcode.
-// errors.Is finds it in the error of a transfer.
+// Code is a CURLcode, libcurl's number for the failure of a transfer. errors.Is
+// finds it in the error of a transfer.
 type Code int
 
-// Some codes; any other can come too.
+// Some codes. There are others.
 const (
 	UnsupportedProtocol Code = C.CURLE_UNSUPPORTED_PROTOCOL
 	MalformedURL        Code = C.CURLE_URL_MALFORMAT
@@ -27,13 +27,12 @@ const (
 	UntrustedServer     Code = C.CURLE_PEER_FAILED_VERIFICATION
 )
 
-// Error gives the number and libcurl's own words for it.
+// Error returns the number and libcurl's text for it.
 func (c Code) Error() string {
 	return fmt.Sprintf("curl: (%d) %s", int(c), C.GoString(C.curl_easy_strerror(C.CURLcode(c))))
 }
 
-// MultiCode is libcurl's number for what went wrong with all of a Multi, a
-// CURLMcode.
+// MultiCode is a CURLMcode, libcurl's number for the failure of a Multi.
 type MultiCode int
 
 // Error gives the number and libcurl's own words for it.

@@ -18,8 +18,8 @@ import (
 	"github.com/goevlib/ev/examples/curlmulti/curl"
 )
 
-// deafPort is a port that refuses connections, and is nobody else's meanwhile: it
-// is bound, and nobody listens.
+// deafPort returns a port that refuses connections. It is bound without a
+// listener, so that no other program can take it.
 func deafPort(t *testing.T) int {
 	t.Helper()
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
@@ -91,11 +91,11 @@ func TestOneFailureIsNotTheOthers(t *testing.T) {
 	}
 }
 
-// Handshakes go on side by side, and so do their failures: what OpenSSL keeps for
-// each thread is not mixed up.
+// Handshakes and their failures run concurrently. The errors that OpenSSL keeps
+// for each thread must not be mixed up.
 func TestAServerWithAnUnknownCertificateIsNotTrusted(t *testing.T) {
 	s := httptest.NewUnstartedServer(http.NotFoundHandler())
-	s.Config.ErrorLog = log.New(io.Discard, "", 0) // it complains of clients that leave
+	s.Config.ErrorLog = log.New(io.Discard, "", 0) // it reports clients that leave
 	s.StartTLS()
 	defer s.Close()
 	loop, m := newMulti(t)
@@ -152,8 +152,8 @@ func TestAMultiThatCannotBe(t *testing.T) {
 	assert.ErrorIs(t, err, ev.ErrClosed)
 }
 
-// The loop needs a descriptor of its own when it first watches one. There is only
-// one left, and libcurl's socket takes it.
+// The loop needs a descriptor of its own when it first watches one. Only one is
+// left, and libcurl's socket takes it.
 func TestASocketThatTheLoopRefusesEndsAllTransfers(t *testing.T) {
 	listener, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	require.NoError(t, err)

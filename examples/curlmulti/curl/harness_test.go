@@ -20,7 +20,7 @@ import (
 	"github.com/goevlib/ev/examples/curlmulti/curl"
 )
 
-// patience bounds every wait: long enough for a busy machine.
+// patience bounds every wait. It is long enough for a busy machine.
 const patience = 30 * time.Second
 
 // TestMain checks, after all tests, that nothing is left behind.
@@ -57,7 +57,7 @@ func newMulti(t *testing.T, opts ...ev.LoopOption) (*ev.Loop, *curl.Multi) {
 	return loop, m
 }
 
-// run runs the loop to its end: there is no transfer any more.
+// run runs the loop until there is no transfer any more.
 func run(t *testing.T, loop *ev.Loop) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
@@ -101,7 +101,7 @@ func hold(w http.ResponseWriter, r *http.Request) {
 	<-r.Context().Done()
 }
 
-// outcome is what a request's callbacks were given.
+// outcome has the arguments of a request's callbacks.
 type outcome struct {
 	body   bytes.Buffer
 	result curl.Result
@@ -109,7 +109,7 @@ type outcome struct {
 	ends   int // calls of Done
 }
 
-// get starts a transfer whose callbacks note what they are given.
+// get starts a transfer whose callbacks store their arguments.
 func get(t *testing.T, m *curl.Multi, url string) *outcome {
 	t.Helper()
 	o := &outcome{}

@@ -28,8 +28,9 @@ func resident(t *testing.T) int {
 	return pages * os.Getpagesize()
 }
 
-// libcurl's handles are kilobytes each. With -asan what is freed is kept for a
-// while, so this test would fail; there the program's end finds the smallest leak.
+// libcurl's handles have kilobytes each. With -asan freed memory is kept for a
+// while, so this test would fail. There, the check at the end of the program
+// finds the smallest leak.
 func TestWhatCHasOfATransferIsFreed(t *testing.T) {
 	loop, m := newMulti(t)
 	cycle := func(n int) {

@@ -1,22 +1,22 @@
 // Package curl runs HTTP transfers of libcurl on an event loop. libcurl's
-// multi_socket interface says which sockets it waits for and until when; here
-// these are watchers of the loop, and there is no goroutine and no thread per
+// multi_socket interface reports the sockets it waits for and its deadline.
+// Here they are watchers of the loop. There is no goroutine and no thread per
 // transfer.
 //
-// All of it belongs to the loop: methods are called on its goroutine, or before
-// it runs, and so are the callbacks. That goroutine may be on another thread at
-// each call of libcurl. libcurl does not mind: its handles may be used by any
-// thread, by one at a time, and what it has per thread (errno, OpenSSL's queue of
-// errors) it reads in the call that wrote it. A library that does mind needs
-// runtime.LockOSThread around Loop.Run; the price is a thread that is held, and
-// two switches of thread per wake-up.
+// All of it belongs to the loop. Methods must be called on the loop's
+// goroutine, or before it runs. Callbacks are called there. That goroutine may
+// be on another thread at each call of libcurl. libcurl allows this: any thread
+// may use its handles, one at a time, and libcurl reads its state per thread
+// (errno, OpenSSL's queue of errors) in the call that wrote it. A library that
+// does not allow this needs runtime.LockOSThread around Loop.Run, which costs a
+// thread and two switches of threads per wake-up.
 //
 // # Not promised
 //
-// A host given by its name is looked up by a thread of libcurl's, unless libcurl
-// was built with c-ares; one by its address is not. There is no back-pressure: a
-// body is delivered as it comes. Redirects are not followed. Proxies of the
-// environment are not used.
+// A thread of libcurl looks up host names, unless libcurl was built with
+// c-ares. Addresses need no lookup. There is no back-pressure: a body is
+// delivered as it comes. Redirects are not followed. Proxies of the environment
+// are not used.
 package curl
 
 // #cgo LDFLAGS: -lcurl
@@ -32,13 +32,13 @@ import (
 	"github.com/goevlib/ev"
 )
 
-// Multi is a set of transfers on one loop, and the connections that they leave
-// for the next ones; a CURLM. It keeps Run going while a transfer is under way,
-// and no longer.
+// Multi is a CURLM: a set of transfers on one loop, with the connections that
+// are kept for later transfers. It keeps Run going while a transfer is in
+// progress.
 type Multi struct {
 	loop      *ev.Loop
 	multi     *C.CURLM   // nil after Close
-	handle    cgo.Handle // of the Multi itself: what libcurl knows of it
+	handle    cgo.Handle // of the Multi itself: libcurl's pointer to it
 	timer     *ev.Timer
 	sockets   map[C.curl_socket_t]*ev.IO
 	transfers map[*C.CURL]*Transfer
@@ -46,7 +46,7 @@ type Multi struct {
 	broken    error // why libcurl cannot go on
 }
 
-// globalInit comes before everything else of libcurl.
+// globalInit must be called before any other function of libcurl.
 var globalInit = sync.OnceValue(func() error {
 	if code := C.curl_global_init(C.CURL_GLOBAL_DEFAULT); code != C.CURLE_OK {
 		return Code(code)
@@ -54,15 +54,16 @@ var globalInit = sync.OnceValue(func() error {
 	return nil
 })
 
-// Version is that of the libcurl that is linked, such as "7.88.1".
+// Version returns the version of the linked libcurl, such as "7.88.1".
 func Version() string {
 	return C.GoString(C.curl_version_info(C.CURLVERSION_NOW).version)
 }
 
-// NewMulti makes a Multi, on the loop's goroutine or before it runs. The loop's
-// Close closes it. The error wraps errors.ErrUnsupported when the loop's backend
-// has no descriptors; it is ev.ErrClosed on a closed loop. It takes what
-// curl_multi_init does: with 7.88, a pair of descriptors.
+// NewMulti makes a Multi. It must be called on the loop's goroutine, or before
+// the loop runs. The loop's Close closes the Multi. The error wraps
+// errors.ErrUnsupported if the loop's backend has no descriptors. It is
+// ev.ErrClosed on a closed loop. A Multi costs as much as curl_multi_init: with
+// 7.88, a pair of descriptors.
 func NewMulti(loop *ev.Loop) (*Multi, error) {
 	m := &Multi{
 		loop:      loop,
@@ -93,12 +94,12 @@ func NewMulti(loop *ev.Loop) (*Multi, error) {
 	return m, nil
 }
 
-// Active is the number of transfers that are under way: those whose end libcurl
-// has not told yet. Loop goroutine.
+// Active returns the number of transfers whose end libcurl has not reported
+// yet. It must be called on the loop's goroutine.
 func (m *Multi) Active() int { return len(m.transfers) }
 
-// act has libcurl do what it can without waiting. It is the only place where
-// transfers go on; all three mappings meet here.
+// act lets libcurl do all work that needs no waiting. It is the only place
+// where transfers make progress. All three mappings meet here.
 func (m *Multi) act(fd C.curl_socket_t, events C.int) {
 	code := C.evcurl_action(m.multi, fd, events)
 	if m.broken == nil && code != C.CURLM_OK {
@@ -113,8 +114,8 @@ func (m *Multi) act(fd C.curl_socket_t, events C.int) {
 	}
 }
 
-// collect is the third mapping: what libcurl has to tell is asked for after each
-// action, and becomes calls that the loop makes.
+// collect is the third mapping: it fetches libcurl's results after each action,
+// and posts the callbacks to the loop.
 func (m *Multi) collect() {
 	for {
 		end := C.evcurl_next_end(m.multi)
@@ -126,9 +127,10 @@ func (m *Multi) collect() {
 	}
 }
 
-// Close cancels what is under way and frees everything: connections, descriptors,
-// memory. No callback of a transfer begins after it. Further calls have no effect.
-// Loop goroutine; any, when the loop is not run any more.
+// Close cancels all transfers and frees everything: connections, descriptors,
+// memory. No callback of a transfer begins after it. Further calls have no
+// effect. It must be called on the loop's goroutine, or on any goroutine when
+// the loop does not run any more.
 func (m *Multi) Close() {
 	if m.multi == nil {
 		return

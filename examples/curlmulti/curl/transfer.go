@@ -13,49 +13,49 @@ import (
 	"unsafe"
 )
 
-// Request says what to get, and whom to tell.
+// Request has a URL and the callbacks for its response.
 type Request struct {
 	URL     string        // http or https
-	Timeout time.Duration // for all of the transfer; 0: none. libcurl counts milliseconds: a part counts as one
+	Timeout time.Duration // for the whole transfer; 0: none. Rounded up to whole milliseconds
 
-	// Body is given the body of the response, in parts, in order. It must not keep
-	// part. nil: the body is thrown away.
+	// Body is called with each part of the response's body, in order. It must not
+	// keep part. If it is nil, the body is discarded.
 	Body func(part []byte)
 
 	// Done is called once, after the last Body, unless the transfer is cancelled or
-	// the Multi or its loop closed first. A status such as 404 is no error. An error
-	// names the URL and wraps libcurl's Code or, when all transfers of the Multi had
-	// to end, the reason for that.
+	// the Multi or its loop is closed first. A status such as 404 is not an error. An
+	// error names the URL and wraps libcurl's Code or, if all transfers of the Multi
+	// had to end, the reason for that.
 	Done func(Result, error)
 }
 
-// Result is what is known at the end of a transfer, a failed one as well.
+// Result describes a transfer that has ended, successfully or not.
 type Result struct {
 	Status   int   // of the response; 0 if none came
-	Size     int64 // of the body, as far as it came
+	Size     int64 // of the part of the body that was received
 	Connects int   // new connections made; 0 when one was used again
 }
 
-// Transfer is one request under way; a CURL. Callbacks of the request come from
-// the loop, each on its own and never from inside a method of this package: they
-// may start and cancel transfers and close the Multi. A panic in one is the
-// loop's to treat, and takes no other callback with it.
+// Transfer is a CURL: one request in progress. The loop makes the request's
+// callbacks, each on its own and never from inside a method of this package.
+// They may start and cancel transfers and close the Multi. The loop handles a
+// panic in one, and the other callbacks are still made.
 type Transfer struct {
 	multi   *Multi
 	request Request
-	easy    *C.CURL    // nil when libcurl has done with it
-	handle  cgo.Handle // of the Transfer itself: what libcurl knows of it
-	detail  *C.char    // libcurl's words for what went wrong, in C's memory
-	body    []byte     // came, and was not delivered
-	spare   []byte     // was delivered, to be filled again
+	easy    *C.CURL    // nil after libcurl has finished with it
+	handle  cgo.Handle // of the Transfer itself: libcurl's pointer to it
+	detail  *C.char    // libcurl's text for the error, in C's memory
+	body    []byte     // received and not delivered
+	spare   []byte     // delivered, to be filled again
 	result  Result
 	err     error
 	over    bool // cancelled, or Done was called
 }
 
-// Start begins a transfer. It does not call back before it returns. It fails for
-// a request that cannot be tried; what is wrong with the URL, Done is told. Loop
-// goroutine, or before it runs.
+// Start begins a transfer. No callback comes before it returns. It returns an
+// error for a request that cannot be tried. Done gets errors about the URL.
+// Start must be called on the loop's goroutine, or before the loop runs.
 func (m *Multi) Start(r Request) (*Transfer, error) {
 	if err := m.check(r); err != nil {
 		return nil, err
@@ -92,7 +92,7 @@ func (m *Multi) check(r Request) error {
 	return nil
 }
 
-// begin hands the request to libcurl, which asks for a timer of 0 now.
+// begin hands the request to libcurl, which then sets a timer of 0.
 func (t *Transfer) begin() error {
 	url := C.CString(t.request.URL)
 	defer C.free(unsafe.Pointer(url))
@@ -106,17 +106,18 @@ func (t *Transfer) begin() error {
 	return nil
 }
 
-// Cancel ends the transfer without further callbacks; what has come and was not
-// delivered is dropped. The connection is closed if a response was on its way. It
-// has no effect on a transfer that has ended. Loop goroutine.
+// Cancel ends the transfer without further callbacks. Data that was received
+// and not delivered is dropped. The connection is closed if a response was on
+// its way. Cancel has no effect on a transfer that has ended. It must be called
+// on the loop's goroutine.
 func (t *Transfer) Cancel() {
 	t.over = true
 	t.body, t.spare = nil, nil
 	t.release()
 }
 
-// receive keeps a part of the body. There is no more of it than libcurl reads in
-// one action for this transfer, a megabyte or two, before deliver has its turn.
+// receive keeps a part of the body. Before deliver runs, that is at most the
+// data that libcurl reads in one action for this transfer, a megabyte or two.
 func (t *Transfer) receive(part []byte) {
 	t.result.Size += int64(len(part))
 	if t.request.Body == nil || t.over || len(part) == 0 {
@@ -140,12 +141,13 @@ func (t *Transfer) deliver() {
 	}
 }
 
-// silent reports whether there is no callback any more. What libcurl has done with
-// is not the Multi's to cancel, and may not have been delivered when that closes.
+// silent reports whether no more callbacks may be made. A transfer that libcurl
+// has finished with is not in the Multi's list any more, and may have
+// undelivered data when the Multi is closed.
 func (t *Transfer) silent() bool { return t.over || t.multi.multi == nil }
 
-// end lets go of what libcurl has done with. That the loop is told after the
-// last part of the body was is what keeps their order.
+// end releases a transfer that libcurl has finished with. It posts to the loop
+// after the last part of the body was posted, which keeps their order.
 func (t *Transfer) end(err error) {
 	t.err = err
 	t.result.Status = int(C.evcurl_info(t.easy, C.CURLINFO_RESPONSE_CODE))
@@ -159,10 +161,10 @@ func (t *Transfer) end(err error) {
 	})
 }
 
-// post has the loop call fn. It refuses when it is closed: then it calls nothing.
+// post makes the loop call fn. A closed loop refuses, and calls nothing.
 func (t *Transfer) post(fn func()) { _ = t.multi.loop.Post(fn) }
 
-// failure is the error for one of libcurl's codes, nil for none.
+// failure returns the error for one of libcurl's codes, nil for success.
 func (t *Transfer) failure(code C.CURLcode) error {
 	if code == C.CURLE_OK {
 		return nil
@@ -174,8 +176,8 @@ func (t *Transfer) failure(code C.CURLcode) error {
 	return fmt.Errorf("%s: %w: %s", t.request.URL, Code(code), detail)
 }
 
-// release frees what libcurl has of the transfer. libcurl may call back until it
-// is done, so the handle goes last.
+// release frees libcurl's memory of the transfer. libcurl may call back until
+// that is done, so the handle is deleted last.
 func (t *Transfer) release() {
 	if t.easy == nil {
 		return

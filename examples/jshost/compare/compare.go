@@ -1,6 +1,5 @@
 // Package compare times the same scripts on package host and on the event loop
-// of goja_nodejs. Both run the same version of goja, so that what differs is the
-// loop.
+// of goja_nodejs. Both run the same version of goja, so only the loop differs.
 package compare
 
 import (
@@ -24,7 +23,7 @@ import (
 //go:embed scripts/*.js
 var sources embed.FS
 
-// script does something n times, and leaves in the global result how many it
+// script does something n times, and stores in the global result how many it
 // has seen done.
 type script struct {
 	name string
@@ -51,8 +50,8 @@ func (s script) compile() (*goja.Program, error) {
 	return goja.Compile(path, string(src), true)
 }
 
-// contestant runs a program with n in a runtime of its own, and returns its
-// result and the time it took without setting up.
+// contestant runs a program with n in a runtime of its own. It returns the
+// result and the time without the setup.
 type contestant func(ctx context.Context, program *goja.Program, n int) (result int64, took time.Duration, err error)
 
 func onHost(ctx context.Context, program *goja.Program, n int) (int64, time.Duration, error) {
@@ -75,8 +74,8 @@ func onHost(ctx context.Context, program *goja.Program, n int) (int64, time.Dura
 	return vm.Get("result").ToInteger(), time.Since(begun), err
 }
 
-// onGojaNodejs does not end early with ctx: that loop has no such thing. What its
-// callbacks throw is lost, and shows in the result.
+// onGojaNodejs does not end early with ctx, because that loop has no context.
+// Exceptions of callbacks are lost, which shows in the result.
 func onGojaNodejs(_ context.Context, program *goja.Program, n int) (result int64, took time.Duration, err error) {
 	loop := eventloop.NewEventLoop()
 	loop.Run(func(vm *goja.Runtime) {
@@ -94,9 +93,8 @@ func onGojaNodejs(_ context.Context, program *goja.Program, n int) (result int64
 	return result, took, err
 }
 
-// Run prints a table of medians. A ratio is the median of those of the rounds, and
-// not that of the medians: what slows the machine down for a while slows both
-// down.
+// Run prints a table of medians. A ratio is the median of the ratios of the
+// rounds, not the ratio of the medians, because a busy machine slows both down.
 func Run(ctx context.Context, rounds int, out io.Writer) error {
 	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(t, "script\thost\tgoja_nodejs\tratio\t")
@@ -111,8 +109,8 @@ func Run(ctx context.Context, rounds int, out io.Writer) error {
 	return t.Flush()
 }
 
-// duel is what the rounds of one script took. A ratio above 1 says that the host
-// was faster.
+// duel has the times of the rounds of one script. A ratio above 1 means that
+// the host was faster.
 type duel struct {
 	host, gojaNodejs []time.Duration
 	ratios           []float64
@@ -125,8 +123,8 @@ func (s script) duel(ctx context.Context, rounds int) (d duel, err error) {
 			func() (err error) { ours, err = s.time(ctx, onHost, s.n); return err },
 			func() (err error) { theirs, err = s.time(ctx, onGojaNodejs, s.n); return err },
 		}
-		for i := range turns { // who goes first changes
-			runtime.GC() // not of what the other has left
+		for i := range turns { // the order changes
+			runtime.GC() // do not collect the other's garbage
 			if err := turns[(i+round)%len(turns)](); err != nil {
 				return d, err
 			}

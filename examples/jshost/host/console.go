@@ -8,7 +8,7 @@ import (
 )
 
 // enableConsole installs goja_nodejs's console, which prints to the host's
-// writers. One that fails is not the program's business.
+// writers. Their errors are ignored.
 func (h *Host) enableConsole(registry *require.Registry) {
 	registry.RegisterNativeModule(console.ModuleName, console.RequireWithPrinter(console.StdPrinter{
 		StdoutPrint: func(s string) { fmt.Fprintln(h.Stdout, s) },

@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// request is fetch's half in Go: it returns a promise of the whole response, and
-// a function that gives up on it.
+// request is the part of fetch that is in Go. It returns a promise of the whole
+// response, and a function that cancels it.
 func (h *Host) request(method, url string, headers map[string]string, body string) map[string]any {
 	ctx, cancel := context.WithCancel(h.program)
 	answer := h.promise(ctx, func(ctx context.Context) (any, error) {
@@ -26,8 +26,8 @@ func (h *Host) request(method, url string, headers map[string]string, body strin
 	return map[string]any{"answer": answer, "cancel": func() { cancel() }}
 }
 
-// do reads the body to its end, off the loop, so that text and json need not
-// wait. All of it is in memory then.
+// do reads the whole body into memory, off the loop, so that text and json need
+// not wait.
 func do(client *http.Client, r *http.Request) (any, error) {
 	response, err := client.Do(r)
 	if err != nil {

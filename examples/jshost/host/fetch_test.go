@@ -46,12 +46,12 @@ func TestFetchAsksAServer(t *testing.T) {
 	})
 }
 
-// tripper answers in place of a network, which bubbles do not have.
+// tripper answers in place of a network, which a bubble does not have.
 type tripper func(*http.Request) (*http.Response, error)
 
 func (f tripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-// slow answers after as long as the path of the request says.
+// slow answers after the duration in the path of the request.
 func slow(r *http.Request) (*http.Response, error) {
 	d, err := time.ParseDuration(strings.TrimPrefix(r.URL.Path, "/"))
 	if err != nil {
@@ -123,7 +123,7 @@ SyntaxError
 	})
 }
 
-func TestAFetchEndsWithItsProgram(t *testing.T) { // else the bubble would wait for an hour, or report the goroutine
+func TestAFetchEndsWithItsProgram(t *testing.T) { // otherwise the bubble would wait for an hour, or report the goroutine
 	for name, end := range map[string]func(w *world, cancel func()){
 		"error": func(w *world, _ func()) {
 			_ = w.Post(func(*goja.Runtime) error { return errors.New("the end") })

@@ -14,9 +14,9 @@ import (
 	"github.com/goevlib/ev/examples/jshost/host"
 )
 
-// The cases that goja_nodejs tests its event loop with, as this host has them.
-// What theirs has of its own for Go, the loop has here: a native timer is an
-// ev.Timer, RunOnLoop is Host.Post, a loop that is to outlive its program has a Ref.
+// The test cases of goja_nodejs's event loop, for this host. Its functions for
+// Go code are those of the loop here: a native timer is an ev.Timer, RunOnLoop
+// is Host.Post, and a loop that must outlive its program has a Ref.
 //
 //	TestRun                           TestRunWaitsForATimeout
 //	TestStart, TestStartInForeground  TestALoopWithARefOutlivesItsProgram (here one runs the loop on whatever goroutine one likes)
@@ -188,7 +188,7 @@ func TestATimerSetAndClearedBeforeRunIsNotCalled(t *testing.T) {
 	})
 }
 
-// running runs the world on another goroutine until the test calls stop.
+// running runs a world on another goroutine until the test calls stop.
 func running(t *testing.T, w *world) (stop func()) {
 	w.loop.Ref()
 	ended := make(chan error)
@@ -201,7 +201,7 @@ func running(t *testing.T, w *world) (stop func()) {
 	}
 }
 
-// elsewhere has the world run src, from the goroutine of the test.
+// elsewhere makes the world run src. It is called on the test's goroutine.
 func elsewhere(t *testing.T, w *world, src string) {
 	require.NoError(t, w.Post(host.Script("elsewhere.js", src)))
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/goevlib/ev/examples/jshost/host"
 )
 
-// world is a host on a loop of its own, and what it has printed.
+// world is a host on a loop of its own, with its output.
 type world struct {
 	*host.Host
 	loop        *ev.Loop
@@ -38,15 +38,15 @@ func (w *world) run(src string) error {
 	return w.Run(context.Background(), host.Script("main.js", src))
 }
 
-// number returns what an expression comes to, after a Run.
+// number returns the value of an expression, after a Run.
 func (w *world) number(t *testing.T, expression string) int64 {
 	v, err := w.VM().RunString(expression)
 	require.NoError(t, err)
 	return v.ToInteger()
 }
 
-// inBubble gives the test a world whose clock jumps from one moment to the next:
-// times are exact there, and a goroutine that is left at the end is a failure.
+// inBubble gives the test a world whose clock jumps from one timer to the next.
+// Times are exact there, and a goroutine that is left at the end is a failure.
 func inBubble(t *testing.T, body func(t *testing.T, w *world)) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, ev.WithBackend(ev.BackendChan))
@@ -55,7 +55,7 @@ func inBubble(t *testing.T, body func(t *testing.T, w *world)) {
 	})
 }
 
-// onEveryBackend is for what the time does not matter to.
+// onEveryBackend is for tests that do not depend on time.
 func onEveryBackend(t *testing.T, body func(t *testing.T, w *world)) {
 	for _, b := range ev.SupportedBackends() {
 		t.Run(b.String(), func(t *testing.T) {

@@ -1,11 +1,11 @@
 // Package host runs JavaScript on an ev.Loop: a goja runtime with the timers,
-// promises and fetch that programs for Node.js expect, in Node's order. It is
-// what goja itself leaves to its embedder.
+// promises and fetch that programs for Node.js expect, in Node's order. goja
+// itself leaves these to the program that embeds it.
 //
-// The loop does the waiting: a JavaScript timer is an ev.Timer, setImmediate is
-// an ev.Async of a lower priority, and what takes long is done by ev.Go and comes
-// back as a settled promise. Microtasks are goja's own job queue, which it drains
-// whenever JavaScript returns to Go: after each callback.
+// A JavaScript timer is an ev.Timer, setImmediate is an ev.Async of a lower
+// priority, and ev.Go does long work and settles its promise on the loop.
+// Microtasks are goja's own job queue, which it drains whenever JavaScript
+// returns to Go: after each callback.
 package host
 
 import (
@@ -24,21 +24,21 @@ import (
 	"github.com/goevlib/ev"
 )
 
-// maxDepth bounds the depth of calls, as Node does: recursion without an end is
-// an error then and does not eat the machine's memory.
+// maxDepth bounds the depth of calls, as Node does. Endless recursion is then
+// an error and does not exhaust the machine's memory.
 const maxDepth = 10_000
 
-// Config says what a Host's programs have to do with the world. The zero value
-// is good.
+// Config has the outputs and the HTTP client of a Host's programs. The zero
+// value is ready to use.
 type Config struct {
 	Stdout io.Writer    // console.log, info and debug; nil is os.Stdout
 	Stderr io.Writer    // console.warn and error, and warnings; nil is os.Stderr
-	Client *http.Client // what fetch asks; nil is http.DefaultClient
+	Client *http.Client // used by fetch; nil is http.DefaultClient
 }
 
-// Host is a JavaScript world on a loop. Like the loop it belongs to one
-// goroutine, the one that is in Run or sets it up; only Post may be called by
-// others.
+// Host is a JavaScript runtime on a loop. Like the loop it belongs to one
+// goroutine: the goroutine in Run or, before Run, the goroutine that sets it
+// up. Only Post is safe for concurrent use.
 type Host struct {
 	loop *ev.Loop
 	vm   *goja.Runtime
@@ -47,10 +47,10 @@ type Host struct {
 	program context.Context // done when the program is dropped, or the loop closed
 	cancel  context.CancelFunc
 	running bool
-	err     error        // what ended the program
-	goError *goja.Object // the class of what Go functions reject with
+	err     error        // the error that ended the program
+	goError *goja.Object // the class of the errors with which Go functions reject
 
-	timeouts   map[int64]*timeout // the active ones, by what they are as a number
+	timeouts   map[int64]*timeout // the active ones, by their numbers
 	lastID     int64
 	timeout    *goja.Object // the prototypes
 	immediate  *goja.Object
@@ -58,10 +58,10 @@ type Host struct {
 	rejections rejections
 }
 
-// New makes a host with a runtime of its own. Any number of them, and other
-// watchers, may share a loop: whoever runs it runs them all. A program that fails
-// in another's Run stops that, and its error waits for the Run of its own host.
-// New panics when loop is nil.
+// New makes a host with a runtime of its own. Any number of hosts and other
+// watchers may share a loop. Each Run of the loop runs them all. A program that
+// fails in the Run of another host stops that Run, and the error is returned by
+// the next Run of its own host. New panics if loop is nil.
 func New(loop *ev.Loop, c Config) *Host {
 	if loop == nil {
 		panic("host: New: nil loop")
@@ -81,13 +81,13 @@ func New(loop *ev.Loop, c Config) *Host {
 	h.vm.SetPromiseRejectionTracker(h.rejections.track)
 	h.goError = h.vm.Get("GoError").ToObject(h.vm)
 	h.immediates.init(h)
-	// Requests that are under way end with the loop, not at their leisure.
+	// The end of the loop cancels requests in progress.
 	ev.NewCleanup(loop, func(*ev.Cleanup) { h.cancel() }, ev.Name("host")).Start()
 	h.globals()
 	return h
 }
 
-// globals fills the global object. That can only fail by a mistake in here.
+// globals fills the global object. An error would be a mistake in this package.
 func (h *Host) globals() {
 	registry := new(require.Registry)
 	registry.Enable(h.vm)
@@ -104,7 +104,8 @@ func (h *Host) globals() {
 	must(err)
 }
 
-// global makes fn a global function. Its name would be fn's in Go otherwise.
+// global makes fn a global function with the given name. Otherwise its name
+// would be that of the Go function.
 func (h *Host) global(name string, fn func(goja.FunctionCall) goja.Value) {
 	f := h.vm.ToValue(fn).(*goja.Object)
 	must(f.DefineDataProperty("name", h.vm.ToValue(name), goja.FLAG_FALSE, goja.FLAG_TRUE, goja.FLAG_FALSE))
@@ -120,14 +121,14 @@ func must(err error) {
 	}
 }
 
-// VM returns the runtime, for setting globals and for looking at results. It is
-// for the loop's goroutine. Calls into JavaScript belong into Run and Post, which
-// look after what is thrown.
+// VM returns the runtime, for setting globals and for reading results. It must
+// be called on the loop's goroutine. Make calls into JavaScript in Run and
+// Post, which handle exceptions.
 func (h *Host) VM() *goja.Runtime { return h.vm }
 
-// Script returns what Run needs to run src; name is for stack traces, and what
-// require looks for modules beside. The error of a source that does not parse is
-// Run's.
+// Script returns a function for Run that runs src. name is for stack traces,
+// and require looks for modules beside that file. If the source does not parse,
+// Run returns the error.
 func Script(name, src string) func(*goja.Runtime) error {
 	return func(vm *goja.Runtime) error {
 		program, err := goja.Compile(name, src, false)
@@ -139,24 +140,24 @@ func Script(name, src string) func(*goja.Runtime) error {
 	}
 }
 
-// Run calls begin on the loop, then runs the loop until nothing keeps it: no
-// timer, immediate, promise of [Host.Promise], post, nor another watcher. A nil begin goes
-// on with what is there. Run returns
+// Run calls begin on the loop, then runs the loop until nothing keeps it going:
+// no timer, immediate, promise of [Host.Promise], post, or other watcher. If
+// begin is nil, Run goes on with the present program. Run returns
 //
-//   - nil when nothing keeps the loop, or after [ev.Loop.Stop]: another Run goes
-//     on where this one stopped, with begin if need be;
-//   - what begin returned or a callback threw (a *[goja.Exception]), or an
-//     *[Uncaught]. As in Node that is the end of the program: its timers,
-//     immediates and promises are dropped;
-//   - ctx.Err(), or an error that wraps it and says in which line the program was
-//     interrupted, if it was in one: when ctx is done even a script that never
-//     returns is stopped, unless it is inside a Go function. The program is
-//     dropped too;
+//   - nil when nothing keeps the loop going, or after [ev.Loop.Stop]: another Run
+//     continues where this one stopped, and calls its own begin first;
+//   - the error of begin, the exception of a callback (a *[goja.Exception]), or an
+//     *[Uncaught]. As in Node, the program ends: its timers, immediates and
+//     promises are dropped;
+//   - ctx.Err(), or an error that wraps it and names the line at which the program
+//     was interrupted. When ctx is done, even an endless script is stopped, unless
+//     it is inside a Go function. The program is dropped too;
 //   - [ev.ErrClosed] when the loop is closed. Close waits for a callback in
 //     progress and does not interrupt it: cancel ctx before.
 //
-// A panic of a Go function that JavaScript called leaves Run as a panic; the rest
-// of the program waits for another Run. Run fails when the host is in Run already.
+// A panic of a Go function that JavaScript called leaves Run as a panic. The
+// rest of the program waits for another Run. Run returns an error if the host
+// is in Run already.
 func (h *Host) Run(ctx context.Context, begin func(vm *goja.Runtime) error) error {
 	if h.running {
 		return errors.New("host: Run: the host is running already")
@@ -177,7 +178,7 @@ func (h *Host) Run(ctx context.Context, begin func(vm *goja.Runtime) error) erro
 	}
 	err := h.loop.Run(ctx)
 	if err != nil {
-		over = true // a begin that was not called would be called by the next Run
+		over = true // if begin was not called, the next Run must not call it
 		h.drop()
 	}
 	if h.err != nil {
@@ -186,9 +187,8 @@ func (h *Host) Run(ctx context.Context, begin func(vm *goja.Runtime) error) erro
 	return err
 }
 
-// interruptWhenDone has the runtime stop wherever it is when ctx is done. What it
-// returns undoes that, so that an interrupt which comes too late does not hit the
-// next Run.
+// interruptWhenDone interrupts the runtime when ctx is done. The function that
+// it returns undoes that, so that a late interrupt does not hit the next Run.
 func (h *Host) interruptWhenDone(ctx context.Context) (undo func()) {
 	interrupted := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
@@ -203,16 +203,17 @@ func (h *Host) interruptWhenDone(ctx context.Context) (undo func()) {
 	}
 }
 
-// Post has fn run on the loop by the Run in progress or the next one. Any
-// goroutine may call it. It is for Go code that wants something of the runtime:
-// fn's error, or what it leaves unhandled, ends the program as an exception does.
-// It returns [ev.ErrClosed] after the loop's Close, which drops what has not begun.
+// Post makes the Run in progress, or the next one, call fn on the loop. It is
+// safe for concurrent use. Use it from Go code that needs the runtime. An error
+// of fn, or an unhandled rejection, ends the program as an exception does. Post
+// returns [ev.ErrClosed] after the loop's Close, which drops functions that
+// have not begun.
 func (h *Host) Post(fn func(vm *goja.Runtime) error) error {
 	if fn == nil {
 		panic("host: Post: nil function")
 	}
 	return h.loop.Post(func() {
-		if h.err != nil { // a callback of this very pass has ended the program
+		if h.err != nil { // a callback of this pass has ended the program
 			_ = h.Post(fn) // ErrClosed: dropped, as promised
 			return
 		}
@@ -220,8 +221,9 @@ func (h *Host) Post(fn func(vm *goja.Runtime) error) error {
 	})
 }
 
-// enter is the one way into JavaScript. When fn is back, so are the microtasks:
-// what is unhandled then will not be handled.
+// All calls into JavaScript go through enter. When fn has returned, the
+// microtasks have run too. A rejection that is unhandled then will not be
+// handled.
 func (h *Host) enter(fn func() error) {
 	if err := fn(); err != nil {
 		h.fail(err)
@@ -243,8 +245,8 @@ func (h *Host) call(fn goja.Callable, this goja.Value, args []goja.Value) {
 	})
 }
 
-// fail ends the program, once JavaScript has returned. The first error comes
-// first; none is lost.
+// fail ends the program when JavaScript has returned. It keeps all errors, the
+// first one first.
 func (h *Host) fail(err error) {
 	if h.err != nil {
 		err = errors.Join(h.err, err)
@@ -258,7 +260,7 @@ func (h *Host) report(call goja.FunctionCall) goja.Value {
 	return nil
 }
 
-// drop forgets the program: nothing of it is called any more.
+// drop drops the program. None of its callbacks is called any more.
 func (h *Host) drop() {
 	h.cancel()
 	h.program, h.cancel = context.WithCancel(context.Background())
@@ -270,18 +272,19 @@ func (h *Host) drop() {
 	h.rejections.take()
 }
 
-// Uncaught is the error of a Run whose program let go of one: a promise was
-// rejected and nobody minded, or a microtask threw.
+// Uncaught is returned by Run if a promise was rejected without a handler, or a
+// microtask threw.
 type Uncaught struct {
-	What   string     // happened
-	Reason goja.Value // what was thrown or the promise rejected with; for the loop's goroutine
+	What   string     // a description
+	Reason goja.Value // the exception or the reason of the rejection; use it on the loop's goroutine only
 	text   string
 	cause  error
 }
 
 func (e *Uncaught) Error() string { return e.What + ": " + e.text }
 
-// Unwrap returns the error of the Go function that was the reason, if one was.
+// Unwrap returns the error of the Go function that was the reason, if there is
+// one.
 func (e *Uncaught) Unwrap() error { return e.cause }
 
 func (h *Host) uncaught(what string, reason goja.Value) *Uncaught {
@@ -295,7 +298,8 @@ func (h *Host) uncaught(what string, reason goja.Value) *Uncaught {
 	return e
 }
 
-// goCause returns the error that a GoError was made of, if reason is one.
+// goCause returns the error from which a GoError was made, if reason is a
+// GoError.
 func (h *Host) goCause(reason goja.Value) error {
 	if !h.vm.InstanceOf(reason, h.goError) {
 		return nil
@@ -308,8 +312,8 @@ func (h *Host) goCause(reason goja.Value) error {
 	return err
 }
 
-// describe shows an Error with its stack, anything else as String does. It may
-// call JavaScript, and throw.
+// describe returns an Error with its stack, and any other value as String does.
+// It may call JavaScript, and throw.
 func describe(reason goja.Value) string {
 	if o, ok := reason.(*goja.Object); ok && o.ClassName() == "Error" {
 		if stack := o.Get("stack"); stack != nil && !goja.IsUndefined(stack) {

@@ -8,7 +8,7 @@ import (
 	"github.com/goevlib/ev"
 )
 
-// immediate is what setImmediate returns.
+// immediate is the object that setImmediate returns.
 type immediate struct {
 	host   *Host
 	object *goja.Object
@@ -20,10 +20,10 @@ type immediate struct {
 
 var immediateType = reflect.TypeFor[*immediate]()
 
-// immediates are the callbacks of setImmediate that are to be made, behind one
-// watcher. Its priority is below that of timers and of what comes from other
-// goroutines. Feeding it from one of their callbacks has it run in the same pass,
-// after them all and before a timer of the next: Node's check phase.
+// immediates are the waiting callbacks of setImmediate, behind one watcher. Its
+// priority is below that of timers and of calls from other goroutines. If one
+// of their callbacks feeds it, it runs in the same pass, after all of them and
+// before a timer of the next iteration: Node's check phase.
 type immediates struct {
 	host    *Host
 	watcher *ev.Async
@@ -43,12 +43,12 @@ func (q *immediates) add(i *immediate) {
 	q.queue = append(q.queue, i)
 	q.count(i, +1)
 	if q.batch {
-		return // for the next iteration: run sees to it
+		return // for the next iteration: run takes care of it
 	}
 	q.watcher.Feed(ev.Custom)
 }
 
-// count adds n to those that keep Run going, if i is one.
+// count adds n to the number of immediates that keep Run going, if i does.
 func (q *immediates) count(i *immediate, n int) {
 	if i.weak {
 		return
@@ -57,11 +57,11 @@ func (q *immediates) count(i *immediate, n int) {
 	q.watcher.Keep(q.strong > 0)
 }
 
-// run makes the callbacks that were asked for before it began. If nothing but
-// itself is left, those that do not keep Run going are not called.
+// run makes the callbacks that were requested before it began. If no other work
+// is left, the callbacks that do not keep Run going are not made.
 func (q *immediates) run(*ev.Async) {
 	q.batch = true
-	defer func() { // also when a Go function panics: the others are not lost
+	defer func() { // also if a Go function panics, so that the others are not lost
 		q.batch = false
 		if len(q.queue) > 0 {
 			q.watcher.Send()
@@ -79,8 +79,8 @@ func (q *immediates) run(*ev.Async) {
 	}
 }
 
-// finish marks one as called or cleared. It stays in the queue until run is
-// there.
+// finish marks an immediate as called or cleared. It stays in the queue until
+// run removes it.
 func (q *immediates) finish(i *immediate) {
 	if !i.over {
 		i.over = true
@@ -133,7 +133,8 @@ func (h *Host) setImmediate(call goja.FunctionCall) goja.Value {
 	return i.object
 }
 
-// clearImmediate ignores what is no immediate, or over.
+// clearImmediate ignores values that are not immediates, and immediates that
+// are over.
 func (h *Host) clearImmediate(call goja.FunctionCall) goja.Value {
 	if i, ok := exported[*immediate](call.Argument(0), immediateType); ok && i.host == h {
 		h.immediates.finish(i)

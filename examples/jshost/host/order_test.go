@@ -11,15 +11,15 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The order in which a script of testdata/order prints does not depend on how
-// long anything takes. That of testdata/timed does: a busy machine confuses it,
-// Node there too, but not a bubble's clock.
+// The order in which a script of testdata/order prints does not depend on time.
+// The order of testdata/timed does. A busy machine can change it, also in Node,
+// but not with a bubble's clock.
 const (
 	order = "testdata/order"
 	timed = "testdata/timed"
 )
 
-// scripts calls body with each script of a directory and what Node prints for it.
+// scripts calls body with each script of a directory and Node's output for it.
 func scripts(t *testing.T, dir string, body func(t *testing.T, path, want string)) {
 	paths, err := filepath.Glob(filepath.Join(dir, "*.js"))
 	require.NoError(t, err)

@@ -14,7 +14,7 @@ import (
 	"github.com/goevlib/ev/examples/jshost/host"
 )
 
-// How a program ends, and what is left of it.
+// How a program ends, and what remains of it.
 
 func TestAnUncaughtErrorEndsTheProgram(t *testing.T) {
 	for name, throw := range map[string]string{
@@ -119,7 +119,7 @@ func TestAContextThatIsDoneInterruptsAScriptThatNeverEnds(t *testing.T) {
 				require.NoError(t, w.VM().Set("begun", func() { go cancel() }))
 				err := w.Run(ctx, host.Script("main.js", `setTimeout(() => {}, 3600000);`+src))
 				require.ErrorIs(t, err, context.Canceled)
-				if name != "microtask" { // that one may be hit between two functions
+				if name != "microtask" { // a microtask may be interrupted between two functions
 					assert.ErrorContains(t, err, "main.js:", "where it was")
 				}
 				assert.False(t, w.loop.Alive())

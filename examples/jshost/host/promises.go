@@ -8,12 +8,12 @@ import (
 	"github.com/goevlib/ev"
 )
 
-// Promise returns a promise of what work returns, for Go functions that take
-// long. It is called on the loop's goroutine; work runs on one of its own and
-// must not touch the runtime. Its value is converted by [goja.Runtime.ToValue] on
-// the loop; its error, or panic, rejects the promise. The context is done when
-// the program is dropped or the loop closed, and then nobody waits for the answer.
-// A promise that is not settled keeps Run going.
+// Promise returns a promise of the result of work. Use it for Go functions that
+// take long. Promise must be called on the loop's goroutine. work runs on a
+// goroutine of its own and must not touch the runtime. Its value is converted
+// by [goja.Runtime.ToValue] on the loop. Its error, or a panic, rejects the
+// promise. The context is done when the program is dropped or the loop closed.
+// The result is dropped then. A promise that is not settled keeps Run going.
 func (h *Host) Promise(work func(context.Context) (any, error)) goja.Value {
 	if work == nil {
 		panic("host: Promise: nil function")
@@ -21,7 +21,7 @@ func (h *Host) Promise(work func(context.Context) (any, error)) goja.Value {
 	return h.promise(h.program, work)
 }
 
-// promise is Promise with a context below the program's.
+// promise is Promise with a context derived from the program's.
 func (h *Host) promise(ctx context.Context, work func(context.Context) (any, error)) goja.Value {
 	p, resolve, reject := h.vm.NewPromise()
 	program := h.program
@@ -39,8 +39,8 @@ func (h *Host) promise(ctx context.Context, work func(context.Context) (any, err
 	return h.vm.ToValue(p)
 }
 
-// rejections are the promises that were rejected while nothing handled them, in
-// order. Those that got a handler since are not in unhandled any more.
+// rejections are the promises that were rejected without a handler, in order.
+// Promises that got a handler since then are not in unhandled any more.
 type rejections struct {
 	order     []*goja.Promise
 	unhandled map[*goja.Promise]struct{}
@@ -58,7 +58,7 @@ func (r *rejections) track(p *goja.Promise, operation goja.PromiseRejectionOpera
 	r.unhandled[p] = struct{}{}
 }
 
-// take returns what is unhandled, and forgets it all.
+// take returns the unhandled promises and forgets them.
 func (r *rejections) take() (unhandled []*goja.Promise) {
 	for _, p := range r.order {
 		if _, ok := r.unhandled[p]; ok {

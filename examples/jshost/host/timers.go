@@ -13,12 +13,12 @@ import (
 	"github.com/goevlib/ev"
 )
 
-// maxDelay is the longest that setTimeout waits, in milliseconds; Node and the
-// browsers wait for one instead of anything longer.
+// maxDelay is the longest wait of setTimeout, in milliseconds. With a longer
+// delay Node and the browsers wait one millisecond.
 const maxDelay = math.MaxInt32
 
-// timeout is what setTimeout and setInterval return. It is active while it is in
-// Host.timeouts.
+// timeout is the object that setTimeout and setInterval return. It is active
+// while it is in Host.timeouts.
 type timeout struct {
 	host    *Host
 	id      int64
@@ -49,7 +49,7 @@ func (h *Host) enableTimers() {
 	h.global("setTimeout", func(call goja.FunctionCall) goja.Value { return h.schedule(call, false) })
 	h.global("setInterval", func(call goja.FunctionCall) goja.Value { return h.schedule(call, true) })
 	h.global("clearTimeout", h.clearTimeout)
-	h.global("clearInterval", h.clearTimeout) // in Node they do the same too
+	h.global("clearInterval", h.clearTimeout) // the same function, as in Node
 }
 
 func (h *Host) timeoutMethod(fn func(*timeout) any) func(goja.FunctionCall) goja.Value {
@@ -62,8 +62,8 @@ func (h *Host) timeoutMethod(fn func(*timeout) any) func(goja.FunctionCall) goja
 	}
 }
 
-// exported returns the T behind an object that was made of one. It looks at the
-// type first: to export anything else may mean to copy it.
+// exported returns the T from which an object was made. It checks the type
+// first, because exporting other values may copy them.
 func exported[T any](v goja.Value, typ reflect.Type) (t T, ok bool) {
 	if o, isObject := v.(*goja.Object); isObject && o.ExportType() == typ {
 		t, ok = o.Export().(T)
@@ -87,7 +87,7 @@ func (h *Host) schedule(call goja.FunctionCall, repeat bool) goja.Value {
 	return t.object
 }
 
-// callback returns the first argument of the likes of setTimeout.
+// callback returns the first argument of setTimeout and similar functions.
 func (h *Host) callback(call goja.FunctionCall) goja.Callable {
 	fn, ok := goja.AssertFunction(call.Argument(0))
 	if !ok {
@@ -97,8 +97,8 @@ func (h *Host) callback(call goja.FunctionCall) goja.Callable {
 	return fn
 }
 
-// argsAfter copies the arguments from the nth on: their slice is the runtime's
-// stack.
+// argsAfter copies the arguments from the nth on, because their slice is the
+// runtime's stack.
 func argsAfter(call goja.FunctionCall, n int) []goja.Value {
 	if len(call.Arguments) <= n {
 		return nil
@@ -106,21 +106,22 @@ func argsAfter(call goja.FunctionCall, n int) []goja.Value {
 	return slices.Clone(call.Arguments[n:])
 }
 
-// delay is Node's reading of a number of milliseconds: whole ones, at least one.
+// delay converts a number of milliseconds as Node does: to a whole number, at
+// least one.
 func (h *Host) delay(v goja.Value) time.Duration {
 	ms := v.ToFloat()
 	if ms > maxDelay {
 		fmt.Fprintf(h.Stderr, "TimeoutOverflowWarning: %s does not fit into a 32-bit signed integer. Timeout duration was set to 1.\n", v)
 		ms = 1
 	}
-	if !(ms >= 1) { // nor NaN
+	if !(ms >= 1) { // also true for NaN
 		ms = 1
 	}
 	return time.Duration(ms) * time.Millisecond
 }
 
-// start counts from the present: the script may have computed for long since
-// the loop last looked at the clock.
+// start counts from the present, because the script may have computed for long
+// since the loop last read the clock.
 func (t *timeout) start() {
 	t.host.loop.Update()
 	t.watcher.Start()
@@ -128,11 +129,11 @@ func (t *timeout) start() {
 }
 
 func (t *timeout) fire(w *ev.Timer) {
-	if !w.Active() { // before the call, which may refresh it
+	if !w.Active() { // before the call, which may call refresh
 		delete(t.host.timeouts, t.id)
 	}
 	t.host.call(t.fn, t.object, t.args)
-	if w.Active() && w.Repeat() > 0 { // Node's rule: an interval waits anew after its callback, behind what that has set
+	if w.Active() && w.Repeat() > 0 { // Node's rule: an interval starts again after its callback, behind timers set in it
 		t.host.loop.Update()
 		w.Reset()
 	}
@@ -144,7 +145,7 @@ func (t *timeout) clear() {
 	delete(t.host.timeouts, t.id)
 }
 
-// refresh starts over, also after the callback, as often as wanted.
+// refresh starts the timer again, even after the callback, any number of times.
 func (t *timeout) refresh() {
 	if t.cleared {
 		return
@@ -159,8 +160,9 @@ func (t *timeout) keep(alive bool) {
 	t.watcher.Keep(alive)
 }
 
-// clearTimeout takes what setTimeout and setInterval returned, or that as a
-// number or a string. As in Node anything else, and what is over, is ignored.
+// clearTimeout takes an object that setTimeout or setInterval returned, or its
+// number as a number or string. As in Node, it ignores other values and timers
+// that are over.
 func (h *Host) clearTimeout(call goja.FunctionCall) goja.Value {
 	if t := h.timeoutOf(call.Argument(0)); t != nil {
 		t.clear()

@@ -117,5 +117,5 @@ func TestTimersHaveNoGoroutines(t *testing.T) {
 	})
 }
 
-// hidden is how many watchers the host has of its own.
+// hidden returns the number of the host's own watchers.
 func hidden(*world) int { return 2 } // setImmediate, Cleanup
