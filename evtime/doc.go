@@ -10,7 +10,8 @@
 // On a closed loop the methods have no effect.
 //
 // Each helper is one ev.Timer, which gets the constructor's options. With ev.Name, it can be told
-// from others in logs and in ev.Loop.Watchers. With EV_DEBUG=1, a call on another goroutine panics and names the Timer.
+// from others in logs and in ev.Loop.Watchers. With EV_DEBUG=1, a call on another goroutine panics
+// and names the Timer.
 //
 // # Cost
 //
