@@ -7,6 +7,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/goevlib/ev/internal/signals"
 )
 
 // The platform's files define what Child needs of a system:
@@ -26,10 +28,10 @@ const unknownStatus = ^syscall.WaitStatus(0)
 // the state has changed: nothing is missed.
 func afterEachSIGCHLD(look func() bool, quit <-chan struct{}, done func()) {
 	received := make(chan os.Signal, 1)
-	subscribe(received, syscall.SIGCHLD)
+	signals.Notify(received, syscall.SIGCHLD)
 	go func() {
 		defer done()
-		defer unsubscribe(received, syscall.SIGCHLD)
+		defer signals.Stop(received, syscall.SIGCHLD)
 		for look() {
 			select {
 			case <-received:

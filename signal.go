@@ -1,39 +1,41 @@
 package ev
 
 import (
-	"errors"
 	"fmt"
 	"os"
-	"strings"
+	"slices"
+	"sync"
 	"syscall"
+	"weak"
+
+	"github.com/goevlib/ev/internal/signals"
 )
 
-// Signal calls back on the loop when the process receives a signal; libev's
-// ev_signal. Signals that come before the callback collapse into one. Any number
-// of watchers, in any number of loops, may watch one signal, each gets it, and
-// os/signal's own users do too.
+// Signal calls back on the loop when the process receives a signal; libev's ev_signal.
+// Signals that come before the callback collapse into one. Any number of watchers in any
+// number of loops may watch one signal. Each of them is called, and os/signal's own users
+// receive the signal too.
 //
 // # After the last Stop
 //
-// When the last watcher of a signal stops, the signal does again what it did
-// before the first Start. If signal.Ignored was true then, or before a later Start,
-// the signal is ignored again, which ends what others have asked of signal.Notify
-// meanwhile.
+// When the last watcher of a signal stops, the previous disposition is restored. If the
+// signal was ignored (signal.Ignored) before a Start, it is ignored again. That ends other
+// registrations for the signal that were made with signal.Notify meanwhile.
 //
-// SIGTSTP, SIGTTIN and SIGTTOU are exceptions: they do not suspend the process
-// again. The Go runtime keeps its handler for them, and signal.Reset does not change
-// that. To suspend the process, a callback sends it SIGSTOP.
+// SIGTSTP, SIGTTIN and SIGTTOU are exceptions: they do not suspend the process again. The Go
+// runtime keeps its handler for them, and signal.Reset does not change that. To suspend the
+// process, a callback sends it SIGSTOP.
 //
 // # signal.Ignore and signal.Reset
 //
-// A call of either by anybody ends every subscription to the signal. Active
-// watchers stay active, but only FeedSignal makes them be called. The next Start of
-// a watcher of the signal, on any loop, renews the subscriptions of all.
+// A call of either, anywhere in the process, ends every subscription to the signal. Active
+// watchers stay active, but only FeedSignal calls them. The next Start of a watcher of the
+// signal, on any loop, renews all subscriptions.
 //
 // # Faults
 //
-// SIGSEGV, SIGBUS and SIGFPE are called back when a process has sent them. A fault
-// of the program itself is a panic instead.
+// SIGSEGV, SIGBUS and SIGFPE are called back when a process has sent them. A fault of the
+// program itself is a panic instead.
 type Signal struct {
 	_ noCopy
 	request
@@ -43,8 +45,8 @@ type Signal struct {
 	group *signalGroup // of an active watcher
 }
 
-// NewSignal makes a Signal. It panics when l or fn is nil; what is wrong with
-// sig, Start reports.
+// NewSignal makes a Signal. It panics if l or fn is nil. Start reports a sig that cannot be
+// watched.
 func NewSignal(l *Loop, sig os.Signal, fn func(*Signal), opts ...Option) *Signal {
 	s := &Signal{sig: sig, fn: fn}
 	s.watcher.init("NewSignal", s, l, fn == nil, opts)
@@ -52,20 +54,22 @@ func NewSignal(l *Loop, sig os.Signal, fn func(*Signal), opts ...Option) *Signal
 	return s
 }
 
-// Signal returns the signal watched. Any goroutine may call it.
+// Signal returns the signal watched. It is safe for concurrent use.
 func (s *Signal) Signal() os.Signal { return s.sig }
 
-// Start begins to watch. It fails with ErrClosed on a closed loop, and with an
-// error that says why for a signal that never comes: one that does not exist
-// (wraps syscall.EINVAL on Unix), that cannot be caught (SIGKILL, SIGSTOP), that the
-// Go runtime uses itself (SIGURG, SIGPROF), or that os/signal does not deliver (32,
-// 33 and 34 on Linux, with and without cgo: the C libraries use them). On Windows,
-// where only SIGINT and SIGTERM come, the others are not refused. Start has no effect
-// on an active watcher.
+// Start begins to watch. It has no effect on an active watcher. It returns ErrClosed on a
+// closed loop, and an error that states the reason for a signal that never comes:
 //
-// Start uses os/signal, whose goroutine is started by the first use in the
-// process and never ends: in a testing/synctest bubble, see that
-// signal.Notify was called once outside of one before.
+//   - There is no such signal. The error wraps syscall.EINVAL on Unix.
+//   - It cannot be caught (SIGKILL, SIGSTOP).
+//   - The Go runtime uses it itself (SIGURG, SIGPROF).
+//   - os/signal does not deliver it: 32, 33 and 34 on Linux, with and without cgo, because
+//     the C libraries use them.
+//
+// On Windows, where only SIGINT and SIGTERM come, the others are not refused.
+//
+// Start uses os/signal, whose goroutine is started by the first use in the process and never
+// ends. Before a Start in a testing/synctest bubble, call signal.Notify once outside of one.
 func (s *Signal) Start() error {
 	s.own("Start")
 	if s.loop.isClosed() {
@@ -74,7 +78,7 @@ func (s *Signal) Start() error {
 	if s.index != 0 {
 		return nil
 	}
-	number, err := signalNumber(s.sig)
+	number, err := signals.Number(s.sig)
 	if err != nil {
 		return fmt.Errorf("ev: Signal.Start: %w", err)
 	}
@@ -82,11 +86,11 @@ func (s *Signal) Start() error {
 		return ErrClosed // by another goroutine, just now
 	}
 	s.loop.requests.activate(&s.request)
-	signals.add(number, s)
+	s.loop.joinSignalGroup(s, number)
 	return nil
 }
 
-// SetCallback replaces the callback, from the next call on.
+// SetCallback replaces the callback, from the next call on. It panics if fn is nil.
 func (s *Signal) SetCallback(fn func(*Signal)) {
 	s.own("SetCallback")
 	s.checkCallback(fn == nil)
@@ -98,47 +102,120 @@ func (s *Signal) callback() any { return s.fn }
 
 func (s *Signal) onStop() {
 	s.loop.requests.deactivate(&s.request)
-	signals.remove(s)
+	s.loop.leaveSignalGroup(s)
 }
 
-// maxSignal is os/signal's: the last real-time signal of Linux.
-const maxSignal = 64
-
-func signalNumber(sig os.Signal) (syscall.Signal, error) {
-	n, ok := sig.(syscall.Signal)
-	switch {
-	case sig == nil:
-		return 0, errors.New("nil signal")
-	case !ok:
-		return 0, fmt.Errorf("signal %v is a %T, not a syscall.Signal", sig, sig)
-	case n <= 0 || n > maxSignal:
-		return 0, fmt.Errorf("signal %d: %w", int(n), errNoSignal)
-	}
-	if why := undelivered(n); why != "" {
-		name := strings.TrimPrefix(n.String(), "signal ") // of one that has no name: "signal 33"
-		return 0, fmt.Errorf("signal %s %s", name, why)
-	}
-	return n, nil
-}
-
-// FeedSignal acts as if the process had received sig: every active watcher of
-// it, in whatever loop, is called back (ev_feed_signal). Any goroutine may call
-// it. A signal that nobody watches is ignored.
+// FeedSignal acts as if the process had received sig: every active watcher of it, in every
+// loop, is called back (ev_feed_signal). It is safe for concurrent use. It ignores a signal
+// that no watcher watches.
 func FeedSignal(sig os.Signal) {
-	if n, err := signalNumber(sig); err == nil {
-		signals.feed(n)
+	if n, err := signals.Number(sig); err == nil {
+		signals.Feed(n)
 	}
 }
 
-// FeedSignal makes this loop's active watchers of sig pending, as if the loop
-// had received it (ev_feed_signal_event). It is called on the loop's goroutine.
+// FeedSignal makes this loop's active watchers of sig pending, as if the loop had received
+// the signal (ev_feed_signal_event). It must be called on the loop's goroutine.
 func (l *Loop) FeedSignal(sig os.Signal) {
 	l.own("FeedSignal")
-	n, err := signalNumber(sig)
+	n, err := signals.Number(sig)
 	if err != nil {
 		return
 	}
-	for _, s := range signals.watchersIn(l, n) {
-		s.Feed(SignalEvent)
+	if g := l.signalGroups()[n]; g != nil {
+		for _, s := range slices.Clone(g.watchers) {
+			s.Feed(SignalEvent)
+		}
+	}
+}
+
+// signalGroup is a loop's active watchers of one signal, and their source of it. The source
+// is reachable from its goroutine, and reaches the group only by a weak pointer, so that a
+// loop that is dropped without Close can be collected. While anything can run the loop, its
+// list of active watchers keeps the group, and the pointer is valid. When the pointer is nil,
+// there is no loop to wake.
+type signalGroup struct {
+	number   syscall.Signal
+	source   *signals.Source
+	resource *resource
+
+	mu       sync.Mutex
+	watchers []*Signal // changed on the loop's goroutine only, with mu held
+}
+
+// signalGroups are a loop's groups. The loop's goroutine alone uses the map.
+type signalGroups map[syscall.Signal]*signalGroup
+
+type signalGroupsKey struct{}
+
+func (l *Loop) signalGroups() signalGroups {
+	groups, _ := l.kept[signalGroupsKey{}].(signalGroups)
+	return groups
+}
+
+func (l *Loop) joinSignalGroup(s *Signal, n syscall.Signal) {
+	groups := l.signalGroups()
+	if groups == nil {
+		groups = make(signalGroups)
+		l.keep(signalGroupsKey{}, groups)
+	}
+	g := groups[n]
+	if g == nil {
+		g = newSignalGroup(n)
+		groups[n] = g
+	}
+	g.add(s)
+	s.group = g
+	g.source.Renew()
+	if g.resource == nil {
+		g.resource = l.resources.add(g.source.Close)
+	}
+}
+
+func (l *Loop) leaveSignalGroup(s *Signal) {
+	g := s.group
+	s.group = nil
+	if last := g.remove(s); last {
+		delete(l.signalGroups(), g.number)
+		g.resource.release()
+	}
+}
+
+func newSignalGroup(n syscall.Signal) *signalGroup {
+	g := &signalGroup{number: n}
+	to := weak.Make(g)
+	g.source = signals.NewSource(n, func() {
+		if g := to.Value(); g != nil {
+			g.request()
+		}
+	})
+	return g
+}
+
+func (g *signalGroup) add(s *Signal) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.watchers = append(g.watchers, s)
+}
+
+// remove reports whether the last watcher has gone. No request is made for s after it has
+// returned.
+func (g *signalGroup) remove(s *Signal) (last bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	i := len(g.watchers) - 1 // Close stops the last first
+	for g.watchers[i] != s {
+		i--
+	}
+	g.watchers = slices.Delete(g.watchers, i, i+1)
+	return len(g.watchers) == 0
+}
+
+// request asks for a callback of each watcher, as Async.Send does, on any goroutine.
+func (g *signalGroup) request() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, s := range g.watchers {
+		s.send(s.loop)
 	}
 }

@@ -1,6 +1,6 @@
 //go:build !unix
 
-package ev
+package signals
 
 import (
 	"errors"
@@ -9,8 +9,8 @@ import (
 
 var errNoSignal = errors.New("no such signal")
 
-// undelivered lets all others pass: a program for several systems may watch what
-// this one does not send. On Windows SIGINT and SIGTERM come.
+// undelivered returns "" for all other signals: a program for several systems may watch
+// signals that this system never sends. On Windows only SIGINT and SIGTERM are sent.
 func undelivered(n syscall.Signal) string {
 	if n == syscall.SIGKILL {
 		return "cannot be caught"

@@ -1,27 +1,28 @@
 //go:build unix
 
-package ev
+package signals
 
 import (
 	"runtime"
 	"syscall"
 )
 
-// errNoSignal is what sigaction answers.
+// errNoSignal is the error of sigaction.
 var errNoSignal error = syscall.EINVAL
 
-// undelivered says why os/signal never delivers a signal, for which signal.Notify
-// does nothing without a word. It is "" for a signal that is delivered.
+// undelivered returns the reason why os/signal never delivers a signal, or "" if it
+// delivers it. For a signal that it never delivers, signal.Notify does nothing and reports
+// nothing.
 //
-// What one must know, from the runtime's sigtable and sigenable (Go 1.26); for
-// Linux a test tries each signal:
+// The facts are from the runtime's sigtable and sigenable (Go 1.26). On Linux a test tries
+// each signal.
 //
-//	a. A signal whose entry has not _SigNotify keeps its handler, or has none: a
-//	   process that gets it dies or takes no notice.
+//	a. A signal whose entry lacks _SigNotify keeps its handler, or has none: a process
+//	   that receives it dies or ignores it.
 //	b. SIGPROF has _SigNotify, but sigenable and the handler make an exception.
-//	c. The synchronous ones (SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS and
-//	   their likes) have not _SigNotify, but always a handler, which delivers them
-//	   if a process has sent them.
+//	c. The synchronous signals (SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS and
+//	   similar) lack _SigNotify, but always have a handler, which delivers them if a
+//	   process has sent them.
 //	d. The tables end at _NSIG: signals after it have no entry.
 func undelivered(n syscall.Signal) string {
 	switch n {
@@ -43,8 +44,8 @@ func undelivered(n syscall.Signal) string {
 
 type signalRange struct{ from, to syscall.Signal }
 
-// signalsOf returns the signals that a system's C libraries have for themselves,
-// and the last one of the runtime's table.
+// signalsOf returns the signals that a system's C libraries reserve for themselves, and the
+// last signal of the runtime's table.
 func signalsOf(system string) (reserved signalRange, last syscall.Signal) {
 	switch system {
 	case "linux", "android": // SIGCANCEL and SIGSETXID of glibc; SIGTIMER, SIGCANCEL and SIGSYNCCALL of musl
