@@ -38,11 +38,10 @@ import (
 
 // relays are the relays of a loop. They belong to its goroutine.
 type relays struct {
-	holders int            // active IOs that need one; there are a notice and stop, then
+	holders int            // active IOs that need one; there are a notice and release, then
 	open    map[int]*relay // by descriptor
 	notice  *notice
-	eventfd *resource
-	stop    func() // of watchFD for the eventfd
+	release func() // of ownFD, for the eventfd
 	refused bool   // the set refuses the eventfd: there cannot be relays
 }
 
@@ -135,10 +134,7 @@ func (w *IO) holdRelays() error {
 		return os.NewSyscallError("eventfd", err)
 	}
 	n := &notice{fd: fd}
-	rs.eventfd = w.loop.resources.add(n.close)
-	rs.stop, err = w.loop.watchFD(fd, Read, w.loop.relayed)
-	if err != nil {
-		rs.eventfd.release()
+	if rs.release, err = w.loop.ownFD(fd, n.close, w.loop.relayed); err != nil {
 		return err
 	}
 	rs.notice, rs.open, rs.holders, rs.refused = n, make(map[int]*relay), 1, false
@@ -152,8 +148,7 @@ func (w *IO) dropRelays() {
 		return
 	}
 	if rs.holders--; rs.holders == 0 {
-		rs.stop()
-		rs.eventfd.release()
+		rs.release()
 	}
 }
 
@@ -219,9 +214,9 @@ func openRelay(fd int) (file *os.File, conn syscall.RawConn, err error) {
 }
 
 // relayed delivers what the relays have told. It is called in the poll phase.
-func (l *Loop) relayed(got Events) {
+func (l *Loop) relayed(lost bool) {
 	rs := &l.files.relays
-	if got == Error {
+	if lost {
 		rs.refused = true
 		for _, r := range rs.open {
 			l.failRelay(r)

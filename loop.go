@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"time"
+
+	"github.com/goevlib/ev/internal/pathwatch"
 )
 
 // ErrClosed is what the doors of a closed loop answer.
@@ -38,11 +40,12 @@ type Loop struct {
 	timers    alarms
 	periodics periodics
 	hookLists
-	files files
+	files   files
+	paths   *pathwatch.Table // of the Stats; nil before the first
+	signals signalGroups     // nil before the first Signal
 	hosting
 	memory
 	settings
-	kept map[any]any // what a kind keeps for all its watchers; see keep
 
 	_ [64]byte // what senders write stays off the cache lines above
 

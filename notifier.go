@@ -4,8 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"slices"
-	"weak"
+	"runtime"
 )
 
 // Notifier returns a descriptor by which what is not Go can send: a thread of C
@@ -55,51 +54,25 @@ func (a *Async) Notifier() (*os.File, error) {
 	if err == nil {
 		file, err = a.notifier.dup()
 	}
+	runtime.KeepAlive(a) // or the descriptor may be closed before it is dup'd
 	if err != nil {
 		return nil, fmt.Errorf("ev: Async.Notifier: %w", err)
 	}
 	return file, nil
 }
 
-// makeNotifier makes what all the Async's descriptors are dups of. The platform's
-// file says what that is, and how the loop watches it.
+// makeNotifier makes the descriptor of which all others are dups. The platform's file
+// says what that is, and how the loop watches it. It is freed with the loop, or when the
+// Async is garbage.
 func (a *Async) makeNotifier() error {
-	n, err := openNotifier()
+	n, free, err := openNotifier()
 	if err != nil {
 		return err
 	}
 	a.notifier = n
-	a.loop.keepNotifier(n)
+	runtime.AddCleanup(a, (*resource).release, a.loop.resources.add(free))
 	if a.index != 0 {
 		n.watch(a)
 	}
 	return nil
-}
-
-// notifiers closes, with the loop, what its Asyncs have open. It keeps none of them
-// alive.
-type notifiers struct{ all []weak.Pointer[notifier] }
-
-type notifiersKey struct{}
-
-func (l *Loop) keepNotifier(n *notifier) {
-	t, _ := l.kept[notifiersKey{}].(*notifiers)
-	if t == nil {
-		t = new(notifiers)
-		l.resources.add(t.close)
-		l.keep(notifiersKey{}, t)
-	}
-	if len(t.all) == cap(t.all) {
-		t.all = slices.DeleteFunc(t.all, func(p weak.Pointer[notifier]) bool { return p.Value() == nil })
-		t.all = slices.Grow(t.all, len(t.all)+1) // as much again: to look for dead ones is O(1) on average
-	}
-	t.all = append(t.all, weak.Make(n))
-}
-
-func (t *notifiers) close() {
-	for _, p := range t.all {
-		if n := p.Value(); n != nil {
-			n.close()
-		}
-	}
 }

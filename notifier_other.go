@@ -10,8 +10,7 @@ import (
 // notifier does not exist here: no backend has descriptors.
 type notifier struct{}
 
-func openNotifier() (*notifier, error)     { return nil, errors.ErrUnsupported }
-func (n *notifier) dup() (*os.File, error) { return nil, errors.ErrUnsupported }
-func (n *notifier) watch(*Async)           {}
-func (n *notifier) unwatch()               {}
-func (n *notifier) close()                 {}
+func openNotifier() (*notifier, func(), error) { return nil, nil, errors.ErrUnsupported }
+func (n *notifier) dup() (*os.File, error)     { return nil, errors.ErrUnsupported }
+func (n *notifier) watch(*Async)               {}
+func (n *notifier) unwatch()                   {}

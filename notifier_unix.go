@@ -9,33 +9,37 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// notifier is the loop's part of what Notifier returns. Only its Async keeps it
-// alive: when that is garbage, so are the files, and package os closes them.
+// notifier is the loop's part of what Notifier returns.
 type notifier struct {
-	file  *os.File // the loop reads this
-	wakes *os.File // and others write to dups of this; an eventfd is both
-	fd    int      // of file
+	wakes *os.File // goroutines and C code write to dups of this
+	fd    int      // the loop reads this; with an eventfd, it is that of wakes
 	stop  func()   // of watchFD; nil while the loop does not watch
 }
 
-func openNotifier() (*notifier, error) {
+// openNotifier also returns a function that closes the files, which does not refer to
+// the notifier, and so not to the loop.
+func openNotifier() (n *notifier, free func(), err error) {
 	file, wakes, err := openWake()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	n := &notifier{file: file, wakes: wakes}
+	free = func() {
+		_ = file.Close()
+		_ = wakes.Close() // an eventfd is closed already
+	}
+	n = &notifier{wakes: wakes}
 	conn, err := file.SyscallConn()
 	if err == nil {
 		err = conn.Control(func(fd uintptr) { n.fd = int(fd) })
 	}
 	if err != nil {
-		n.close()
-		return nil, err
+		free()
+		return nil, nil, err
 	}
-	return n, nil
+	return n, free, nil
 }
 
-// dup pins the descriptor: the Async, if it is inactive, may be garbage by now.
+// dup pins the descriptor: the loop may be closed by another goroutine.
 func (n *notifier) dup() (*os.File, error) {
 	conn, err := n.wakes.SyscallConn()
 	if err != nil {
@@ -111,9 +115,4 @@ func (n *notifier) readable() bool {
 			return ready > 0
 		}
 	}
-}
-
-func (n *notifier) close() {
-	_ = n.file.Close()
-	_ = n.wakes.Close() // an eventfd is closed already
 }

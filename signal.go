@@ -122,7 +122,7 @@ func (l *Loop) FeedSignal(sig os.Signal) {
 	if err != nil {
 		return
 	}
-	if g := l.signalGroups()[n]; g != nil {
+	if g := l.signals[n]; g != nil {
 		for _, s := range slices.Clone(g.watchers) {
 			s.Feed(SignalEvent)
 		}
@@ -146,23 +146,14 @@ type signalGroup struct {
 // signalGroups are a loop's groups. The loop's goroutine alone uses the map.
 type signalGroups map[syscall.Signal]*signalGroup
 
-type signalGroupsKey struct{}
-
-func (l *Loop) signalGroups() signalGroups {
-	groups, _ := l.kept[signalGroupsKey{}].(signalGroups)
-	return groups
-}
-
 func (l *Loop) joinSignalGroup(s *Signal, n syscall.Signal) {
-	groups := l.signalGroups()
-	if groups == nil {
-		groups = make(signalGroups)
-		l.keep(signalGroupsKey{}, groups)
+	if l.signals == nil {
+		l.signals = make(signalGroups)
 	}
-	g := groups[n]
+	g := l.signals[n]
 	if g == nil {
 		g = newSignalGroup(n)
-		groups[n] = g
+		l.signals[n] = g
 	}
 	g.add(s)
 	s.group = g
@@ -176,7 +167,7 @@ func (l *Loop) leaveSignalGroup(s *Signal) {
 	g := s.group
 	s.group = nil
 	if last := g.remove(s); last {
-		delete(l.signalGroups(), g.number)
+		delete(l.signals, g.number)
 		g.resource.release()
 	}
 }

@@ -249,32 +249,12 @@ func (s *Stat) onStop() {
 // armed reports whether the Stat will look again. Verify calls it.
 func (s *Stat) armed() bool { return s.alarm.armed() || !s.polling }
 
-// pathTableKey is the key of a loop's pathwatch.Table, which is kept from the first
-// Stat on.
-type pathTableKey struct{}
-
+// pathTable returns what the Stats of a loop share. The first Stat makes it.
 func (l *Loop) pathTable() *pathwatch.Table {
-	t, _ := l.kept[pathTableKey{}].(*pathwatch.Table)
-	if t == nil {
-		t = pathwatch.NewTable(l.ownFD)
-		l.keep(pathTableKey{}, t)
+	if l.paths == nil {
+		l.paths = pathwatch.NewTable(l.ownFD)
 	}
-	return t
-}
-
-// ownFD is watchFD for a descriptor that free closes: with release, with the loop, or if
-// it fails. free must not refer to the loop.
-func (l *Loop) ownFD(fd int, free func(), ready func(lost bool)) (release func(), err error) {
-	opened := l.resources.add(free)
-	stop, err := l.watchFD(fd, Read, func(got Events) { ready(got == Error) })
-	if err != nil {
-		opened.release()
-		return nil, err
-	}
-	return func() {
-		stop()
-		opened.release()
-	}, nil
+	return l.paths
 }
 
 // update watches the path anew, and polls if that is not reliable.

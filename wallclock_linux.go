@@ -19,20 +19,13 @@ func (l *Loop) watchClock() (stop func(), err error) {
 	if err != nil {
 		return nil, os.NewSyscallError("timerfd_create", err)
 	}
-	var unwatch func()
-	if err = armClockWatch(fd); err == nil {
-		unwatch, err = l.watchFD(fd, Read, func(got Events) { l.clockSet(fd, got) })
-	}
-	if err != nil {
+	if err = armClockWatch(fd); err != nil {
 		_ = unix.Close(fd)
 		return nil, err
 	}
+	stop, err = l.ownFD(fd, func() { _ = unix.Close(fd) }, func(lost bool) { l.clockSet(fd, lost) })
 	l.reread = true // it may have been set just before
-	timerfd := l.resources.add(func() { _ = unix.Close(fd) })
-	return func() {
-		unwatch()
-		timerfd.release()
-	}, nil
+	return stop, err
 }
 
 // clockWatch is how far in the future the timer is due. When it is, which is
@@ -52,8 +45,8 @@ func armClockWatch(fd int) error {
 }
 
 // clockSet is called when the timer is readable, or not watched any more.
-func (l *Loop) clockSet(fd int, got Events) {
-	if got == Error {
+func (l *Loop) clockSet(fd int, lost bool) {
+	if lost {
 		l.periodics.unwatch()
 		l.periodics.unwatch = nil // from now on, parks are short
 		return
