@@ -161,6 +161,16 @@ func (p *fdPoller) wakeWithin(d time.Duration) {
 	_ = f.file.SetReadDeadline(time.Now().Add(d))
 }
 
+// maxEvents is how many events are collected in one iteration at most. The kernels
+// take turns, so the others come in the next iterations.
+const maxEvents = 4096
+
+func (p *fdPoller) take() []readyFD {
+	ready := p.set.ready
+	p.set.ready = ready[:0]
+	return ready
+}
+
 func (p *fdPoller) close() error {
 	var first error
 	if p.wakeFile != p.wake.file { // before the reading end, or a late write would raise SIGPIPE

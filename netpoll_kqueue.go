@@ -201,16 +201,6 @@ func (p *fdPoller) poll() {
 	}
 }
 
-func (p *fdPoller) take() []readyFD {
-	ready := p.set.ready
-	p.set.ready = ready[:0]
-	return ready
-}
-
-// maxEvents is how many events are collected in one iteration at most. The
-// kernels take turns (note c), so the others come in the next ones.
-const maxEvents = 4096
-
 // look collects what is ready. It reports whether there was anything.
 func (s *fdSet) look() bool {
 	n := pollEvents(s.kq, s.events)

@@ -37,6 +37,31 @@ func signalWake(fd uintptr) bool {
 
 func (p *fdPoller) tryWake(_ uintptr, woken bool) bool { return woken }
 
+func (p *fdPoller) park(now, until time.Duration, files bool, commit func() bool) {
+	deaf := p.set.used && !files // to the user's descriptors, so to all in the set
+	if until >= farAway || deaf {
+		p.sleep(p.pollFDFor(files, false), until, commit)
+		return
+	}
+	if until-now > nearWait && !p.timer.failed {
+		soon := until - lastWait
+		// If a deadline ends it, no descriptor is ready. A deadline before soon is a
+		// sender's.
+		if !p.sleep(p.pollFDFor(files, false), soon, commit) || time.Since(p.base) < soon {
+			return
+		}
+	}
+	p.sleep(p.pollFDFor(files, p.setTimer(until)), until, commit)
+}
+
+// pollFDFor is the set for who waits for a descriptor in it.
+func (p *fdPoller) pollFDFor(files, fine bool) *pollFD {
+	if files && p.set.used || fine {
+		return p.set.pollFD.Load()
+	}
+	return &p.wake
+}
+
 // fdSet is an epoll set of the loop's own. An epoll descriptor can be polled, so
 // the loop parks on it as on any other, and thousands of descriptors are one to
 // the runtime. The eventfd is in the set too, and the timerfd if there is one:
@@ -125,16 +150,6 @@ func (s *fdSet) close() error {
 }
 
 func (p *fdPoller) poll() { p.set.look() }
-
-func (p *fdPoller) take() []readyFD {
-	ready := p.set.ready
-	p.set.ready = ready[:0]
-	return ready
-}
-
-// maxEvents is how many descriptors are collected in one iteration at most. The
-// kernel takes turns, so the others come in the next ones.
-const maxEvents = 4096
 
 // look collects what is ready. It reports whether there was anything, the wake
 // included: an edge that was seen here is not reported to the runtime any more,

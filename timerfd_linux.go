@@ -35,31 +35,6 @@ const (
 	lead     = 10 * time.Microsecond // of the deadline
 )
 
-func (p *fdPoller) park(now, until time.Duration, files bool, commit func() bool) {
-	deaf := p.set.used && !files // to the user's descriptors, so to all in the set
-	if until >= farAway || deaf {
-		p.sleep(p.pollFDFor(files, false), until, commit)
-		return
-	}
-	if until-now > nearWait && !p.timer.failed {
-		soon := until - lastWait
-		// If a deadline ends it, no descriptor is ready. A deadline before soon is a
-		// sender's.
-		if !p.sleep(p.pollFDFor(files, false), soon, commit) || time.Since(p.base) < soon {
-			return
-		}
-	}
-	p.sleep(p.pollFDFor(files, p.setTimer(until)), until, commit)
-}
-
-// pollFDFor is the set for who waits for a descriptor in it.
-func (p *fdPoller) pollFDFor(files, fine bool) *pollFD {
-	if files && p.set.used || fine {
-		return p.set.pollFD.Load()
-	}
-	return &p.wake
-}
-
 // setTimer has the timerfd due at until. It reports whether it will be.
 func (p *fdPoller) setTimer(until time.Duration) bool {
 	t := &p.timer
