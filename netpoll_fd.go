@@ -13,34 +13,34 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// fdPoller parks on descriptors that the Go runtime's own poller watches: the
-// goroutine sleeps like any other that waits for a socket, and no OS thread is
-// held. The platform's file makes the descriptor to wake it by (openWake), has the
-// system calls on that (signalWake, tryWake) and the set of the user's descriptors
-// (fdSet), and says which of the two to park on, and how precisely (park).
+// fdPoller parks on descriptors that the Go runtime's own poller watches. The
+// goroutine sleeps as in a read from a socket, and holds no OS thread. The platform's
+// file makes the descriptor that wakes it (openWake), makes the system calls on that
+// descriptor (signalWake, tryWake), has the set of the user's descriptors (fdSet), and
+// chooses which of the two to park on, and how precisely (park).
 //
-// What one must know about the runtime's poller:
+// Facts about the runtime's poller:
 //
 //	a. It is edge-triggered, and RawConn.Read discards an edge that came before
-//	   it was entered. So commit runs inside the function that Read calls, which
-//	   is after that.
+//	   Read was entered. So commit runs inside the function that Read calls, which
+//	   is later.
 //	b. A read deadline in the past ends Read at once, without a call of the
-//	   function, and ends a Read in progress: the runtime readies the goroutine
-//	   itself. That is what wakeByDeadline does.
-//	c. The deadline of the park is set before commit, never after: it would
-//	   overwrite that of a sender.
-//	d. A deadline left by a slow sender shows as an error of the next Read,
-//	   whereupon the deadline is set anew. One left by wakeWithin is in the near
-//	   future, and so makes at worst a park that is spurious, or a deadline that
-//	   was nearer still that much late.
-//	e. Control pins the descriptor, so that a sender cannot write to a number
-//	   that was closed and reused meanwhile.
+//	   function. It also ends a Read in progress: the runtime makes the goroutine
+//	   ready itself. wakeByDeadline uses that.
+//	c. The deadline of the park is set before commit, never after. Later it would
+//	   overwrite a sender's.
+//	d. A deadline left by a slow sender makes the next Read fail, and the deadline
+//	   is set anew then. One left by wakeWithin is in the near future. At worst it
+//	   causes a spurious wake-up, or replaces an earlier deadline, which is then
+//	   that much late.
+//	e. Control pins the descriptor. A sender cannot write to a number that was
+//	   closed and reused meanwhile.
 type fdPoller struct {
-	base     time.Time              // what the loop's times count from
-	wake     pollFD                 // what write wakes
-	wakeFile *os.File               // what is written to; an eventfd is both
+	base     time.Time              // the loop counts its times from here
+	wake     pollFD                 // woken by wakeByFD
+	wakeFile *os.File               // wakeByFD writes to it; an eventfd is both
 	wakeConn syscall.RawConn        // of wakeFile
-	parkedOn atomic.Pointer[pollFD] // where the park in progress is, for wakeByDeadline
+	parkedOn atomic.Pointer[pollFD] // by the park in progress; for wakeByDeadline
 	set      fdSet
 	timer    fineTimer
 
@@ -51,19 +51,19 @@ type fdPoller struct {
 type pollFD struct {
 	file  *os.File
 	read  syscall.RawConn
-	armed time.Duration // the deadline that file has; never is none
+	armed time.Duration // the deadline of file; never is none
 
-	senderArmed atomic.Uint32 // 1: it may have another, set by wakeWithin
+	senderArmed atomic.Uint32 // 1: wakeWithin may have set another deadline
 
-	// try is called when commit was, and the sleep can begin, and again after
-	// each edge. It reports whether the park is over.
+	// try is called after commit, before the sleep, and again after each edge. It
+	// reports whether the park is over.
 	try func(fd uintptr, woken bool) bool
 
-	commit  func() bool           // that of the park in progress; nil once called
+	commit  func() bool           // of the park in progress; nil once called
 	tryFunc func(fd uintptr) bool // f.tries, as a value: a park does not allocate
 }
 
-// longPast is a deadline that has passed for whoever reads the clock.
+// longPast is a deadline that has passed by every clock.
 var longPast = time.Unix(1, 0)
 
 // unknown is an armed deadline that equals none.
@@ -90,8 +90,8 @@ func openNative(base time.Time) (poller, error) {
 
 func (f *pollFD) open(file *os.File, try func(fd uintptr, woken bool) bool) (err error) {
 	f.file, f.armed, f.try, f.tryFunc = file, never, try, f.tries
-	// os.NewFile keeps quiet when the runtime's poller refuses a descriptor; a
-	// deadline is refused then too.
+	// os.NewFile does not report that the runtime's poller refused a descriptor.
+	// SetReadDeadline fails then.
 	if err := file.SetReadDeadline(time.Time{}); err != nil {
 		return fmt.Errorf("register with the runtime's poller: %w", err)
 	}
@@ -99,8 +99,8 @@ func (f *pollFD) open(file *os.File, try func(fd uintptr, woken bool) bool) (err
 	return err
 }
 
-// sleep parks on b. It reports whether that was ended by a deadline: b's, or the
-// one that wakeByDeadline set.
+// sleep parks on f. It reports whether a deadline ended the park: that of f, or one
+// that a sender set.
 func (p *fdPoller) sleep(f *pollFD, until time.Duration, commit func() bool) (expired bool) {
 	if p.parkedOn.Load() != f {
 		p.parkedOn.Store(f)
@@ -121,8 +121,8 @@ func (p *fdPoller) sleep(f *pollFD, until time.Duration, commit func() bool) (ex
 	return err != nil
 }
 
-// arm sets the deadline. The runtime reduces one that is too far away to the last
-// moment that it can express.
+// arm sets the deadline. If it is too far away, the runtime uses the last moment that
+// it can express.
 func (f *pollFD) arm(base time.Time, until time.Duration) {
 	var deadline time.Time
 	if until != never {
@@ -144,8 +144,8 @@ func (f *pollFD) tries(fd uintptr) bool {
 
 func (p *fdPoller) wakeByFD() { _ = p.wakeConn.Control(p.signalFunc) }
 
-// signal wakes by the runtime alone when the descriptor is not what it was: somebody
-// has closed it behind our back.
+// signal falls back to the deadline if the write fails: other code has closed the
+// descriptor by its number.
 func (p *fdPoller) signal(fd uintptr) {
 	if !signalWake(fd) {
 		p.wakeByDeadline()
@@ -173,7 +173,7 @@ func (p *fdPoller) take() []readyFD {
 
 func (p *fdPoller) close() error {
 	var first error
-	if p.wakeFile != p.wake.file { // before the reading end, or a late write would raise SIGPIPE
+	if p.wakeFile != p.wake.file { // before the read end, or a late write would raise SIGPIPE
 		first = p.wakeFile.Close()
 	}
 	err := errors.Join(p.set.close(), p.timer.close(), p.wake.file.Close())
@@ -183,7 +183,7 @@ func (p *fdPoller) close() error {
 	return nil
 }
 
-// checkFD reports whether fd is open.
+// checkFD returns an error if fd is not open.
 func checkFD(fd int) error {
 	_, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0)
 	return os.NewSyscallError("fcntl", err)
