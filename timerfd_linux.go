@@ -7,35 +7,33 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// fineTimer is what makes timers precise. The runtime's poller waits for whole
-// milliseconds, so a deadline that nothing else ends is up to one late. A
-// timerfd in the set is an event as any other, and some 20 microseconds late.
-// But an event waits until somebody polls, which is not before a processor is
-// idle, while a deadline is seen by busy ones too. So both are armed. The
-// deadline is a little earlier: a busy processor that sees it runs the loop next,
-// while one that is found ready by polling joins the end of the queue.
+// fineTimer makes timers precise. The runtime's poller waits for whole milliseconds,
+// and a park that only a deadline ends is up to one millisecond late. A timerfd in the
+// set is an event like any other, and about 20 microseconds late. But an event waits
+// until a processor is idle and polls, while busy processors see a deadline too. So
+// both are armed. The deadline is a little earlier, because a busy processor that sees
+// it runs the loop next; a loop that was found by polling joins the end of the queue.
 //
-// To set the timerfd is a system call. A park that is likely to end before
-// it is due, or with another one due, should not pay for that: so only the near
-// end of a long wait has it. Then the park has two stages. The first ends, by the
-// deadline, far enough before the time for the second, and one that is
-// woken never gets there.
+// Setting the timerfd costs a system call. A park that is likely to end earlier, or to
+// need another time, should not pay for it. So a long wait has two stages, and only the
+// second sets the timerfd. A deadline ends the first stage shortly before the time. A
+// park that is woken before that never reaches the second.
 type fineTimer struct {
 	fd     int
 	opened bool
-	failed bool          // there are no descriptors: do without
-	armed  time.Duration // when it is due, on the loop's clock
+	failed bool          // no timerfd could be opened: do without
+	armed  time.Duration // the time it is set to, on the loop's clock
 	origin int64         // the loop's base on the kernel's clock, in nanoseconds
 	sets   uint64
 }
 
 const (
-	nearWait = 10 * time.Millisecond // up to this, a wait has one stage
-	lastWait = 2 * time.Millisecond  // how long the second is; the first is late by one at most
-	lead     = 10 * time.Microsecond // of the deadline
+	nearWait = 10 * time.Millisecond // a wait up to this has one stage
+	lastWait = 2 * time.Millisecond  // the length of the second stage; the first is at most one millisecond late
+	lead     = 10 * time.Microsecond // of the deadline over the timerfd
 )
 
-// setTimer has the timerfd due at until. It reports whether it will be.
+// setTimer sets the timerfd to until. It reports whether the timerfd is set.
 func (p *fdPoller) setTimer(until time.Duration) bool {
 	t := &p.timer
 	if t.armed == until {
@@ -54,8 +52,8 @@ func (p *fdPoller) setTimer(until time.Duration) bool {
 	return true
 }
 
-// openTimer makes the timerfd, and the set if there is none. The loop's clock is
-// read before the kernel's: the timerfd is rather late than early.
+// openTimer makes the timerfd, and the set if there is none. It reads the loop's clock
+// before the kernel's, which can make the timerfd late, but never early.
 func (p *fdPoller) openTimer() bool {
 	t := &p.timer
 	since := time.Since(p.base)
