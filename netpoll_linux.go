@@ -12,8 +12,8 @@ import (
 
 var backends = []Backend{BackendEpoll, BackendChan}
 
-// openWake makes an eventfd. It must be non-blocking before os.NewFile sees it:
-// else the file is not given to the runtime's poller.
+// openWake makes an eventfd, which is both ends. It must be non-blocking before
+// os.NewFile, which does not register it with the runtime's poller otherwise.
 func openWake() (readEnd, writeEnd *os.File, err error) {
 	fd, err := unix.Eventfd(0, unix.EFD_NONBLOCK|unix.EFD_CLOEXEC)
 	if err != nil {
@@ -25,8 +25,8 @@ func openWake() (readEnd, writeEnd *os.File, err error) {
 
 var one = binary.NativeEndian.AppendUint64(nil, 1)
 
-// signalWake adds one to the counter, and reports whether it could. Each write is
-// an edge, so nobody reads the counter: it would overflow after 2^64 wake-ups.
+// signalWake adds one to the counter, and reports whether it could. Each write is an
+// edge. The counter is never read: it would overflow after 2^64 wake-ups.
 func signalWake(fd uintptr) bool {
 	for {
 		if _, err := unix.Write(int(fd), one); err != unix.EINTR {
@@ -38,15 +38,15 @@ func signalWake(fd uintptr) bool {
 func (p *fdPoller) tryWake(_ uintptr, woken bool) bool { return woken }
 
 func (p *fdPoller) park(now, until time.Duration, files bool, commit func() bool) {
-	deaf := p.set.used && !files // to the user's descriptors, so to all in the set
+	deaf := p.set.used && !files // a descriptor in the set must not end the park
 	if until >= farAway || deaf {
 		p.sleep(p.pollFDFor(files, false), until, commit)
 		return
 	}
 	if until-now > nearWait && !p.timer.failed {
 		soon := until - lastWait
-		// If a deadline ends it, no descriptor is ready. A deadline before soon is a
-		// sender's.
+		// If a deadline ended the first stage, no descriptor is ready. If it did so
+		// before soon, it was a sender's.
 		if !p.sleep(p.pollFDFor(files, false), soon, commit) || time.Since(p.base) < soon {
 			return
 		}
@@ -54,7 +54,7 @@ func (p *fdPoller) park(now, until time.Duration, files bool, commit func() bool
 	p.sleep(p.pollFDFor(files, p.setTimer(until)), until, commit)
 }
 
-// pollFDFor is the set for who waits for a descriptor in it.
+// pollFDFor returns the set if the park waits for a descriptor in it.
 func (p *fdPoller) pollFDFor(files, fine bool) *pollFD {
 	if files && p.set.used || fine {
 		return p.set.pollFD.Load()
@@ -62,19 +62,19 @@ func (p *fdPoller) pollFDFor(files, fine bool) *pollFD {
 	return &p.wake
 }
 
-// fdSet is an epoll set of the loop's own. An epoll descriptor can be polled, so
-// the loop parks on it as on any other, and thousands of descriptors are one to
-// the runtime. The eventfd is in the set too, and the timerfd if there is one:
-// edge-triggered both, since nobody reads them.
+// fdSet is the loop's epoll set. The loop parks on it as on any other descriptor, and
+// the runtime sees one descriptor in place of thousands. The eventfd is in the set
+// too, and the timerfd if there is one, both edge-triggered because they are never
+// read.
 type fdSet struct {
-	pollFD atomic.Pointer[pollFD] // nil until it is open; a new one with each epoll descriptor
+	pollFD atomic.Pointer[pollFD] // nil until the set is open; one per epoll descriptor
 	epfd   int
-	used   bool // by descriptors of the user's; else there is nothing to look for
+	used   bool // for descriptors of the user
 	events []unix.EpollEvent
 	ready  []readyFD
 }
 
-// wakeMark is the number under which the set reports what is not the user's.
+// wakeMark is the number under which the set reports the eventfd and the timerfd.
 const wakeMark = -1
 
 func (s *fdSet) isOpen() bool { return s.pollFD.Load() != nil }
@@ -108,8 +108,8 @@ func (p *fdPoller) reopenSet() error {
 	return nil
 }
 
-// trySet looks for the user's descriptors. Without any, the loop is here for the
-// timerfd, whose edge came too early to be noticed (note a) if it is due by now.
+// trySet looks for the user's descriptors. Without any, the loop parks on the set for
+// the timerfd. If that is due by now, its edge may have come before Read (note a).
 func (p *fdPoller) trySet(_ uintptr, woken bool) bool {
 	if p.set.used {
 		return p.set.look() || woken
@@ -151,15 +151,15 @@ func (s *fdSet) close() error {
 
 func (p *fdPoller) poll() { p.set.look() }
 
-// look collects what is ready. It reports whether there was anything, the wake
-// included: an edge that was seen here is not reported to the runtime any more,
-// so the park must not go on.
+// look collects the descriptors that are ready. It reports whether there was an event,
+// a wake included: an edge that look has taken is not reported to the runtime any
+// more, and the park must not go on.
 func (s *fdSet) look() bool {
 	n := pollEpoll(s.epfd, s.events)
 	found := n > 0
 	for n > 0 && n == len(s.events) && n < maxEvents {
-		// There may be more. What came in this call is still ready and comes
-		// again, but for the wake, which found remembers.
+		// There may be more. The descriptors of this call are still ready and come
+		// again. A wake does not: found remembers it.
 		s.events = make([]unix.EpollEvent, 4*n)
 		n = pollEpoll(s.epfd, s.events)
 	}
@@ -180,9 +180,9 @@ func (s *fdSet) look() bool {
 	return found
 }
 
-// pollEpoll returns how many descriptors are ready. It retries an interrupted call: the
-// edge that the runtime's poller saw before is gone (note a), so nothing else would
-// find what is ready.
+// pollEpoll returns how many events there are. It repeats an interrupted call: the edge
+// that the runtime's poller saw before is gone (note a), and nothing else would find the
+// descriptors.
 func pollEpoll(epfd int, events []unix.EpollEvent) int {
 	for {
 		n, err := unix.EpollWait(epfd, events, 0)
@@ -195,7 +195,7 @@ func pollEpoll(epfd int, events []unix.EpollEvent) int {
 func (p *fdPoller) watch(fd int, generation uint32, known bool, events Events) error {
 	epfd := p.set.epfd
 	if events == None {
-		// A file that was closed is gone from the set already (EBADF, ENOENT).
+		// A closed file has left the set already (EBADF, ENOENT).
 		_ = unix.EpollCtl(epfd, unix.EPOLL_CTL_DEL, fd, nil)
 		return nil
 	}
@@ -227,8 +227,8 @@ func epollEvent(fd int, generation uint32, events Events) unix.EpollEvent {
 	return e
 }
 
-// holds changes nothing: a set knows files by file and number, so it does not find
-// one whose number was closed, or is another file's.
+// holds changes nothing in the set. A set finds an entry by file and number: not if the
+// number was closed, or denotes another file.
 func (p *fdPoller) holds(fd int, generation uint32, events Events) bool {
 	e := epollEvent(fd, generation, events)
 	err := unix.EpollCtl(p.set.epfd, unix.EPOLL_CTL_MOD, fd, &e)
