@@ -130,6 +130,21 @@ func parkFirst(t testing.TB, l *ev.Loop) {
 	require.NoError(t, l.SetTimeoutInterval(2*time.Millisecond))
 }
 
+// tape is fuzzed data, read as one choice after the other. Past its end, every
+// choice is 0.
+type tape struct{ data []byte }
+
+func (t *tape) ended() bool { return len(t.data) == 0 }
+
+func (t *tape) IntN(n int) int {
+	if t.ended() {
+		return 0
+	}
+	v := int(t.data[0])
+	t.data = t.data[1:]
+	return v % n
+}
+
 // TestMain checks, after all tests, that nothing is left behind.
 func TestMain(m *testing.M) {
 	if helper := os.Getenv("EV_TEST_HELPER"); helper != "" {
