@@ -5,6 +5,8 @@ import (
 	"sync"
 	"syscall"
 	"weak"
+
+	"github.com/goevlib/ev/internal/process"
 )
 
 // Child calls back when a child process exits or is killed; libev's ev_child. It only watches
@@ -64,7 +66,7 @@ type Child struct {
 // NewChild makes a Child for the process with this number. It panics if l or fn is nil.
 // Start reports errors of pid.
 func NewChild(l *Loop, pid int, fn func(*Child), opts ...Option) *Child {
-	c := &Child{pid: pid, fn: fn, status: unknownStatus}
+	c := &Child{pid: pid, fn: fn, status: process.UnknownStatus}
 	c.watcher.init("NewChild", c, l, fn == nil, opts)
 	c.request.init(&c.watcher, ChildEvent)
 	return c
@@ -135,24 +137,24 @@ func (c *Child) Start() error {
 	}
 	c.raise()
 	if !c.begin() {
-		p.close()
+		p.Close()
 		return ErrClosed // by another goroutine, meanwhile
 	}
 	c.loop.requests.activate(&c.request)
 	c.changes = &changes{to: weak.Make(c)}
-	p.watch(c.changes.add)
-	c.resource = c.loop.resources.add(p.close) // after watch: close looks at what that has set
+	p.Watch(c.changes.add)
+	c.resource = c.loop.resources.add(p.Close) // after Watch, which sets what Close uses
 	return nil
 }
 
-func (c *Child) open() (*process, error) {
+func (c *Child) open() (*process.Process, error) {
 	switch {
 	case c.pid == 0:
 		return nil, fmt.Errorf("%w: 0 would be any child, those of os/exec too", syscall.EINVAL)
 	case c.pid < 0:
 		return nil, fmt.Errorf("%w: process groups cannot be watched", syscall.EINVAL)
 	}
-	return openProcess(c.pid, c.trace)
+	return process.Open(c.pid, c.trace)
 }
 
 // raise sets the priority. A watcher that was fed before Start, and is pending, changes

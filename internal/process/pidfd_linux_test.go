@@ -1,4 +1,4 @@
-package ev
+package process
 
 import (
 	"os"
@@ -13,10 +13,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// withoutPidfd is what openProcess makes where the system refuses pidfds.
-func withoutPidfd(t *testing.T, pid int, trace bool) *process {
-	p := &process{pid: pid, trace: trace, quit: make(chan struct{})}
-	t.Cleanup(p.close)
+// withoutPidfd is what Open makes where the system refuses pidfds.
+func withoutPidfd(t *testing.T, pid int, trace bool) *Process {
+	p := &Process{pid: pid, trace: trace, quit: make(chan struct{})}
+	t.Cleanup(p.Close)
 	return p
 }
 
@@ -48,7 +48,7 @@ func TestWithoutAPidfdSIGCHLDTellsOfAll(t *testing.T) {
 	p := withoutPidfd(t, cmd.Process.Pid, true)
 	require.NoError(t, p.isChild())
 	report, told, exits := recorded()
-	p.watch(report)
+	p.Watch(report)
 	require.NoError(t, cmd.Process.Signal(syscall.SIGSTOP))
 	assert.Equal(t, syscall.SIGSTOP, (<-told).StopSignal())
 	require.NoError(t, cmd.Process.Signal(syscall.SIGCONT))
@@ -58,14 +58,14 @@ func TestWithoutAPidfdSIGCHLDTellsOfAll(t *testing.T) {
 	<-p.quit // closed by its own goroutine
 
 	again := withoutPidfd(t, cmd.Process.Pid, false)
-	again.watch(report)
+	again.Watch(report)
 	assert.Equal(t, syscall.SIGKILL, (<-exits).Signal(), "it is there until somebody waits for it")
 	<-again.quit
 	_ = cmd.Wait()
 	gone := withoutPidfd(t, cmd.Process.Pid, false)
 	assert.ErrorIs(t, gone.isChild(), unix.ESRCH)
-	gone.watch(report)
-	assert.Equal(t, unknownStatus, <-exits)
+	gone.Watch(report)
+	assert.Equal(t, UnknownStatus, <-exits)
 	assert.ErrorIs(t, withoutPidfd(t, os.Getppid(), false).isChild(), unix.ECHILD)
 }
 
@@ -74,25 +74,25 @@ func TestTheWaitStatusIsThatOfWait4(t *testing.T) {
 		cmd := exec.Command("sh", "-c", script)
 		cmd.Dir = t.TempDir() // for the core, if there is one
 		require.NoError(t, cmd.Start())
-		p, err := openProcess(cmd.Process.Pid, false)
+		p, err := Open(cmd.Process.Pid, false)
 		require.NoError(t, err)
 		report, _, exits := recorded()
-		p.watch(report)
+		p.Watch(report)
 		got := <-exits
 		_ = cmd.Wait()
 		assert.Equal(t, cmd.ProcessState.Sys(), got, script)
-		p.close()
+		p.Close()
 	}
 	assert.Equal(t, syscall.SIGTRAP, waitStatus(4, int32(unix.SIGTRAP)).StopSignal())
 	assert.True(t, waitStatus(3, int32(unix.SIGSEGV)).CoreDump())
-	assert.Equal(t, unknownStatus, waitStatus(0, 0))
+	assert.Equal(t, UnknownStatus, waitStatus(0, 0))
 }
 
 func TestTheStatusOfAnUnknownEndIsNeitherExitedNorSignaled(t *testing.T) {
-	assert.False(t, unknownStatus.Exited())
-	assert.False(t, unknownStatus.Signaled())
-	assert.False(t, unknownStatus.Stopped())
-	assert.False(t, unknownStatus.Continued())
+	assert.False(t, UnknownStatus.Exited())
+	assert.False(t, UnknownStatus.Signaled())
+	assert.False(t, UnknownStatus.Stopped())
+	assert.False(t, UnknownStatus.Continued())
 }
 
 func TestTheKernelIsAskedForTheStatusOfAReapedProcess(t *testing.T) {
@@ -106,12 +106,12 @@ func TestTheKernelIsAskedForTheStatusOfAReapedProcess(t *testing.T) {
 	_ = cmd.Wait()
 	status, ok := exitStatus(unix.P_PIDFD, fd)
 	assert.True(t, ok)
-	if status != unknownStatus { // before Linux 6.15
+	if status != UnknownStatus { // before Linux 6.15
 		assert.Equal(t, cmd.ProcessState.Sys(), status)
 	}
 	status, ok = statusOfReaped(-1)
 	assert.True(t, ok)
-	assert.Equal(t, unknownStatus, status)
+	assert.Equal(t, UnknownStatus, status)
 }
 
 func TestWithoutAPidfdAChildWatchedAfterIgnoreOrResetIsReportedAndSoAreTheEarlierOnes(t *testing.T) {
@@ -122,11 +122,11 @@ func TestWithoutAPidfdAChildWatchedAfterIgnoreOrResetIsReportedAndSoAreTheEarlie
 	}()
 	for name, interfere := range map[string]func(...os.Signal){"Ignore": signal.Ignore, "Reset": signal.Reset} {
 		early, late := sleeper(t), sleeper(t)
-		var watched []*process
+		var watched []*Process
 		report, _, exits := recorded()
 		watch := func(cmd *exec.Cmd) {
 			p := withoutPidfd(t, cmd.Process.Pid, false)
-			p.watch(report)
+			p.Watch(report)
 			watched = append(watched, p)
 		}
 		watch(early)
