@@ -28,7 +28,7 @@ func (l *Loop) activate(w *watcher) {
 	l.active = push(l.active, w)
 	w.index = int32(len(l.active))
 	l.count(w, 1)
-	l.settle()
+	l.publishIfIdle()
 }
 
 // activateTimer is activate for what is in the heap.
@@ -36,7 +36,7 @@ func (l *Loop) activateTimer(w *watcher) {
 	w.index = inHeap
 	l.inHeap++
 	l.count(w, 1)
-	l.settle()
+	l.publishIfIdle()
 }
 
 func (l *Loop) deactivate(w *watcher) {

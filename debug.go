@@ -26,7 +26,7 @@ func (l *Loop) own(method string) {
 }
 
 // made begins every method of the loop that any goroutine may call.
-func (l *Loop) made(method string) {
+func (l *Loop) checkConstructed(method string) {
 	if l == nil || l.id == 0 {
 		l.misused(method)
 	}

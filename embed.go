@@ -1,30 +1,37 @@
 package ev
 
-import "runtime/debug"
+import (
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"slices"
+	"sync"
 
-// Embed makes one loop, the host, run another, its guest; libev's ev_embed. The
-// guest's watchers of all kinds work while only the host is in Run, whatever the
-// backends of the two. The guest may have guests itself.
+	"go.uber.org/atomic"
+)
+
+// Embed makes one loop, the host, run another, the embedded loop; libev's ev_embed. The
+// embedded loop's watchers of all kinds work while only the host is in Run, whatever the
+// backends of the two. The embedded loop may embed others itself.
 //
-// Without a callback, the Embed sweeps: whenever the guest has something to do,
-// it makes one iteration, in the pass of the host and at the priority of the
-// Embed. With one, nothing of the guest is delivered until the callback, or
-// something later, calls Sweep. Meanwhile the callback comes again in each
-// iteration of the host, which does not park.
+// Without a callback, the Embed sweeps: whenever the embedded loop has something to do,
+// it makes one iteration, in the pass of the host and at the priority of the Embed. With
+// a callback, nothing of the embedded loop is delivered until the callback, or something
+// later, calls Sweep. Until then the callback is called again in each iteration of the
+// host, which does not park.
 //
-// While embedded, the guest belongs to the host's goroutine: the host's callbacks
-// may use its watchers, and the next poll of the host takes that into account. A
-// Stop in one of its callbacks ends the sweep only, a panic leaves the host's
-// Run. The guest's intervals (SetIOInterval, SetTimeoutInterval) have no effect.
-// An active Embed keeps the host's Run going even if nothing is active in the
-// guest.
+// While embedded, the loop belongs to the host's goroutine: the host's callbacks may use
+// its watchers, and the next poll of the host takes that into account. A Stop in one of
+// its callbacks ends the sweep only. A panic leaves the host's Run. The embedded loop's
+// intervals (SetIOInterval, SetTimeoutInterval) have no effect. An active Embed keeps the
+// host's Run going even if nothing is active in the embedded loop.
 //
-// When the guest is closed, the Embed stops. If a Run has the guest, its own or that
-// of its host or of a host above, that Run's goroutine calls the guest's Cleanups: in
+// When the embedded loop is closed, the Embed stops. If a Run has the loop, its own or
+// that of its host or of a host above, that Run's goroutine calls the loop's Cleanups: in
 // its next iteration, in Stop of the Embed, or before it returns. A panic of these
-// Cleanups meets the guest's panic policy, then that of the nearest host.
+// Cleanups meets the panic policy of the embedded loop, then that of the nearest host.
 //
-// An Embed whose host has parked costs a goroutine, until it is stopped.
+// An Embed whose host has parked costs a goroutine, until the Embed is stopped.
 type Embed struct {
 	_ noCopy
 	request
@@ -32,14 +39,14 @@ type Embed struct {
 	other *Loop
 	fn    func(*Embed)
 
-	lent     bool    // since the host began to poll
-	given    bool    // to the sitter
-	sitter   *sitter // nil until the host first waits
-	deferred []*Loop // closed loops that the host's goroutine must tear down now; see detach
+	delegated bool    // since the host began to poll
+	proxied   bool    // the proxy has the embedded loop
+	proxy     *proxy  // nil until the host first waits
+	deferred  []*Loop // closed loops that the host's goroutine must tear down now; see detach
 }
 
-// NewEmbed makes an Embed, by which l runs other. A nil fn sweeps by itself. It
-// panics when l or other is nil; what is wrong with the pair, Start reports.
+// NewEmbed makes an Embed, by which l runs other. A nil fn sweeps by itself. It panics if
+// l or other is nil. Start reports what is wrong with the pair.
 func NewEmbed(l *Loop, other *Loop, fn func(*Embed), opts ...Option) *Embed {
 	e := &Embed{other: other, fn: fn}
 	e.watcher.init("NewEmbed", e, l, false, opts)
@@ -50,12 +57,12 @@ func NewEmbed(l *Loop, other *Loop, fn func(*Embed), opts ...Option) *Embed {
 	return e
 }
 
-// Other returns the loop embedded. Any goroutine may call it.
+// Other returns the embedded loop. Any goroutine may call it.
 func (e *Embed) Other() *Loop { return e.other }
 
-// Start begins to run the other loop. It has no effect on an active Embed. It
-// fails when the other loop is in a Run, embedded already, the host itself or the
-// host of it, and with ErrClosed when either loop is closed.
+// Start begins to run the other loop. It has no effect on an active Embed. It fails when
+// the other loop is in a Run, embedded already, the host itself or a host above it, and
+// with ErrClosed when either loop is closed.
 func (e *Embed) Start() error {
 	e.own("Start")
 	if e.index != 0 {
@@ -76,22 +83,22 @@ func (e *Embed) Start() error {
 	return nil
 }
 
-// Sweep makes one iteration of the other loop, without parking: its RunNoWait.
-// It is called on the host's goroutine.
+// Sweep makes one iteration of the other loop, without parking: its RunNoWait. It must be
+// called on the host's goroutine.
 func (e *Embed) Sweep() error {
 	e.own("Sweep")
 	return e.other.RunNoWait()
 }
 
-// Stop stops the Embed, as Watcher.Stop says. The other loop can be run by others
-// again.
+// Stop stops the Embed, as Watcher.Stop says. Then other goroutines may run the other
+// loop again.
 func (e *Embed) Stop() {
 	e.watcher.Stop()
 	e.finishClose()
 }
 
-// SetCallback replaces the callback, from the next call on. With nil the Embed
-// sweeps by itself.
+// SetCallback replaces the callback, from the next call on. With nil the Embed sweeps by
+// itself.
 func (e *Embed) SetCallback(fn func(*Embed)) {
 	e.own("SetCallback")
 	e.fn = fn
@@ -115,16 +122,136 @@ func (e *Embed) callback() any {
 func (e *Embed) onStop() {
 	e.recall()
 	e.loop.requests.deactivate(&e.request)
-	if e.sitter != nil {
-		e.sitter.release()
-		e.sitter = nil
+	if e.proxy != nil {
+		e.proxy.release()
+		e.proxy = nil
 	}
 	e.deferred = append(e.deferred, e.detach()...)
 }
 
-// finishClose tears down the loops whose Close was deferred to the host's Run and
-// which that does not find any more, now that the Embed is stopped. It calls
-// Cleanups, which may panic, and so comes last.
+// Hosts and embedded loops form trees. The mutex embedding guards all of them: so two
+// goroutines cannot close a cycle, and a Close sees the whole chain of hosts at one
+// moment. It is locked before every loop's mu; see runStack.
+//
+// Only the goroutine that has the host changes the list of its Embeds, with embedding
+// held. So that goroutine reads the list without the lock, and others read it with the
+// lock.
+var embedding sync.Mutex
+
+// hosting is the part of a loop as a host.
+type hosting struct {
+	embedded embedded // changed by the loop's goroutine, with embedding held
+	polling  bool     // the embedded loops may be delegated; the loop goroutine's
+}
+
+// embedded are the active Embeds of a host, in the order of their starts.
+type embedded []*Embed
+
+// hosted is the part of a loop as an embedded one.
+type hosted struct {
+	recalled   atomic.Uint32 // 1: the host wants the loop back
+	delegated  bool          // another goroutine may be parked in this loop; guarded by its mu
+	host       *Loop         // guarded by embedding, as the next
+	deferredTo *Loop         // the host up the chain whose Run tears down this closed loop; see Close
+}
+
+// attach makes the Embed's loop the host of the other.
+func (e *Embed) attach() error {
+	other := e.other
+	embedding.Lock()
+	defer embedding.Unlock()
+	other.mu.Lock()
+	closed, running := other.isClosed(), len(other.runs) > 0
+	other.mu.Unlock()
+	switch {
+	case closed:
+		return ErrClosed
+	case other == e.loop:
+		return errors.New("ev: Embed.Start: a loop cannot be embedded in itself")
+	case other.host != nil:
+		return fmt.Errorf("ev: Embed.Start: the other loop is embedded already, in %q", other.host.name)
+	case e.loop.isBelow(other):
+		return errors.New("ev: Embed.Start: the other loop embeds this one")
+	case running:
+		return errors.New("ev: Embed.Start: the other loop is inside a Run")
+	}
+	other.host = e.loop
+	e.loop.embedded = append(e.loop.embedded, e)
+	return nil
+}
+
+// detach undoes attach. It returns the closed loops, the other one and those below it,
+// whose teardown was deferred to a Run of this loop or of a host above it. That Run does
+// not find them any more. detach is called on the goroutine of that Run.
+func (e *Embed) detach() (deferred []*Loop) {
+	embedding.Lock()
+	defer embedding.Unlock()
+	l := e.loop
+	if i := slices.Index(l.embedded, e); i >= 0 {
+		l.embedded = slices.Delete(l.embedded, i, i+1)
+	}
+	e.other.host = nil
+	return e.other.takeDeferred(l, nil)
+}
+
+// takeDeferred appends the loops, from l on down, whose teardown was deferred to host or
+// to a loop above it. It requires that embedding is held.
+func (l *Loop) takeDeferred(host *Loop, deferred []*Loop) []*Loop {
+	if to := l.deferredTo; to != nil && (to == host || host.isBelow(to)) {
+		l.deferredTo = nil
+		deferred = append(deferred, l)
+	}
+	for _, e := range l.embedded {
+		deferred = e.other.takeDeferred(host, deferred)
+	}
+	return deferred
+}
+
+// isBelow reports whether h is the host of l, or a host above that. It requires that
+// embedding is held.
+func (l *Loop) isBelow(h *Loop) bool {
+	for up := l.host; up != nil; up = up.host {
+		if up == h {
+			return true
+		}
+	}
+	return false
+}
+
+// deferClose leaves the teardown of l, which is closed and in no Run, to the nearest host
+// up the chain that is in a Run, and reports whether there is one. The goroutine in that
+// Run has the loop. It requires that embedding is held.
+func (l *Loop) deferClose() bool {
+	for h := l.host; h != nil; h = h.host {
+		h.mu.Lock()
+		running := len(h.runs) > 0
+		h.mu.Unlock()
+		if running {
+			l.deferredTo = h
+			return true
+		}
+	}
+	return false
+}
+
+// closed appends the Embeds of a loop, and of the loops below it, whose other loop is
+// closed. It leaves the loops below a closed one to the teardown of that, which another
+// goroutine may be making. An open loop stays with the goroutine in this loop's Run even
+// if it is closed meanwhile.
+func (all embedded) closed(found []*Embed) []*Embed {
+	for _, e := range all {
+		if e.other.isClosed() {
+			found = append(found, e)
+		} else {
+			found = e.other.embedded.closed(found)
+		}
+	}
+	return found
+}
+
+// finishClose tears down the loops whose Close was deferred to the host's Run, which does
+// not find them any more, because the Embed is stopped. It calls Cleanups, which may
+// panic, and so comes last.
 func (e *Embed) finishClose() {
 	if len(e.deferred) == 0 {
 		return
@@ -140,7 +267,7 @@ func (e *Embed) finishClose() {
 	})
 }
 
-// teardown tears down a guest's loop. A panic in one of its Cleanups is to the host
+// teardown tears down an embedded loop. A panic in one of its Cleanups is to the host
 // what a panic in the Embed's callback is.
 func (e *Embed) teardown(l *Loop) {
 	if host := e.loop.panicHandler(); host != nil {
@@ -151,4 +278,33 @@ func (e *Embed) teardown(l *Loop) {
 		}()
 	}
 	_ = l.teardown()
+}
+
+// panicHandler returns l, or the nearest host above it, that has a panic handler, or nil.
+func (l *Loop) panicHandler() *Loop {
+	embedding.Lock()
+	defer embedding.Unlock()
+	for l != nil && l.onPanic == nil {
+		l = l.host
+	}
+	return l
+}
+
+// ownerIs reports whether this goroutine is in a Run of l or of a host above it. A Run
+// that did not look up its goroutine does not count.
+func (l *Loop) ownerIs(goroutine uint64) bool {
+	if goroutine == 0 {
+		return false
+	}
+	embedding.Lock()
+	defer embedding.Unlock()
+	for ; l != nil; l = l.host {
+		l.mu.Lock()
+		owner := l.owner
+		l.mu.Unlock()
+		if owner == goroutine {
+			return true
+		}
+	}
+	return false
 }

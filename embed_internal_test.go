@@ -39,13 +39,13 @@ func TestEmbedsStoppedInTheHostsLookAtItsGuests(t *testing.T) {
 		NewTimer(third, 0, 0, func(*Timer) { called = true }).Start()
 
 		below.wall, below.reread = below.wall.Add(-2*time.Hour), true
-		host.lendGuests(sleep)
+		host.delegateAll(sleep)
 		assert.Equal(t, 2, looks)
-		assert.True(t, c.lent)
+		assert.True(t, c.delegated)
 		for _, gone := range []*Embed{a, b, d, e} {
-			assert.False(t, gone.lent || gone.given || gone.other.lent)
+			assert.False(t, gone.delegated || gone.proxied || gone.other.delegated)
 		}
-		host.recallGuests()
+		host.recallAll()
 		require.NoError(t, host.RunNoWait())
 		assert.True(t, called)
 		for _, l := range loops {

@@ -239,9 +239,9 @@ func TestVerifyNamesTheInvariantThatIsBroken(t *testing.T) {
 		want  string
 	}{
 		"an index": {func(l *Loop) { l.active[1].index = 7 },
-			"ev: active watcher 1 thinks it is number 6"},
+			"ev: active watcher 1 has index 7, want 2"},
 		"an inactive watcher among the active": {func(l *Loop) { l.active[3].index = 0 },
-			"ev: active watcher 3 thinks it is number -1"},
+			"ev: active watcher 3 has index 0, want 4"},
 		"a loop": {func(l *Loop) { l.active[3].loop = new(Loop) },
 			"ev: active watcher 3 belongs to another loop"},
 		"a periodic without a place in the heap": {func(l *Loop) { l.active[1].self.(*Periodic).pos = 0 },
@@ -264,7 +264,7 @@ func TestVerifyNamesTheInvariantThatIsBroken(t *testing.T) {
 			"ev: check: inactive, or listed twice"},
 
 		"the number of a request": {func(l *Loop) { l.active[0].self.(*Async).number = 9 },
-			"thinks it is number 9"},
+			"has number 9, want "},
 		"a request that is neither active nor linked": {func(l *Loop) { l.active[0].self.(*Async).w = new(watcher) },
 			"is neither active nor linked"},
 		"a number that is lost": {func(l *Loop) { l.requests.all = append(l.requests.all, nil) },
@@ -284,14 +284,14 @@ func TestVerifyNamesTheInvariantThatIsBroken(t *testing.T) {
 		"a descriptor that is always ready": {func(l *Loop) { l.files.table = []file{{always: true}} },
 			"ev: 0 IOs, 0 changed and 0 always ready descriptors; counted 0, 0 and 1"},
 
-		"an inactive guest": {func(l *Loop) { l.guests = []*Embed{guestOf(l, 0)} },
-			"ev: guest 0 is not at home"},
-		"a guest of another host": {func(l *Loop) { l.guests = []*Embed{guestOf(nil, 1)} },
-			"ev: guest 0 is not at home"},
-		"a guest that is out": {func(l *Loop) { l.guests = []*Embed{guestOf(l, 1), guestOf(l, 2)}; l.guests[1].lent = true },
-			"ev: guest 1 is not at home"},
-		"a guest with its sitter": {func(l *Loop) { l.guests = []*Embed{guestOf(l, 1)}; l.guests[0].given = true },
-			"ev: guest 0 is not at home"},
+		"an inactive guest": {func(l *Loop) { l.embedded = []*Embed{guestOf(l, 0)} },
+			"ev: embedded loop 0: inconsistent host state"},
+		"a guest of another host": {func(l *Loop) { l.embedded = []*Embed{guestOf(nil, 1)} },
+			"ev: embedded loop 0: inconsistent host state"},
+		"a guest that is out": {func(l *Loop) { l.embedded = []*Embed{guestOf(l, 1), guestOf(l, 2)}; l.embedded[1].delegated = true },
+			"ev: embedded loop 1: inconsistent host state"},
+		"a guest with its sitter": {func(l *Loop) { l.embedded = []*Embed{guestOf(l, 1)}; l.embedded[0].proxied = true },
+			"ev: embedded loop 0: inconsistent host state"},
 
 		"a bit too many": {func(l *Loop) { l.pending.filled |= 1 << (2 - MinPriority) },
 			"ev: priority 2: empty is true, which the bit mask denies"},
@@ -309,7 +309,7 @@ func TestVerifyNamesTheInvariantThatIsBroken(t *testing.T) {
 			"ev: 4 pending, 0 of them posted; counted 4 and 1"},
 
 		"a place in the heap": {func(l *Loop) { l.timers.heap[1].a.pos = 9 },
-			"ev: heap slot 1 holds an alarm that thinks it is in 8"},
+			"ev: heap slot 1 holds an alarm with index 9, want 2"},
 		"an inactive timer in the heap": {func(l *Loop) { l.timers.heap[2].a.index = 0 },
 			"ev: heap slot 2 holds an inactive alarm"},
 		"the order of due times": {func(l *Loop) { l.timers.heap[0].due = never },

@@ -47,7 +47,7 @@ func (l *Loop) PendingAt(priority int) int {
 // Running reports whether a Run, RunOnce or RunNoWait is in progress. It is safe for
 // concurrent use.
 func (l *Loop) Running() bool {
-	l.made("Running")
+	l.checkConstructed("Running")
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return len(l.runs) > 0
@@ -56,7 +56,7 @@ func (l *Loop) Running() bool {
 // Parked reports whether the loop sleeps and has not been woken yet. It is safe for
 // concurrent use.
 func (l *Loop) Parked() bool {
-	l.made("Parked")
+	l.checkConstructed("Parked")
 	return l.parked.Load() != 0
 }
 
@@ -64,7 +64,7 @@ func (l *Loop) Parked() bool {
 // if none is known. A tool finds a stuck loop with it among the stacks of the process.
 // RunOnce and RunNoWait set it only with EV_DEBUG=1. It is safe for concurrent use.
 func (l *Loop) GoroutineID() uint64 {
-	l.made("GoroutineID")
+	l.checkConstructed("GoroutineID")
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.owner

@@ -252,7 +252,7 @@ func (l *Loop) FeedFD(fd int, events Events) {
 	if fd >= 0 && fd < len(l.files.table) {
 		l.files.table[fd].deliver(l, events)
 	}
-	l.settle()
+	l.publishIfIdle()
 }
 
 // files is the loop's table of descriptors: who watches them, and what the

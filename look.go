@@ -46,7 +46,7 @@ type question struct {
 func (s *looks) init(l *Loop) { s.watcher.init("New", s, l, false, nil) }
 
 func (l *Loop) ask(ctx context.Context, fn func()) error {
-	l.made("ask")
+	l.checkConstructed("ask")
 	if l.ownerIs(goroutine.ID()) {
 		panic("ev: a question to the loop on its own goroutine would wait for itself for ever")
 	}

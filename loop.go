@@ -79,7 +79,7 @@ func New(opts ...LoopOption) (*Loop, error) {
 	l.done = make(chan struct{})
 	l.resources = freeWithLoop(l, p)
 	l.commitFunc = l.commit
-	enlist(l)
+	l.register()
 	l.initGuard()
 	l.wakePolicy.init(c.wakeup, p.canWakeByFD())
 	l.requests.activate(&l.mail.request)
@@ -110,7 +110,7 @@ func (l *Loop) RunOnce(ctx context.Context) error { return l.run(ctx, once) }
 func (l *Loop) RunNoWait() error { return l.run(context.Background(), noWait) }
 
 func (l *Loop) run(ctx context.Context, mode runMode) (err error) {
-	l.made(methodOf[mode])
+	l.checkConstructed(methodOf[mode])
 	if ctx == nil {
 		panic("ev: " + methodOf[mode] + ": nil context")
 	}
@@ -169,8 +169,8 @@ func (l *Loop) iterate(mode runMode) {
 		return
 	}
 	l.iteration++
-	if len(l.guests) > 0 {
-		l.pollWithGuests(mode)
+	if len(l.embedded) > 0 {
+		l.pollWithEmbedded(mode)
 	} else {
 		l.poll(mode)
 	}

@@ -41,14 +41,14 @@ func (l *Loop) ID() uint64 { return l.id }
 // String returns what profiles, traces and tools call the loop: its name or, without
 // one, its number, "loop 7". Any goroutine may call it.
 func (l *Loop) String() string {
-	l.made("String")
+	l.checkConstructed("String")
 	if l.name != "" {
 		return l.name
 	}
 	return "loop " + strconv.FormatUint(l.id, 10)
 }
 
-func enlist(l *Loop) {
+func (l *Loop) register() {
 	live.mu.Lock()
 	defer live.mu.Unlock()
 	if live.loops == nil {
@@ -57,10 +57,10 @@ func enlist(l *Loop) {
 	live.last++
 	l.id = live.last
 	live.loops[l.id] = weak.Make(l)
-	runtime.AddCleanup(l, delist, l.id)
+	runtime.AddCleanup(l, unregister, l.id)
 }
 
-func delist(id uint64) {
+func unregister(id uint64) {
 	live.mu.Lock()
 	defer live.mu.Unlock()
 	delete(live.loops, id)

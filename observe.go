@@ -60,7 +60,7 @@ type Observer struct {
 // readings of the clock per callback, park and Run, and one per pass. Without any
 // it makes a load in each of these places.
 func (l *Loop) Observe(o *Observer) (stop func()) {
-	l.made("Observe")
+	l.checkConstructed("Observe")
 	if o == nil {
 		panic("ev: Loop.Observe: nil observer")
 	}

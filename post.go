@@ -51,7 +51,7 @@ func (m *mailbox) put(l *Loop, j job) error {
 // they run make each iteration longer than the last. A Queue with a limit refuses
 // instead.
 func (l *Loop) Post(fn func()) error {
-	l.made("Post")
+	l.checkConstructed("Post")
 	if fn == nil {
 		panic("ev: Loop.Post: nil function")
 	}
@@ -167,7 +167,7 @@ const slowAnswer = 20 * time.Millisecond
 // panic) and the loop's panic policy applies to the loop.
 func Call[T any](ctx context.Context, l *Loop, fn func() (T, error)) (T, error) {
 	var zero T
-	l.made("Call")
+	l.checkConstructed("Call")
 	if fn == nil {
 		panic("ev: Call: nil function")
 	}

@@ -60,7 +60,7 @@ func (l *Loop) enter(mode runMode) (uint64, error) {
 	if l.isClosed() {
 		return 0, ErrClosed
 	}
-	if l.lent {
+	if l.delegated {
 		return 0, fmt.Errorf("ev: %s: the loop is embedded, and its host is waiting for it", methodOf[mode])
 	}
 	if len(l.runs) > 0 && caller != 0 && l.owner != 0 && caller != l.owner {
@@ -96,15 +96,15 @@ func (l *Loop) leave(mode runMode, outer context.Context, err *error) {
 // endRun ends the innermost Run and reports whether the loop is closed. It does not
 // end the last Run while a teardown is left for it: finishRun makes that.
 //
-// A Close of a guest marks it closed, then reads with mu held whether this Run is
+// A Close of an embedded loop marks it closed, then reads with mu held whether this Run is
 // active, and if so leaves the teardown to it. If that read comes before endRun, then
-// endRun finds the guest closed; else the read finds the Run ended.
+// endRun finds the loop closed; else the read finds the Run ended.
 func (l *Loop) endRun() (ended, closed bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	closed = l.isClosed()
 	last := len(l.runs) == 1
-	if last && (closed && !l.freed || len(l.guests.closed(nil)) > 0) {
+	if last && (closed && !l.freed || len(l.embedded.closed(nil)) > 0) {
 		return false, closed
 	}
 	l.runs = l.runs[:len(l.runs)-1]
@@ -130,14 +130,14 @@ func (l *Loop) mirrorStop() {
 // (EVBREAK_ONE). Any goroutine may call it; it wakes a parked loop. It is never
 // lost while a Run is active, and has no effect otherwise.
 func (l *Loop) Stop() {
-	l.made("Stop")
+	l.checkConstructed("Stop")
 	l.stopRuns(func(i int, _ run) bool { return i == len(l.runs)-1 })
 }
 
 // StopAll makes every Run that is active now return (EVBREAK_ALL). Any
 // goroutine may call it.
 func (l *Loop) StopAll() {
-	l.made("StopAll")
+	l.checkConstructed("StopAll")
 	l.stopRuns(func(int, run) bool { return true })
 }
 

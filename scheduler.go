@@ -216,7 +216,7 @@ func (s *Scheduler) fail(v any, past bool) {
 func (s *Scheduler) end() {
 	s.onStop()
 	s.loop.deactivate(&s.watcher)
-	s.loop.settle()
+	s.loop.publishIfIdle()
 }
 
 // failure is what a next function did wrong.

@@ -90,7 +90,7 @@ func (l *Loop) shrink() {
 	more = l.mail.shrink() || more
 	more = l.shrinkWatchers() || more
 	more = l.shrinkQueues() || more
-	for _, e := range l.guests {
+	for _, e := range l.embedded {
 		// The host looks for them, in its next poll. Another goroutine may be closing one.
 		more = !e.other.isClosed() && e.other.more || more
 	}
@@ -101,7 +101,7 @@ func (l *Loop) shrink() {
 // RunOnce and RunNoWait leave it to the next, which is expected. Each look remembers
 // less of the use before, and after the last nothing.
 func (l *Loop) shrinkAll() {
-	for _, e := range l.guests {
+	for _, e := range l.embedded {
 		if !e.other.isClosed() {
 			e.other.shrinkAll()
 		}

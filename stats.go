@@ -20,7 +20,7 @@ type Stats struct {
 // wake-ups are exact. The others are exact while the loop is parked or not running, and
 // may be a few iterations old while it is busy.
 func (l *Loop) Stats() Stats {
-	l.made("Stats")
+	l.checkConstructed("Stats")
 	c := l.counters
 	return Stats{
 		Iterations: c.iterations.Load(), Parks: c.parks.Load(),
@@ -69,7 +69,7 @@ func (l *Loop) publishWatchers() {
 
 // settle publishes what a watcher's method has changed outside Run. Inside Run, the
 // iteration does it.
-func (l *Loop) settle() {
+func (l *Loop) publishIfIdle() {
 	if l.depth == 0 {
 		l.publishWatchers()
 	}

@@ -27,7 +27,7 @@ func (l *Loop) isClosed() bool { return l.closed.Load() != 0 }
 // same, and everything is freed. Then the first panic goes on, out of the Run or out
 // of Close; so does the Goexit. A panic handler gets all the panics, and none goes on.
 func (l *Loop) Close() error {
-	l.made("Close")
+	l.checkConstructed("Close")
 	closed, deferred := l.shut()
 	switch {
 	case closed:
@@ -62,7 +62,7 @@ func (l *Loop) shut() (already, deferred bool) {
 // or nil. More loops may be closed meanwhile. So it goes on until endRun succeeds.
 func (l *Loop) finishRun(panicked any) (closed bool) {
 	inAnyCase(panicked, func() bool {
-		for _, e := range l.guests.closed(nil) {
+		for _, e := range l.embedded.closed(nil) {
 			e.Stop()
 		}
 		if l.isClosed() && !l.freed {
@@ -77,9 +77,9 @@ func (l *Loop) finishRun(panicked any) (closed bool) {
 }
 
 // stopClosedGuests is called between two polls.
-func (l *Loop) stopClosedGuests() {
+func (l *Loop) stopClosedEmbeds() {
 	inAnyCase(nil, func() bool {
-		for _, e := range l.guests.closed(nil) {
+		for _, e := range l.embedded.closed(nil) {
 			e.Stop()
 		}
 		return false
@@ -128,8 +128,8 @@ func (l *Loop) callCleanups(stuck bool) {
 // free stops all watchers. It returns the Embeds among them: finishClose must be called
 // on each.
 func (l *Loop) free() ([]*Embed, error) {
-	delist(l.id)
-	embeds := append([]*Embed(nil), l.guests...)
+	unregister(l.id)
+	embeds := append([]*Embed(nil), l.embedded...)
 	for len(l.active) > 0 {
 		w := l.active[len(l.active)-1]
 		w.self.onStop()

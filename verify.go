@@ -13,7 +13,7 @@ import (
 func (l *Loop) Verify() error {
 	l.own("Verify")
 	return errors.Join(l.verifyActive(), l.verifyHooks(), l.files.verify(), l.requests.verify(),
-		l.pending.verify(), l.timers.verify(), l.periodics.verify(), l.verifyGuests())
+		l.pending.verify(), l.timers.verify(), l.periodics.verify(), l.verifyEmbedded())
 }
 
 func (l *Loop) verifyActive() error {
@@ -46,7 +46,7 @@ func (l *Loop) verifyActive() error {
 	}
 	for i, w := range l.active {
 		if int(w.index) != i+1 {
-			return fmt.Errorf("ev: active watcher %d thinks it is number %d", i, w.index-1)
+			return fmt.Errorf("ev: active watcher %d has index %d, want %d", i, w.index, i+1)
 		}
 		if w.loop != l {
 			return fmt.Errorf("ev: active watcher %d belongs to another loop", i)
@@ -58,13 +58,13 @@ func (l *Loop) verifyActive() error {
 	return nil
 }
 
-func (l *Loop) verifyGuests() error {
+func (l *Loop) verifyEmbedded() error {
 	embedding.Lock()
 	defer embedding.Unlock()
-	for i, e := range l.guests {
-		away := (e.lent || e.given) && !l.polling
+	for i, e := range l.embedded {
+		away := (e.delegated || e.proxied) && !l.polling
 		if e.index == 0 || e.other.host != l || away {
-			return fmt.Errorf("ev: guest %d is not at home", i)
+			return fmt.Errorf("ev: embedded loop %d: inconsistent host state", i)
 		}
 	}
 	return nil
@@ -104,7 +104,7 @@ func (p *pending) verify() error {
 func (h *alarms) verify() error {
 	for i, e := range h.heap {
 		if int(e.a.pos) != i+1 {
-			return fmt.Errorf("ev: heap slot %d holds an alarm that thinks it is in %d", i, e.a.pos-1)
+			return fmt.Errorf("ev: heap slot %d holds an alarm with index %d, want %d", i, e.a.pos, i+1)
 		}
 		if e.a.index == 0 {
 			return fmt.Errorf("ev: heap slot %d holds an inactive alarm", i)
@@ -170,7 +170,7 @@ func (q *requests) verify() error {
 		}
 		numbers++
 		if int(r.number) != i+1 {
-			return fmt.Errorf("ev: request %d thinks it is number %d", i+1, r.number)
+			return fmt.Errorf("ev: request %d has number %d, want %d", i+1, r.number, i+1)
 		}
 		if r.w != nil && r.w.index == 0 && r.state.Load()&linked == 0 {
 			return fmt.Errorf("ev: request %d is neither active nor linked", i+1)

@@ -219,7 +219,7 @@ func (w *watcher) Stop() {
 		w.self.onStop()
 		l.deactivate(w)
 	}
-	l.settle()
+	l.publishIfIdle()
 }
 
 // SetPriority changes the priority, clamped to [MinPriority, MaxPriority]. It
@@ -246,7 +246,7 @@ func (w *watcher) Feed(events Events) {
 		return
 	}
 	l.pending.mark(w, events)
-	l.settle()
+	l.publishIfIdle()
 }
 
 // Clear undoes what made the watcher pending and returns the accumulated bits,
@@ -256,7 +256,7 @@ func (w *watcher) Clear() Events {
 	w.needsLoop("Clear")
 	w.own("Clear")
 	events := l.pending.clear(w)
-	l.settle()
+	l.publishIfIdle()
 	return events
 }
 

@@ -1,4 +1,4 @@
-// embed.go and embed_wait.go: the loop is a guest. A sitter parks in it while its host parks, and the
+// embed.go and embed_wait.go: the loop is embedded. A proxy parks in it while its host parks, and the
 // host recalls it. The host's own park is taken to work: it ends when asked is set, or
 // when the host is closed.
 
@@ -6,17 +6,17 @@ bool turn;
 bool back;
 bool asked;
 
-proctype sitter() {
+proctype proxy() {
 	LOCALS;
 	byte b, until;
 	bool quiet, done, expired;
-end_idle:                                               //~ embed_wait.go: func sit(turns <-chan turn, back chan<- struct{}) {
+end_idle:                                               //~ embed_wait.go: func runProxy(turns <-chan turn, back chan<- struct{}) {
 	do
 	:: atomic { turn -> turn = false };                 //| for t := range turns {
-	                                                    //| t.embed.sit(t.until)
+	                                                    //| t.embed.parkByProxy(t.until)
 	                                                    //| back <- struct{}{}
 	                                                    //.
-	                                                    //~ embed_wait.go: func (e *Embed) sit(until time.Duration) {
+	                                                    //~ embed_wait.go: func (e *Embed) parkByProxy(until time.Duration) {
 	   do
 	   :: recalled -> break                             //| for other.recalled.Load() == 0 {
 	   :: else ->
@@ -24,7 +24,7 @@ end_idle:                                               //~ embed_wait.go: func 
 	      d_step { quiet = false; done = false; expired = false; ok = false }
 	      if                                            //| if other.foundFiles() || !other.requests.empty() || other.isClosed() ||
 	      :: head != 0 -> asked = true; break           //| e.send(e.loop)
-#ifndef SITTER_IGNORES_CLOSE
+#ifndef PROXY_IGNORES_CLOSE
 	      :: closed -> asked = true; break
 #endif
 	      :: else
@@ -34,12 +34,12 @@ end_idle:                                               //~ embed_wait.go: func 
 	od
 }
 
-inline lend() {                                         //~ embed_wait.go: func (e *Embed) lend(sleep bool) {
+inline delegate() {                                     //~ embed_wait.go: func (e *Embed) delegate(sleep bool) {
 	lock(mu);                                           //| other.mu.Lock()
-	lent = !closed;                                     //| e.lent = !other.isClosed()
+	delegated = !closed;                                //| e.delegated = !other.isClosed()
 	unlock(mu);                                         //| other.mu.Unlock()
 	if
-	:: !lent -> asked = true                            //| if !e.lent {
+	:: !delegated -> asked = true                       //| if !e.delegated {
 	                                                    //| e.send(e.loop)
 	:: else ->
 	   assert(!torn);
@@ -47,33 +47,33 @@ inline lend() {                                         //~ embed_wait.go: func 
 	   if
 	   :: now -> asked = true                           //| e.send(e.loop)
 	   :: else ->                                       //| case sleep:
-	      atomic { given = true; out = true; turn = true } //| e.give(until)
+	      atomic { proxied = true; out = true; turn = true } //| e.useProxy(until)
 	   fi;
 	   now = false
 	fi
 }                                                       //.
 
-// The result is in dead: the guest is closed.
+// The result is in dead: the embedded loop is closed.
 inline recall() {                                       //~ embed_wait.go: func (e *Embed) recall() (closed bool) {
 	if
-	:: given ->                                         //| if e.given {
-	   given = false;                                   //| e.given = false
+	:: proxied ->                                       //| if e.proxied {
+	   proxied = false;                                 //| e.proxied = false
 	   recalled = true;                                 //| other.recalled.Store(1)
 #ifndef RECALL_WITHOUT_WAKE
 	   wakeNow();                                       //| other.wakeNow()
 #endif
-	   atomic { back -> back = false };                 //| <-e.sitter.back
+	   atomic { back -> back = false };                 //| <-e.proxy.back
 	   recalled = false                                 //| other.recalled.Store(0)
 	:: else
 	fi;
-	lent = false;                                       //| e.lent = false
+	delegated = false;                                  //| e.delegated = false
 	lock(mu);                                           //| other.mu.Lock()
 	dead = closed;                                      //| return closed || other.isClosed()
 	unlock(mu)
 }                                                       //.
 
 // Embed.Stop.
-inline stopEmbed() {                                    //~ embed_tree.go: func (e *Embed) detach() (deferred []*Loop) {
+inline stopEmbed() {                                    //~ embed.go: func (e *Embed) detach() (deferred []*Loop) {
 	lock(embedding);                                    //| embedding.Lock()
 	attached = false;                                   //| e.other.host = nil
 #ifndef STOP_FORGETS_DEFERRED
@@ -96,7 +96,7 @@ inline hostTeardown() {
 	fi
 }
 
-// Another Run of the guest is admitted only by the host's goroutine: the sweep.
+// Another Run of the embedded loop is admitted only by the host's goroutine: the sweep.
 inline sweep() {                                        //~ embed.go: func (e *Embed) Sweep() error {
 #if CLOSES > 0
 	enter();                                            //| return e.other.RunNoWait()
@@ -110,7 +110,7 @@ inline sweep() {                                        //~ embed.go: func (e *E
 #endif
 }                                                       //.
 
-// endRun and finishRun, of a loop with a guest.
+// endRun and finishRun, of a host.
 inline endHostRun() {
 	do
 	::                                                  //~ run.go: func (l *Loop) endRun() (ended, closed bool) {
@@ -122,7 +122,7 @@ inline endHostRun() {
 	   dead = attached && closed;
 #endif
 	   if
-	   :: dead || hostClosed && !hostTorn -> refused = true //| if last && (closed && !l.freed || len(l.guests.closed(nil)) > 0) {
+	   :: dead || hostClosed && !hostTorn -> refused = true //| if last && (closed && !l.freed || len(l.embedded.closed(nil)) > 0) {
 	                                                    //| return false, closed
 	   :: else -> hostRunning = false; refused = false  //| l.runs = l.runs[:len(l.runs)-1]
 	   fi;
@@ -143,7 +143,7 @@ proctype host() {
 	LOCALS;
 	byte a, n, r, oldest, without, until;
 	byte others = RECALLS, ticks, left = RUNS, changes, self, nested;
-	bool took, now, given, lent, nest, dead, mine, ended, refused, cut;
+	bool took, now, proxied, delegated, nest, dead, mine, ended, refused, cut;
 	do
 	:: left > 0 ->
 	   left--;
@@ -162,7 +162,7 @@ proctype host() {
 #endif
 	   :: !hostClosed ->
 	      if
-	      :: attached -> lend()
+	      :: attached -> delegate()
 	      :: else
 	      fi;
 end_parked:
@@ -175,8 +175,8 @@ end_parked:
 	      :: attached -> recall()
 	      :: else
 	      fi;
-	      if                                            //~ embed_wait.go: func (l *Loop) pollWithGuests(mode runMode) {
-	      :: dead && attached -> stopEmbed()            //| l.stopClosedGuests()
+	      if                                            //~ embed_wait.go: func (l *Loop) pollWithEmbedded(mode runMode) {
+	      :: dead && attached -> stopEmbed()            //| l.stopClosedEmbeds()
 	      :: else
 	      fi;                                           //.
 	      dead = false;

@@ -38,7 +38,7 @@
 #define HOSTCLOSES 0 // 1: a goroutine closes the host
 #endif
 #ifndef RECALLS
-#define RECALLS 0 // turns of a sitter; with any, the loop is a guest, in Runs of its host's
+#define RECALLS 0 // turns of a proxy; with any, the loop is embedded, in Runs of its host's
 #endif
 #ifndef STRATEGIES
 #define STRATEGIES 7 // of waking, those that a park may have: the sum of them
@@ -268,7 +268,7 @@ proctype judge() {
 	assert(hostClosed == hostTorn);
 	assert(!hostClosed || !hostRunning);
 	assert(!(attached && hostRunning && closed));
-	assert(file[0].refs == out) // the sitter, asleep
+	assert(file[0].refs == out) // the proxy, asleep
 #else
 	assert(file[0].refs == (depth > 0)) // the loop, asleep
 #endif
@@ -287,7 +287,7 @@ init {
 #endif
 		run netpoller();
 #if RECALLS > 0
-		run sitter(); run host();
+		run proxy(); run host();
 #if HOSTCLOSES > 0
 		run hostCloser();
 #endif

@@ -56,7 +56,7 @@ inline leave() {                                        //= run.go: func (l *Loo
 	                                                    //- *err = ErrClosed
 }                                                       //.
 
-// This loop has no guests; host, in embed.pml, has. The result is in ended.
+// This loop embeds none; host, in embed.pml, does. The result is in ended.
 inline endRun() {                                       //= run.go: func (l *Loop) endRun() (ended, closed bool) {
 	lock(mu);                                           //| l.mu.Lock()
 	                                                    //| defer l.mu.Unlock()
@@ -66,7 +66,7 @@ inline endRun() {                                       //= run.go: func (l *Loo
 #ifdef LEAVE_WITHOUT_TEARDOWN
 	:: false
 #else
-	:: depth == 1 && closed && !freed ->                //| if last && (closed && !l.freed || len(l.guests.closed(nil)) > 0) {
+	:: depth == 1 && closed && !freed ->                //| if last && (closed && !l.freed || len(l.embedded.closed(nil)) > 0) {
 #endif
 	   ended = false                                    //| return false, closed
 	:: else ->
@@ -135,7 +135,7 @@ inline stopRuns(which) {                                //= run.go: func (l *Loo
 }                                                       //.
 
 inline close() {                                        //= teardown.go: func (l *Loop) Close() error {
-	                                                    //- l.made("Close")
+	                                                    //- l.checkConstructed("Close")
 	shut();                                             //| closed, deferred := l.shut()
 	                                                    //- switch {
 	if
@@ -190,7 +190,7 @@ inline shut() {                                         //= teardown.go: func (l
 inline teardown() {                                     //~ teardown.go: func (l *Loop) teardown() (err error) {
 	assert(!torn); torn = true;
 #if RECALLS > 0
-	assert(!out); // the sitter has come back
+	assert(!out); // the proxy has come back
 #endif
 	loopFree();                                         //| embeds, err = l.free()
 	freed = true

@@ -1,9 +1,9 @@
-// embed_tree.go: whose guest the loop is, and which Run has it.
+// embed.go: which loop is the host, and which Run has it.
 
 bool embedding; // the lock that comes before any mu
-bool out; // the sitter has the guest
+bool out; // the proxy has the loop
 
-// The host, of which only this is left: whether the loop is its guest, and its Run.
+// The host, of which only this is left: whether it embeds the loop, and its Run.
 bool attached = true;  // loop.host, and that the Embed is active
 bool hostMu;
 bool hostRunning;      // len(host.runs) > 0
@@ -11,8 +11,8 @@ bool hostClosed;
 bool hostTorn;
 bool deferred;         // loop.deferredTo is the host
 
-// Of the guest's Close, with embedding held. The result is in running.
-inline deferClose() {                                   //= embed_tree.go: func (l *Loop) deferClose() bool {
+// Of Close of the embedded loop, with embedding held. The result is in running.
+inline deferClose() {                                   //= embed.go: func (l *Loop) deferClose() bool {
 	if                                                  //| for h := l.host; h != nil; h = h.host {
 	:: attached ->
 	   lock(hostMu);                                    //| h.mu.Lock()
