@@ -1,4 +1,4 @@
-// What the measurements of C libraries share: the clock, random numbers that are
+// Shared by the measurements of C libraries: the clock, random numbers that are
 // the same in every contestant, a semaphore, and main.
 
 #include <pthread.h>
@@ -34,7 +34,7 @@ check(int ok, const char *what)
 		fail(what);
 }
 
-// scaled is how often to do something that is done n times normally.
+// scaled returns the number of repetitions for a number that is normally n.
 static int scaled(int n) { return quick ? n / 5 : n; }
 
 static ns
@@ -88,7 +88,7 @@ spans(int n, ns base, ns width)
 	return s;
 }
 
-// far_spans end when the measurement has long done so.
+// far_spans end long after the measurement.
 static ns *far_spans(int n) { return spans(n, HOUR, 1000000 * 1000 * MS); }
 
 // near_spans all end within spread, and not before all timers are started.
@@ -118,7 +118,7 @@ permutation(int n)
 	return p;
 }
 
-// A semaphore: macOS has no unnamed ones.
+// A semaphore, because macOS has no unnamed ones.
 
 typedef struct {
 	pthread_mutex_t mu;
@@ -175,7 +175,7 @@ quantiles(ns *samples, int n)
 		result(samples[(int)(of[i] * (n - 1))] / 1000.0);
 }
 
-// in_use is how many bytes are allocated.
+// in_use returns the number of allocated bytes.
 static double
 in_use(void)
 {

@@ -1,4 +1,4 @@
-// libev, in the words of measurements.h.
+// libev, for measurements.h.
 
 #include "bench.h"
 

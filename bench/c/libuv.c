@@ -1,4 +1,4 @@
-// libuv, in the words of measurements.h. It counts in whole milliseconds.
+// libuv, for measurements.h. It counts in whole milliseconds.
 
 #include "bench.h"
 

@@ -1,5 +1,5 @@
-// What is measured of a library. The file that includes this defines loop, async,
-// timer, prepare and idle, the functions on them, and what a callback looks like.
+// The measurements of a library. The file that includes this defines loop, async,
+// timer, prepare and idle, the functions on them, and the type of a callback.
 
 // Asyncs: the thread of a loop, and how to hold it in a callback.
 

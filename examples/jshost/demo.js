@@ -1,4 +1,4 @@
-// What the host can do. Everything here happens on one goroutine, but for the requests themselves.
+// This script shows the features of the host. All of it runs on one goroutine, except the requests.
 
 async function order() {
 	setTimeout(() => console.log('4. then timers'), 1);

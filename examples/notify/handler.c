@@ -5,23 +5,24 @@
 #include <signal.h>
 #include <stdatomic.h>
 
-// What Go requires of a handler that C installs (os/signal, "Go programs that use
+// Go requires this of a handler that C installs (os/signal, "Go programs that use
 // cgo"):
 //
 //   SA_ONSTACK  Goroutines have small stacks, on which a handler would overflow.
 //               The runtime has given each thread another one for handlers.
 //   SA_RESTART  Package os and others do not expect EINTR where Go's own handlers
 //               do not cause it.
-//   all masked  The runtime's own handler, which is called from this one, is not
-//               made to be interrupted on that stack.
-//   chaining    The runtime had a handler before, by which os/signal hears. On a
-//               thread that C has made it does as if there was none, and so may
-//               end the process, unless os/signal wants the signal: see handler.go.
+//   all masked  The runtime's own handler, which is called from this one, must not
+//               be interrupted on that stack.
+//   chaining    The previous handler was the runtime's, which os/signal needs. On
+//               a thread that C has made it acts as if there were none, and may
+//               end the process, unless os/signal has a subscription to the
+//               signal: see handler.go.
 //
-// And what C requires: only what is async-signal-safe. No Go is called but that
-// handler.
+// C requires that a handler calls only async-signal-safe functions. The only Go
+// code that it calls is the runtime's handler.
 
-static struct sigaction before[NSIG]; // by signal: a late handler may look while another is installed
+static struct sigaction before[NSIG]; // by signal: a late handler may read it while another is installed
 static int installed; // the signal, or 0; changed by install and remove only
 static atomic_int target = -1;
 static atomic_uint inside, calls;
@@ -49,7 +50,7 @@ int handler_install(int signal, int fd) {
 	struct sigaction old;
 	if (sigaction(signal, NULL, &old) < 0)
 		return -1;
-	before[signal] = old; // before the handler can be called, which looks at it
+	before[signal] = old; // before the handler can be called, which reads it
 	struct sigaction act = {.sa_sigaction = handle, .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART};
 	sigfillset(&act.sa_mask);
 	atomic_store(&target, fd);
@@ -61,7 +62,7 @@ int handler_install(int signal, int fd) {
 	return 0;
 }
 
-// A handler that is counted inside after the wait has ended finds no target.
+// A handler that is counted after the wait has ended finds no target.
 void handler_remove(void) {
 	sigaction(installed, &before[installed], NULL);
 	installed = 0;

@@ -13,7 +13,7 @@ struct producer {
 	atomic_uint made;
 };
 
-// produce publishes first and sends after: the callback finds what it is for.
+// produce publishes first and sends then, so that the callback sees the value.
 static void *produce(void *arg) {
 	struct producer *p = arg;
 	for (unsigned i = 0; i < p->values; i++) {

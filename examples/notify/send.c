@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 // The only error to expect is EAGAIN: the descriptor is full, so a request is
-// outstanding already. errno is the interrupted code's, if this is a handler.
+// outstanding already. In a signal handler, errno belongs to the interrupted code.
 void notify_send(int fd) {
 	const uint64_t one = 1;
 	int saved = errno;

@@ -65,9 +65,9 @@ CURLcode evcurl_set_request(CURL *easy, uintptr_t handle, const char *url, long 
 	SET(curl_easy_setopt, easy, CURLOPT_WRITEDATA, (void *)handle);
 	SET(curl_easy_setopt, easy, CURLOPT_URL, url);
 	SET(curl_easy_setopt, easy, CURLOPT_TIMEOUT_MS, timeout_ms);
-	// Signals are the Go runtime's: no SIGALRM, no change of SIGPIPE's disposition.
+	// The Go runtime owns signals: no SIGALRM, no change of SIGPIPE's disposition.
 	SET(curl_easy_setopt, easy, CURLOPT_NOSIGNAL, 1L);
-	// file:// would block the loop; other protocols nobody asked for.
+	// file:// would block the loop. The other protocols are not needed.
 	SET(curl_easy_setopt, easy, CURLOPT_PROTOCOLS_STR, "http,https");
 	// The environment is not searched for proxies: C's getenv would race with a
 	// goroutine's os.Setenv.

@@ -1,5 +1,5 @@
-// What Go cannot say itself: functions with variable arguments, callbacks with
-// C's types, and a union. A Go value is known here by its cgo.Handle, a number.
+// The parts that cgo cannot express: functions with variable arguments, callbacks
+// with C's types, and a union. A Go value is passed as its cgo.Handle, a number.
 
 #ifndef EVCURL_SHIM_H
 #define EVCURL_SHIM_H

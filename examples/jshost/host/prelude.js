@@ -1,4 +1,4 @@
-// What is shorter in JavaScript than in Go. It is called once, with what Go has for it.
+// The parts that are shorter in JavaScript than in Go. Go calls this once, with its own parts.
 (function (native) {
 	'use strict';
 
