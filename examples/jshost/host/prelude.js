@@ -2,8 +2,8 @@
 (function (native) {
 	'use strict';
 
-	// A handler of a promise that is a Go function, and calls JavaScript in its turn, has goja run
-	// the microtasks behind it before it is done. Inside a JavaScript function it does not.
+	// If a promise's handler is a Go function that calls JavaScript, goja runs the microtasks behind
+	// it before it has returned. Inside a JavaScript function goja does not.
 	for (const [name, print] of Object.entries(console)) {
 		console[name] = (...values) => print(...values);
 	}
@@ -46,7 +46,7 @@
 			if (this.aborted) throw this.reason;
 		}
 
-		// A listener that throws does not keep the others from being called.
+		// If a listener throws, the others are still called.
 		static abort(signal, reason) {
 			if (signal.aborted) return;
 			signal.aborted = true;
@@ -116,7 +116,7 @@
 		try {
 			return new Response(await answer);
 		} catch (error) {
-			signal?.throwIfAborted(); // its reason is the better one
+			signal?.throwIfAborted(); // prefer its reason
 			throw error;
 		} finally {
 			signal?.removeEventListener('abort', cancel);
