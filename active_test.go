@@ -101,7 +101,7 @@ func TestATimerThatDoesNotKeepTheLoopMayExpireByItself(t *testing.T) {
 		run(t, l)
 		assert.Equal(t, 1, fired)
 		assert.False(t, l.Alive())
-		run(t, l) // does not wait for a reference that is gone
+		run(t, l) // must not wait for a reference that is gone
 	})
 }
 

@@ -14,9 +14,9 @@ import (
 	"github.com/goevlib/ev"
 )
 
-// A sender adds to a counter and sends; the callback reads it. When all is
-// quiet, the last callback must have seen the last value: no update is missed,
-// although nearly all sends find a request outstanding.
+// A sender adds to a counter and sends, and the callback reads the counter. When
+// nothing is left to do, the last callback must have read the last value. Nearly all
+// sends find a request outstanding.
 func TestNoUpdateIsMissed(t *testing.T) {
 	const senders, rounds = 4, 20_000
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
@@ -48,13 +48,13 @@ func TestNoUpdateIsMissed(t *testing.T) {
 				}
 			}()
 		}
-		run(t, l) // ends when all was seen
+		run(t, l) // ends when the last value was read
 		assert.LessOrEqual(t, callbacks, 2*sends)
 	})
 }
 
-// Plain data, handed over by sends that are never coalesced: the race detector
-// agrees that a Send synchronizes before its callback.
+// Sends that never coalesce hand over plain data. The race detector checks that a Send
+// synchronizes before its callback.
 func TestPingPongHandsPlainDataOver(t *testing.T) {
 	const rounds = 5_000
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
@@ -125,8 +125,8 @@ func TestABusyLoopIsNeverWrittenTo(t *testing.T) {
 	})
 }
 
-// One sender races with one park, after a random pause on either side. A
-// lost wake-up would leave the sender waiting.
+// One sender races with one park. Both pause for a random time before. After a lost
+// wake-up the sender would wait for ever.
 func TestNoWakeUpIsLost(t *testing.T) {
 	rounds := 100_000
 	if testing.Short() || raceEnabled {
@@ -136,7 +136,7 @@ func TestNoWakeUpIsLost(t *testing.T) {
 		var answers atomic.Int64
 		a := ev.NewAsync(l, func(*ev.Async) { answers.Add(1) })
 		a.Start()
-		// Alternately park with a deadline, so that deadlines race as well.
+		// Every second park has a deadline: deadlines must race too.
 		tick := ev.NewTimer(l, 0, time.Millisecond, func(*ev.Timer) {})
 		start(t, l)
 		onLoop(t, l, tick.Start)

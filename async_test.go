@@ -217,7 +217,7 @@ func TestStopForgetsASend(t *testing.T) {
 		a.Start()
 		a.Send()
 		a.Stop()
-		a.Start() // before the loop unlinked the first request
+		a.Start() // before the loop has unlinked the first request
 		nowait(t, l)
 		assert.False(t, a.Sent())
 	})
@@ -414,8 +414,8 @@ func TestNoPathOfSendAllocates(t *testing.T) {
 	})
 }
 
-// The number of the closed descriptor is given to a pipe; senders that go on
-// must not write to it.
+// A pipe gets the number of the closed descriptor. Senders that go on must not write to
+// it.
 func TestSendAfterCloseTouchesNoDescriptor(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		a := ev.NewAsync(l, func(*ev.Async) {})
@@ -427,7 +427,7 @@ func TestSendAfterCloseTouchesNoDescriptor(t *testing.T) {
 		for range 4 {
 			senders.Go(func() {
 				for !over.Load() {
-					runtime.Gosched() // without preemption nobody else would run
+					runtime.Gosched() // without preemption no other goroutine would run
 					a.Send()
 				}
 			})

@@ -11,9 +11,9 @@ import (
 	"github.com/goevlib/ev"
 )
 
-// openEventfds returns n descriptors that are not ready until one writes to them: a
-// descriptor each, where pipes and socketpairs take two. It skips the benchmark
-// where the process may not have so many.
+// openEventfds returns n descriptors that are not ready until something is written to
+// them. An eventfd takes one number; pipes and socketpairs take two. The benchmark is
+// skipped if the process may not open so many.
 func openEventfds(b *testing.B, n int) []int {
 	b.Helper()
 	var limit unix.Rlimit
@@ -35,8 +35,8 @@ func openEventfds(b *testing.B, n int) []int {
 	return fds
 }
 
-// onOneReady runs a benchmark with one descriptor ready among many: the same one
-// each time, or each in turn; then 10 000 watchers do not fit in a cache.
+// onOneReady runs a benchmark with one ready descriptor among many. It is the same one
+// each time, or each in turn: then 10 000 watchers do not fit in a cache.
 func onOneReady(b *testing.B, bench func(b *testing.B, fds []int, next func(i int) int)) {
 	for _, order := range []string{"same", "in-turn"} {
 		for _, n := range []int{10, 1_000, 10_000, 100_000} {
@@ -78,7 +78,7 @@ func BenchmarkIODispatch(b *testing.B) {
 	})
 }
 
-// What the system takes of BenchmarkIODispatch: a write, a look, a read.
+// The system's share of BenchmarkIODispatch: a write, an epoll_wait, a read.
 func BenchmarkIODispatchFloor(b *testing.B) {
 	onOneReady(b, func(b *testing.B, fds []int, next func(int) int) {
 		epfd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
@@ -100,8 +100,8 @@ func BenchmarkIODispatchFloor(b *testing.B) {
 	})
 }
 
-// What a watcher takes of the heap, the loop's tables included; what the kernel
-// takes for its part is not.
+// The heap memory of a watcher, with its share of the loop's tables. The kernel's
+// memory is not counted.
 func BenchmarkIOMemory(b *testing.B) {
 	const n = 10_000
 	fds := openEventfds(b, n)

@@ -11,7 +11,7 @@ import (
 	"github.com/goevlib/ev"
 )
 
-// The floor of a coalesced send, for comparison in the same run.
+// An atomic load is the least that a coalesced send can cost.
 func BenchmarkAtomicLoad(b *testing.B) {
 	var word atomic.Uint32
 	word.Store(1)
@@ -60,9 +60,9 @@ func BenchmarkAtomicLoadBy16(b *testing.B) {
 	})
 }
 
-// Nothing requested, the receiver busy on another goroutine: 1024 asyncs sent
-// once each while the loop is held in a callback, beside 1024 channels with the
-// same idiom. ns/send is the figure.
+// Sends that find no request, while another goroutine is busy in the receiver's
+// callback: 1024 Asyncs are sent once each. 1024 channels do the same. The figure is
+// ns/send.
 func BenchmarkSendFirst(b *testing.B) {
 	const n = 1024
 	b.Run("async", func(b *testing.B) {
@@ -145,7 +145,7 @@ func BenchmarkSendParked(b *testing.B) {
 	}
 }
 
-// One async that sends itself: a send, a collection, a callback, an iteration.
+// An Async sends itself: one send, one collection, one callback, one iteration.
 func BenchmarkIteration(b *testing.B) {
 	for _, active := range []int{1, 1_000, 100_000} {
 		b.Run(map[int]string{1: "1", 1_000: "1k", 100_000: "100k"}[active]+"-active", func(b *testing.B) {
@@ -239,7 +239,7 @@ func BenchmarkQueue(b *testing.B) {
 	})
 }
 
-// A timeout that almost never fires: reset, among 10 000 others.
+// The reset of a timeout that almost never fires, among 10 000 others.
 func BenchmarkTimerReset(b *testing.B) {
 	l := newLoop(b)
 	timers := make([]*ev.Timer, 10_000)
@@ -255,7 +255,7 @@ func BenchmarkTimerReset(b *testing.B) {
 	}
 }
 
-// Repeating timers that are all due in each iteration: per timer, an expiry and a
+// Repeating timers are all due in each iteration. The figure is one expiry and one
 // callback.
 func BenchmarkTimersExpire(b *testing.B) {
 	for _, n := range []int{10, 1_000, 100_000} {
@@ -275,7 +275,7 @@ func BenchmarkTimersExpire(b *testing.B) {
 	}
 }
 
-// A callback that is observed, on top of BenchmarkIteration.
+// BenchmarkIteration with an observer.
 func BenchmarkObserved(b *testing.B) {
 	for _, observers := range []int{1, 3} {
 		b.Run(map[int]string{1: "1", 3: "3"}[observers], func(b *testing.B) {

@@ -10,23 +10,23 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// alarmClock is a Periodic or a Scheduler that fires every ten minutes, in the
-// tests of what both do.
+// alarmClock is a Periodic or a Scheduler that fires every ten minutes. Tests use it
+// for the behaviour that both have.
 type alarmClock struct {
 	Watcher
 	l      *Loop
 	start  func()
 	at     func() time.Time
-	calls  []time.Time // what Now was
-	ats    []time.Time // what At was, in the callbacks
-	asked  []time.Time // a Scheduler's function
+	calls  []time.Time // Now in each callback
+	ats    []time.Time // At in each callback
+	asked  []time.Time // the calls of the Scheduler's function
 	called func()
 }
 
 const everySoOften = 10 * time.Minute
 
-// onBothAlarmClocks runs the test with each kind, on a loop in a bubble whose wall
-// clock will be found to have been set by off.
+// onBothAlarmClocks runs the test with each kind, on a loop in a bubble. The loop will
+// find that its wall clock was set by off.
 func onBothAlarmClocks(t *testing.T, off time.Duration, test func(t *testing.T, a *alarmClock), opts ...Option) {
 	t.Helper()
 	for _, kind := range []string{"Periodic", "Scheduler"} {
@@ -55,13 +55,13 @@ func (a *alarmClock) note() {
 	a.called()
 }
 
-// jump has the loop notice that the clock was set.
+// jump makes the loop look at the clock that was set.
 func (a *alarmClock) jump() {
 	time.Sleep(wallReread)
 	a.l.Update()
 }
 
-// same compares moments, whatever their zone.
+// same compares moments. Their zones may differ.
 func same(t *testing.T, want, got time.Time) {
 	t.Helper()
 	assert.True(t, want.Equal(got), "want %v, got %v", want, got)
@@ -112,7 +112,7 @@ func TestAClockSetForwardOverSlotsIsOneCallbackWithCatchUp(t *testing.T) {
 					same(t, moment(tc.nextAfter), a.at())
 					require.NoError(t, a.l.Verify())
 
-					// From there on, all is as ever.
+					// After that, there are no traces of the jump.
 					a.called = func() { a.Stop() }
 					require.NoError(t, a.l.Run(context.Background()))
 					same(t, moment(tc.nextAfter), a.calls[len(a.calls)-1])
@@ -131,8 +131,8 @@ func TestWithoutTheOptionSlotsAreSkipped(t *testing.T) {
 	})
 }
 
-// A loop that finds a jump after a park, or right before it would park, does not
-// park with the callback still to be made.
+// A loop that finds a jump, after a park or right before one, must make the callback
+// before it parks again.
 func TestAParkedLoopCatchesUpWithinAMinute(t *testing.T) {
 	for _, before := range []time.Duration{0, wallReread} {
 		onBothAlarmClocks(t, time.Hour, func(t *testing.T, a *alarmClock) {
@@ -151,7 +151,7 @@ func TestBusyLoopsCatchUpOnceWithBothSettings(t *testing.T) {
 	for _, on := range []bool{true, false} {
 		onBothAlarmClocks(t, 0, func(t *testing.T, a *alarmClock) {
 			a.start()
-			time.Sleep(25 * everySoOften / 10) // a callback, or a SIGSTOP: the monotonic clock goes on
+			time.Sleep(25 * everySoOften / 10) // as a callback or a SIGSTOP does: the monotonic clock goes on
 			require.NoError(t, a.l.RunNoWait())
 			require.NoError(t, a.l.RunNoWait())
 			require.Len(t, a.calls, 1)
@@ -244,7 +244,8 @@ func TestCaughtUpCallbacksComeInTheOrderOfTheirMoments(t *testing.T) {
 	})
 }
 
-// What next returns when it is asked to catch up is as any answer.
+// A next function that is called to catch up may return anything it may return
+// otherwise.
 func TestASchedulerThatCatchesUpMayEndOrFail(t *testing.T) {
 	for name, tc := range map[string]struct {
 		next   func(now time.Time) time.Time

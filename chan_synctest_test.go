@@ -12,10 +12,10 @@ import (
 	"github.com/goevlib/ev"
 )
 
-// inBubble runs the test with a loop on the channel backend in a bubble of
-// testing/synctest: its clock stands still while anybody does anything, and
-// jumps to the next timer when all wait. So these tests compare times exactly,
-// and a day takes milliseconds.
+// inBubble runs the test in a bubble of testing/synctest, with a loop on the channel
+// backend. The bubble's clock stands still while a goroutine runs, and jumps to the
+// next timer when all of them wait. These tests compare times exactly, and a day takes
+// milliseconds.
 func inBubble(t *testing.T, test func(t *testing.T, l *ev.Loop)) {
 	synctest.Test(t, func(t *testing.T) {
 		test(t, newLoop(t, ev.WithBackend(ev.BackendChan)))
@@ -24,8 +24,7 @@ func inBubble(t *testing.T, test func(t *testing.T, l *ev.Loop)) {
 
 const day = 24 * time.Hour
 
-// toTheEnd runs the loop to its end, however long that takes on the bubble's
-// clock.
+// toTheEnd runs the loop to its end. On the bubble's clock that may take any time.
 func toTheEnd(t *testing.T, l *ev.Loop) {
 	t.Helper()
 	require.NoError(t, l.Run(context.Background()))
@@ -121,8 +120,8 @@ func TestMissedTicksAreCalledOnceAndNotReplayed(t *testing.T) {
 			}
 		}).Start()
 		toTheEnd(t, l)
-		// Blocked from 20 to 75: the tick of 30 comes at 75, and the next at once,
-		// from which the spans count again.
+		// The callback blocks from 20 to 75. The tick of 30 comes at 75, the next one
+		// follows at once, and the interval counts from there.
 		assert.Equal(t, []time.Duration{10 * ms, 20 * ms, 75 * ms, 75*ms + 1, 85*ms + 1, 95*ms + 1}, at)
 	})
 }
@@ -263,7 +262,7 @@ func TestNowIsTheBubblesClock(t *testing.T) {
 	})
 }
 
-// The doors.
+// Methods that are safe for concurrent use.
 
 func TestADeadlineEndsRunExactly(t *testing.T) {
 	inBubble(t, func(t *testing.T, l *ev.Loop) {
@@ -322,7 +321,7 @@ func TestACallGivesUpWhenItsContextEndsInABubble(t *testing.T) {
 		began := time.Now()
 		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 		defer cancel()
-		_, err := ev.Call(ctx, l, func() (int, error) { assert.Fail(t, "called"); return 0, nil }) // nobody runs l
+		_, err := ev.Call(ctx, l, func() (int, error) { assert.Fail(t, "called"); return 0, nil }) // no goroutine runs l
 		assert.Equal(t, context.DeadlineExceeded, err)
 		assert.Equal(t, time.Hour, time.Since(began))
 		nowait(t, l)

@@ -13,7 +13,8 @@ import (
 	"github.com/goevlib/ev"
 )
 
-// A Child with Trace needs SIGCHLD. These tests are about what others do with it.
+// A Child with Trace needs SIGCHLD. In these tests other parts of the program use
+// SIGCHLD too.
 
 // tracer starts a Child that counts the stops and the continues of a process.
 func tracer(t testing.TB, l *ev.Loop, c *child) (w *ev.Child, changes *int) {
@@ -26,7 +27,8 @@ func tracer(t testing.TB, l *ev.Loop, c *child) (w *ev.Child, changes *int) {
 	}, ev.Trace(true)), changes
 }
 
-// toggles stops and continues a process and sees the tracer told, in each case.
+// toggles stops and continues a process, and checks that the tracer is called both
+// times.
 func toggles(t testing.TB, w *ev.Child, c *child, changes *int) {
 	t.Helper()
 	for _, sig := range []syscall.Signal{syscall.SIGSTOP, syscall.SIGCONT} {
@@ -36,8 +38,8 @@ func toggles(t testing.TB, w *ev.Child, c *child, changes *int) {
 	}
 }
 
-// unsubscribed waits until the goroutines of the Childs that a test has stopped
-// are gone, and their subscriptions with them.
+// unsubscribed waits until the goroutines of the stopped Childs have ended. Their
+// subscriptions end with them.
 func unsubscribed(t testing.TB, goroutines int) {
 	t.Helper()
 	for end := time.Now().Add(patience); runtime.NumGoroutine() > goroutines && time.Now().Before(end); {
@@ -83,7 +85,7 @@ func TestTheLastSignalThatStopsTakesNoSIGCHLDFromAChild(t *testing.T) {
 	signal.Ignore(syscall.SIGCHLD)
 	s, _ := counter(t, l, syscall.SIGCHLD)
 	w, changes := tracer(t, l, c)
-	s.Stop() // the Child is one that watches it too
+	s.Stop() // the Child still watches the signal
 	assert.False(t, signal.Ignored(syscall.SIGCHLD))
 	toggles(t, w, c, changes)
 	w.Stop()

@@ -26,8 +26,8 @@ import (
 
 const unknown = ^syscall.WaitStatus(0)
 
-// child is a process that does as it is told: "exit 3" on its standard input, or
-// a signal. Without either it waits for ever.
+// child is a process that exits when "exit 3" comes on its standard input, or by a
+// signal. Until then it waits.
 type child struct {
 	*exec.Cmd
 	in io.WriteCloser
@@ -55,7 +55,7 @@ func (c *child) tell(t testing.TB, line string) {
 
 func (c *child) pid() int { return c.Process.Pid }
 
-// status waits for the process, as whoever started it does.
+// status waits for the process, as the program that started it does.
 func (c *child) status(t testing.TB) syscall.WaitStatus {
 	t.Helper()
 	var exit *exec.ExitError
@@ -65,7 +65,7 @@ func (c *child) status(t testing.TB) syscall.WaitStatus {
 	return c.ProcessState.Sys().(syscall.WaitStatus)
 }
 
-// zombie returns when the process has exited, and does not reap it.
+// zombie waits until the process has exited. It does not reap the process.
 func (c *child) zombie(t testing.TB) {
 	t.Helper()
 	l := newLoop(t)
@@ -183,7 +183,7 @@ func TestChildAndOsExecBothGetTheStatus(t *testing.T) {
 	})
 }
 
-// assertStatus allows for systems that forget the status of what was reaped.
+// assertStatus allows for systems that forget the status of a process that was reaped.
 func assertStatus(t *testing.T, w *ev.Child, code int) {
 	t.Helper()
 	if w.Status() == unknown && !remembersReaped() {
@@ -321,7 +321,7 @@ func TestAProcessThatIsNotAChildIsRefused(t *testing.T) {
 	for _, pid := range []int{os.Getppid(), os.Getpid()} {
 		assert.ErrorIs(t, ev.NewChild(l, pid, unwatched(t)).Start(), syscall.ECHILD)
 	}
-	// A grandchild.
+	// The shell starts a grandchild.
 	cmd := exec.Command("sh", "-c", "sleep 100 & echo $!; wait")
 	out, err := cmd.StdoutPipe()
 	require.NoError(t, err)
@@ -344,7 +344,8 @@ func TestAStoppedChildWatcherIsNotCalled(t *testing.T) {
 		c.zombie(t)
 		nowait(t, l)
 
-		// Stopped when the exit is known and not collected, and when it is pending.
+		// The watcher is stopped when the exit is known and not collected, and when it
+		// is pending.
 		require.NoError(t, w.Start())
 		w.Stop()
 		nowait(t, l)
@@ -438,7 +439,7 @@ func TestAChildWatcherRunsBeforeOthers(t *testing.T) {
 		require.NoError(t, w.Start())
 		assert.Equal(t, ev.MaxPriority, w.Priority())
 		assert.Equal(t, 1, l.Pending())
-		l.SetInvoke(func(l *ev.Loop) { // let the request come to what was fed
+		l.SetInvoke(func(l *ev.Loop) { // let the request join the event that was fed
 			if l.Iteration() > 0 {
 				l.Invoke()
 			}
@@ -490,7 +491,8 @@ func TestAChildsDescriptorIsInheritedByNobody(t *testing.T) {
 	w.Stop()
 }
 
-// descriptors says what this process's are. Some may be gone before it is known.
+// descriptors returns the names of the process's descriptors. It leaves out those that
+// are closed meanwhile.
 func descriptors(t testing.TB) (names []string) {
 	t.Helper()
 	entries, err := os.ReadDir("/proc/self/fd")
@@ -535,8 +537,8 @@ func TestEvDebugChecksTheOwnerOfAChild(t *testing.T) {
 	}
 }
 
-// remembersReaped reports whether the system knows the status of a process that
-// somebody has waited for. All but Linux before 6.15 do.
+// remembersReaped reports whether the system knows the status of a process after a
+// wait. Linux before 6.15 does not.
 func remembersReaped() bool {
 	release, _ := os.ReadFile("/proc/sys/kernel/osrelease")
 	var major, minor int

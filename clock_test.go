@@ -43,7 +43,7 @@ func TestNowFollowsTheWallClock(t *testing.T) {
 		l.Update()
 		after := time.Now().Round(0)
 		now := l.Now().Round(0)
-		const step = 100 * time.Millisecond // what ntp may slew or set meanwhile
+		const step = 100 * time.Millisecond // how far ntp may slew or set the clock meanwhile
 		assert.False(t, now.Before(before.Add(-step)), "%v is before %v", now, before)
 		assert.False(t, now.After(after.Add(step)), "%v is after %v", now, after)
 	})

@@ -96,7 +96,7 @@ func TestDebuggingDoesNotMindTheLoopsOwnGoroutine(t *testing.T) {
 			a.Stop()
 			w.Stop()
 		}
-		callAll() // nobody runs the loop: it belongs to whoever sets it up
+		callAll() // no goroutine runs the loop: it belongs to the goroutine that sets it up
 		start(t, l)
 		onLoop(t, l, callAll)
 		onLoop(t, l, func() {

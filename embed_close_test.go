@@ -17,21 +17,21 @@ import (
 	"github.com/goevlib/ev/internal/goroutine"
 )
 
-// chain is loops of which each embeds the next, and what is expected of the end of
+// chain is a list of loops, each of which embeds the next, with the expected end of
 // each.
 type chain struct {
-	runner atomic.Uint64 // first: it must be aligned on 32-bit systems too
+	runner atomic.Uint64 // the first field is aligned on 32-bit systems too
 
 	t      *testing.T
 	loops  []*ev.Loop
 	embeds []*ev.Embed     // embeds[i] runs loops[i+1]
-	closer []atomic.Uint64 // the goroutine whose Close came first, perhaps
+	closer []atomic.Uint64 // a goroutine that called Close, perhaps the first
 	torn   []atomic.Uint64 // the goroutine that called the Cleanup
 	times  []atomic.Uint32
 }
 
-// newChain makes a chain of n loops. In each of their callbacks the loop may stop its
-// Embed, or start it again.
+// newChain makes a chain of n loops. Each callback of a loop may stop its Embed or
+// start it again.
 func newChain(t *testing.T, rng *rand.Rand, n int) *chain {
 	c := &chain{t: t, closer: make([]atomic.Uint64, n), torn: make([]atomic.Uint64, n), times: make([]atomic.Uint32, n)}
 	backends := ev.SupportedBackends()
@@ -87,8 +87,8 @@ func (c *chain) close(i int) {
 	assert.NoError(c.t, c.loops[i].Close())
 }
 
-// check requires that each loop was torn down once, by the Run's goroutine or by one
-// that closed it.
+// check requires that each loop was torn down once, by the goroutine in Run or by a
+// goroutine that closed the loop.
 func (c *chain) check(allowed func(i int, goroutine uint64) bool) {
 	for i, l := range c.loops {
 		assert.EqualValues(c.t, 1, c.times[i].Load(), "teardowns of loop %d", i)
@@ -149,7 +149,8 @@ func TestClosesOfHostsAndGuestsNeitherWaitForEachOtherNorLoseATeardown(t *testin
 	assert.Equal(t, before, openDescriptors())
 }
 
-// With no Run anywhere, whoever closes a loop takes it down before Close returns.
+// Without a Run, the goroutine that calls Close tears the loop down before Close
+// returns.
 func TestClosesBetweenRunsAreDoneWhenTheyReturn(t *testing.T) {
 	rng := rand.New(rand.NewPCG(2, 2))
 	for range 300 {
@@ -169,8 +170,8 @@ func TestClosesBetweenRunsAreDoneWhenTheyReturn(t *testing.T) {
 	}
 }
 
-// Whatever the goroutine in Run does with the Embeds meanwhile, it takes down what
-// another goroutine closes below it.
+// The goroutine in Run tears down the loops that another goroutine closes, even if it
+// stops and starts Embeds meanwhile.
 func TestAGuestOfAGuestThatIsClosedDuringARunIsTakenDownByThatRun(t *testing.T) {
 	type tree struct {
 		outer, middle, inner *ev.Loop
@@ -215,7 +216,7 @@ func TestAGuestOfAGuestThatIsClosedDuringARunIsTakenDownByThatRun(t *testing.T) 
 					}
 					assert.Equal(t, []uint64{goroutine.ID()}, by)
 					assert.Zero(t, x.inner.Active())
-					if middle.RunNoWait() == nil && outer.RunNoWait() == nil { // if they have no host any more
+					if middle.RunNoWait() == nil && outer.RunNoWait() == nil { // if they have no host now
 						assert.False(t, x.mi.Active())
 					}
 					assert.NoError(t, outer.Verify())
@@ -226,7 +227,8 @@ func TestAGuestOfAGuestThatIsClosedDuringARunIsTakenDownByThatRun(t *testing.T) 
 	}
 }
 
-// A function that the host calls as it waits may stop Embeds: what is out comes back.
+// A function that the host calls while it waits may stop Embeds. The host gets its
+// descriptors back.
 func TestAnEmbedStoppedWhileTheHostWaits(t *testing.T) {
 	onEveryPair(t, func(t *testing.T, host, guest *ev.Loop) {
 		below := newLoop(t)
@@ -247,7 +249,7 @@ func TestAnEmbedStoppedWhileTheHostWaits(t *testing.T) {
 		assert.True(t, other.Active())
 		for _, l := range []*ev.Loop{host, guest, below} {
 			assert.NoError(t, l.Verify())
-			nowait(t, l) // it is nobody's any more, or nobody waits in it
+			nowait(t, l) // it has no host now, or no goroutine waits in it
 		}
 		require.NoError(t, e.Start())
 		nowait(t, host)

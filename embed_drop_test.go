@@ -12,8 +12,8 @@ import (
 	"github.com/goevlib/ev"
 )
 
-// dropChains drops 50 chains of n loops, after prepare, and requires that nothing is
-// left of any of them.
+// dropChains prepares and drops 50 chains of n loops. It requires that all are
+// collected.
 func dropChains(t *testing.T, n int, prepare func(t *testing.T, loops []*ev.Loop, embeds []*ev.Embed)) {
 	for _, backend := range ev.SupportedBackends() {
 		t.Run(backend.String(), func(t *testing.T) {
@@ -33,7 +33,7 @@ func dropChains(t *testing.T, n int, prepare func(t *testing.T, loops []*ev.Loop
 	}
 }
 
-// requireCollected requires that the loops of these numbers are dropped and collected.
+// requireCollected requires that the loops with these numbers are collected.
 func requireCollected(t *testing.T, ids []uint64) {
 	t.Helper()
 	for deadline := time.Now().Add(patience); slices.ContainsFunc(ids, listed) && time.Now().Before(deadline); {
@@ -43,7 +43,7 @@ func requireCollected(t *testing.T, ids []uint64) {
 	assert.Empty(t, slices.DeleteFunc(ids, func(id uint64) bool { return !listed(id) }))
 }
 
-// parkAll runs the outermost loop until all of them have parked.
+// parkAll runs the outermost loop until all loops have parked.
 func parkAll(t *testing.T, loops []*ev.Loop) {
 	for slices.ContainsFunc(loops, func(l *ev.Loop) bool { return l.Stats().Parks == 0 }) {
 		ev.NewTimer(loops[len(loops)-1], time.Millisecond, 0, func(*ev.Timer) { loops[0].Stop() }).Start()
@@ -78,8 +78,8 @@ func TestDroppedHostsAndGuestsLeaveNoGoroutineBehind(t *testing.T) {
 	}
 }
 
-// A host that goes on has one goroutine for each guest that it waits for, and none for
-// one that it has let go.
+// A host has one goroutine for each embedded loop that it waits for, and none for a
+// loop that it has released.
 func TestAHostThatLetsGoOfItsGuestsKeepsNone(t *testing.T) {
 	host := newLoop(t)
 	var ids []uint64

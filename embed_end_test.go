@@ -79,7 +79,7 @@ func TestAClosedGuestStopsItsEmbed(t *testing.T) {
 	for name, arrange := range closers {
 		t.Run(name, func(t *testing.T) {
 			onEveryPair(t, func(t *testing.T, host, guest *ev.Loop) {
-				cleaned := 0 // no lock: on the host's goroutine
+				cleaned := 0 // no lock: only the host's goroutine uses it
 				e := embed(t, host, guest)
 				ev.NewCleanup(guest, func(*ev.Cleanup) { cleaned++ }).Start()
 				farOff(t, guest)
@@ -203,7 +203,7 @@ func TestCancellationEndsAHostThatWaitsForAGuest(t *testing.T) {
 func TestTheUsersFunctionsAreNotCalledWhileAnotherGoroutineHasTheGuest(t *testing.T) { // ev_set_loop_release_cb
 	onEveryPair(t, func(t *testing.T, host, guest *ev.Loop) {
 		embed(t, host, guest)
-		calls := 0 // no lock: on the host's goroutine only
+		calls := 0 // no lock: only the host's goroutine uses it
 		guest.SetRelease(func(*ev.Loop) { calls++ }, func(*ev.Loop) { calls++ })
 		guest.SetInvoke(func(l *ev.Loop) { calls++; l.Invoke() })
 		ev.NewTimer(guest, 0, time.Millisecond, func(w *ev.Timer) {
@@ -216,13 +216,13 @@ func TestTheUsersFunctionsAreNotCalledWhileAnotherGoroutineHasTheGuest(t *testin
 	})
 }
 
-// The race detector agrees that the host, in a callback, still has the guest.
+// The race detector checks that the host still owns the embedded loop in a callback.
 func TestAGuestClosedWhileTheHostIsBusyIsTakenDownByTheHost(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, host *ev.Loop) {
 		for range 50 {
 			guest := newLoop(t)
 			timer := ev.NewTimer(guest, time.Hour, 0, func(*ev.Timer) {})
-			cleaned := false // the host's goroutine's
+			cleaned := false // used on the host's goroutine
 			ev.NewCleanup(guest, func(*ev.Cleanup) { cleaned = true }).Start()
 			e := ev.NewEmbed(host, guest, nil)
 			require.NoError(t, e.Start())

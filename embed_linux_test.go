@@ -28,7 +28,7 @@ func TestTheDescriptorsOfAGuestAreWatchedInEveryHost(t *testing.T) {
 				got <- string(buf[:n])
 			})
 			start(t, host)
-			onLoop(t, host, func() { require.NoError(t, io.Start()) }) // the guest had no set yet
+			onLoop(t, host, func() { require.NoError(t, io.Start()) }) // the embedded loop had no set yet
 			for _, s := range []string{"one", "two", "three"} {
 				before := guest.Stats().Parks
 				_, err = w.WriteString(s)
@@ -74,7 +74,8 @@ func TestAReadyDescriptorOfAGuestWaitsForSweep(t *testing.T) {
 	}
 }
 
-// The host tells the guest's poller of new descriptors. Stats are exact when it parks.
+// The host registers new descriptors with the embedded loop's poller. Stats are exact
+// when it parks.
 func TestStatsOfAGuestCountWhatItsHostHasTheSystemToldOf(t *testing.T) {
 	guest := newLoop(t, ev.WithBackend(ev.BackendEpoll))
 	host := newLoop(t)

@@ -14,8 +14,8 @@ import (
 	"github.com/goevlib/ev"
 )
 
-// onEveryPair runs the test on a host and a guest, not yet embedded, of every
-// two backends. The guest wakes in every mode.
+// onEveryPair runs the test on two loops, host and guest, of every two backends. The
+// test embeds one in the other. The guest has every wake mode.
 func onEveryPair(t *testing.T, test func(t *testing.T, host, guest *ev.Loop)) {
 	t.Helper()
 	for _, backend := range ev.SupportedBackends() {
@@ -136,8 +136,8 @@ func TestTimersOfAGuestFireInTheirExactOrder(t *testing.T) {
 				}
 			}).Start()
 		}
-		// Apart by a millisecond, timers of two loops may be due in one iteration,
-		// where the host's come first by their priority or do not: those of each
+		// Timers of two loops that are a millisecond apart may be due in one iteration.
+		// Then their priorities decide which loop comes first. The timers of each loop
 		// are in order.
 		run(t, host)
 		for len(j) < 8 {
@@ -252,7 +252,7 @@ func TestNoSendToAGuestIsLost(t *testing.T) {
 		start(t, host)
 		for i := range rounds {
 			if i%3 == 0 {
-				noise.Send() // the host recalls the guest as the send comes
+				noise.Send() // the host takes the loop back as the send comes
 			}
 			a.Send()
 			if i%16 == 0 {
@@ -413,7 +413,7 @@ func TestBadPairsAreRefused(t *testing.T) {
 	assert.ErrorIs(t, ev.NewEmbed(a, d, nil).Start(), ev.ErrClosed)
 	assert.ErrorIs(t, ev.NewEmbed(d, a, nil).Start(), ev.ErrClosed)
 	assert.ErrorIs(t, ev.NewEmbed(a, d, nil).Sweep(), ev.ErrClosed)
-	embed(t, b, a).Stop() // what was refused left no trace
+	embed(t, b, a).Stop() // a refused Start leaves no trace
 }
 
 func TestAParkedHostsGuestCannotBeRunByAnother(t *testing.T) {
@@ -465,7 +465,8 @@ func TestSeveralGuestsAreSweptInTheOrderOfTheirStarts(t *testing.T) {
 		j.due(first, "first")
 		nowait(t, host)
 		assert.Equal(t, []string{"first", "second"}, j.takeAll())
-		// One guest's timer starts the other's, so that no delay makes both due at once.
+		// The timer of one embedded loop starts the timer of the other: a delay must
+		// not make both due at once.
 		last := ev.NewTimer(first, time.Millisecond, 0, func(*ev.Timer) { j.note("first"); host.Stop() })
 		ev.NewTimer(second, time.Millisecond, 0, func(*ev.Timer) {
 			j.note("second")

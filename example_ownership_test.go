@@ -58,7 +58,7 @@ func ExampleQueue_Send() {
 	loop, _ := ev.New()
 	defer loop.Close()
 	const senders = 4
-	sum, came := 0, 0 // the loop's
+	sum, came := 0, 0 // used on the loop's goroutine
 	results := ev.NewQueue(loop, 0, func(q *ev.Queue[int], batch []int) {
 		for _, n := range batch {
 			sum += n

@@ -136,7 +136,7 @@ func ExampleLoop_Post() {
 func ExampleCall() {
 	loop, _ := ev.New()
 	defer loop.Close()
-	total := 41 // the loop's
+	total := 41 // used on the loop's goroutine
 	loop.Ref()  // Run does not end for want of watchers
 	go loop.Run(context.Background())
 

@@ -1,6 +1,6 @@
 package ev
 
-// Asked returns how many questions wait for the loop.
+// Asked returns the number of questions that wait for the loop.
 func Asked(l *Loop) int {
 	l.looks.mu.Lock()
 	defer l.looks.mu.Unlock()

@@ -28,9 +28,8 @@ func FuzzPending(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) { replayPending(t, data) })
 }
 
-// replayPending takes the pending queues through the steps that data encodes, and
-// a list per priority as well. Callbacks take steps of their own from the same
-// data: so every program ends.
+// replayPending applies the steps that data encodes to the pending queues and to a list
+// per priority. Callbacks take their steps from the same data, so every program ends.
 func replayPending(t testing.TB, data []byte) {
 	m := &pendingModel{t: t, data: data[:min(len(data), 1000)]}
 	start := [...]uint32{0, 7, nearWrap}[m.next()%3]
@@ -58,7 +57,7 @@ type pendingModel struct {
 	lists  [levels][]expectedCall
 }
 
-// expectedCall is one that is due. A post has no probe.
+// expectedCall is a call that is due. A post has no probe.
 type expectedCall struct {
 	w      *probe
 	events Events
@@ -116,7 +115,7 @@ func (m *pendingModel) step() {
 func (m *pendingModel) listOf(w *probe) *[]expectedCall { return &m.lists[int(w.priority)-MinPriority] }
 func (m *pendingModel) list(w *probe) []expectedCall    { return *m.listOf(w) }
 
-// place returns where w is in its list, or -1.
+// place returns the index of w in its list, or -1.
 func (m *pendingModel) place(w *probe) int {
 	for i, c := range m.list(w) {
 		if c.w == w {
@@ -136,8 +135,8 @@ func (m *pendingModel) forget(w *probe) Events {
 	return events
 }
 
-// pass makes what is pending be called. It must leave nothing, unless a callback
-// closed the loop or panicked.
+// pass calls all pending watchers. It leaves none, unless a callback closes the loop or
+// panics.
 func (m *pendingModel) pass() {
 	m.closed.Store(0)
 	defer func() {
@@ -152,7 +151,7 @@ func (m *pendingModel) pass() {
 	}
 }
 
-// called is every callback: it must be the first of the highest priority.
+// called is every callback. The watcher must be the first of the highest priority.
 func (m *pendingModel) called(got expectedCall) {
 	m.calls++
 	level := levels - 1

@@ -13,9 +13,8 @@ import (
 	"github.com/goevlib/ev"
 )
 
-// FuzzExtremeSpans gives a Timer and a Periodic spans of all lengths, in virtual
-// time that passes by centuries, and compares them with models that reckon in
-// numbers without limits.
+// FuzzExtremeSpans gives a Timer and a Periodic spans of all lengths. Virtual time
+// passes by centuries. The models compute with unlimited numbers.
 func FuzzExtremeSpans(f *testing.F) {
 	for _, seed := range spanSeeds() {
 		f.Add(seed)
@@ -25,8 +24,8 @@ func FuzzExtremeSpans(f *testing.F) {
 	})
 }
 
-// spanSeeds give each span to each operation, with and without a repeat, and look
-// what has become of it.
+// spanSeeds gives each span to each operation, with and without a repeat, and checks
+// the result.
 func spanSeeds() (seeds [][]byte) {
 	for span := range byte(len(extremes)) {
 		for op := range byte(spanOperations) {
@@ -43,18 +42,18 @@ func spanSeeds() (seeds [][]byte) {
 	return seeds
 }
 
-// extremes are the spans that a program of spans chooses from; one more choice
-// takes all 64 bits from the program.
+// extremes are the spans that a program chooses from. One more choice takes all 64 bits
+// from the program.
 var extremes = []time.Duration{
 	0, 1, -1, time.Second, -time.Second, time.Hour, 365 * day, 100 * 365 * day, -100 * 365 * day,
 	1<<62 - 1, 1 << 62, -1 << 62, math.MaxInt64 - 1, math.MaxInt64, math.MinInt64, math.MinInt64 + 1,
 }
 
-// An int64 of nanoseconds since the epoch, which is what a bubble counts in, ends
-// 262 years after its beginning.
+// A bubble counts nanoseconds since the epoch in an int64, which overflows 262 years
+// after the bubble's beginning.
 const bubbleEnds = 260 * 365 * day
 
-// spanModel is a Timer and a Periodic, and what they should be.
+// spanModel is a Timer and a Periodic with their expected states.
 type spanModel struct {
 	t *testing.T
 	tape
@@ -202,7 +201,7 @@ func (m *spanModel) plan() {
 
 func (m *spanModel) wall() time.Duration { return time.Duration(m.began.UnixNano()) + m.now }
 
-// suspend delays the Timer, and has the Periodic skip.
+// suspend delays the Timer. The Periodic skips slots.
 func (m *spanModel) suspend() {
 	m.l.Suspend()
 	m.now = time.Since(m.began)
@@ -218,7 +217,7 @@ func (m *spanModel) suspend() {
 	}
 }
 
-// iterate calls what is due: once, however late.
+// iterate calls each watcher that is due once, even if it is very late.
 func (m *spanModel) iterate() {
 	require.NoError(m.t, m.l.RunNoWait())
 	m.now = time.Since(m.began)

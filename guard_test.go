@@ -21,7 +21,7 @@ type report struct {
 	stack string
 }
 
-// reported makes a panic handler that keeps what it is told.
+// reported makes a panic handler that keeps its arguments.
 func reported() (ev.LoopOption, *[]report) {
 	var reports []report
 	return ev.WithPanicHandler(func(w ev.Watcher, v any, stack []byte) {
@@ -68,7 +68,7 @@ func TestThePanicHandlerGetsNoWatcherForAFunction(t *testing.T) {
 func TestThePanicHandlerSeesAPanicWithNil(t *testing.T) {
 	handler, reports := reported()
 	l := newLoop(t, handler)
-	dueNow(l, func(*ev.Timer) { panic(nil) }) //nolint:govet // that is the point
+	dueNow(l, func(*ev.Timer) { panic(nil) }) //nolint:govet // panic(nil) is the subject of the test
 	run(t, l)
 	require.Len(t, *reports, 1)
 	assert.IsType(t, (*runtime.PanicNilError)(nil), (*reports)[0].v)
@@ -91,7 +91,7 @@ func TestANilPanicHandlerIsNone(t *testing.T) {
 	assert.PanicsWithValue(t, "boom", func() { _ = l.Run(context.Background()) })
 }
 
-// here is the caller's position in the source, some lines on.
+// here returns the source position that is some lines after the caller's.
 func here(lines int) string {
 	_, file, line, _ := runtime.Caller(1)
 	return fmt.Sprintf("%s:%d", file, line+lines)

@@ -14,12 +14,12 @@ import (
 	"github.com/goevlib/ev"
 )
 
-// patience bounds every wait in the tests: long enough for a machine with
-// something else to do, short enough to see a lost wake-up.
+// patience bounds every wait in the tests. It is long enough for a loaded machine, and
+// short enough to show a lost wake-up.
 const patience = 20 * time.Second
 
-// onEveryLoop runs the test on a new loop for each backend and wake mode that the
-// machine has. The loop is verified and closed after the test.
+// onEveryLoop runs the test on a new loop for each supported backend and wake mode. The
+// loop is verified and closed after the test.
 func onEveryLoop(t *testing.T, test func(t *testing.T, l *ev.Loop), opts ...ev.LoopOption) {
 	t.Helper()
 	onEveryMode(t, func(t *testing.T, l *ev.Loop, _ ev.Wakeup) { test(t, l) }, opts...)
@@ -53,7 +53,7 @@ func newLoop(t testing.TB, opts ...ev.LoopOption) *ev.Loop {
 	return l
 }
 
-// run runs the loop to its end, and fails the test when that does not come.
+// run runs the loop to its end. The test fails if Run does not return in time.
 func run(t testing.TB, l *ev.Loop) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
@@ -96,7 +96,7 @@ func onLoop(t testing.TB, l *ev.Loop, fn func()) {
 	require.NoError(t, err)
 }
 
-// skipWithDebug skips a count of allocations: EV_DEBUG=1 makes some.
+// skipWithDebug skips a test that counts allocations: EV_DEBUG=1 allocates.
 func skipWithDebug(t testing.TB) {
 	t.Helper()
 	if os.Getenv("EV_DEBUG") == "1" {
@@ -104,7 +104,7 @@ func skipWithDebug(t testing.TB) {
 	}
 }
 
-// receive takes a value from ch, and fails the test when none comes.
+// receive takes a value from ch. The test fails if none comes in time.
 func receive[T any](t testing.TB, ch <-chan T) T {
 	t.Helper()
 	select {
@@ -116,22 +116,21 @@ func receive[T any](t testing.TB, ch <-chan T) T {
 	}
 }
 
-// untilParked waits until the loop has parked more often than before and is parked. A
-// Send that follows must wake it.
+// untilParked waits until the loop is parked and has parked more than before times. The
+// next Send must wake it.
 func untilParked(t testing.TB, l *ev.Loop, before uint64) {
 	t.Helper()
 	require.Eventually(t, func() bool { return l.Stats().Parks > before && l.Parked() }, patience, 50*time.Microsecond)
 }
 
-// parkFirst makes the loop park before its next timer in any case. Without it, a loop
-// that a loaded machine holds up finds the timer due and does not park.
+// parkFirst makes the loop park before its next timer. Without it, a loop that is
+// delayed by a loaded machine finds the timer due and does not park.
 func parkFirst(t testing.TB, l *ev.Loop) {
 	t.Helper()
 	require.NoError(t, l.SetTimeoutInterval(2*time.Millisecond))
 }
 
-// tape is fuzzed data, read as one choice after the other. Past its end, every
-// choice is 0.
+// tape reads fuzzed data as a list of choices. After its end, every choice is 0.
 type tape struct{ data []byte }
 
 func (t *tape) ended() bool { return len(t.data) == 0 }
@@ -145,7 +144,7 @@ func (t *tape) IntN(n int) int {
 	return v % n
 }
 
-// TestMain checks, after all tests, that nothing is left behind.
+// TestMain checks after all tests that no goroutine and no descriptor is left.
 func TestMain(m *testing.M) {
 	if helper := os.Getenv("EV_TEST_HELPER"); helper != "" {
 		helpers[helper]()
@@ -160,11 +159,11 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// helpers are the programs that tests run in a process of their own: the test
-// binary, with EV_TEST_HELPER naming one.
+// helpers are programs that tests run in processes of their own. The program is the
+// test binary; EV_TEST_HELPER names the helper.
 var helpers = map[string]func(){}
 
-// warmUp makes the runtime open what it keeps for ever.
+// warmUp makes the runtime open the descriptors that it never closes.
 func warmUp() {
 	l, err := ev.New()
 	if err != nil {
@@ -175,8 +174,8 @@ func warmUp() {
 		panic(err)
 	}
 	l.Close()
-	// The Signal's goroutine ends by itself. Were it counted, another could leak
-	// unseen.
+	// The Signal's goroutine ends by itself. It must not be counted, or the leak of
+	// another goroutine would not show.
 	for range 1000 {
 		if runtime.NumGoroutine() <= 2 { // this one and os/signal's
 			return
@@ -207,13 +206,13 @@ func checkLeaks(fds, goroutines int) int {
 	return 0
 }
 
-// openDescriptors counts this process's, or returns 0 where /proc does not say.
+// openDescriptors returns the number of open descriptors, or 0 without /proc.
 func openDescriptors() int {
 	entries, _ := os.ReadDir("/proc/self/fd")
 	return len(entries)
 }
 
-// journal is what callbacks wrote, in their order.
+// journal has the notes of callbacks, in their order.
 type journal []string
 
 func (j *journal) note(s string) { *j = append(*j, s) }
@@ -223,7 +222,7 @@ func (j *journal) async(l *ev.Loop, name string, opts ...ev.Option) *ev.Async {
 	return ev.NewAsync(l, func(a *ev.Async) { j.note(a.Name()) }, append(opts, ev.Name(name))...)
 }
 
-// due starts a timer that the next iteration finds due, and that notes its name.
+// due starts a timer that is due in the next iteration and notes its name.
 func (j *journal) due(l *ev.Loop, name string, opts ...ev.Option) *ev.Timer {
 	w := ev.NewTimer(l, 0, 0, func(w *ev.Timer) { j.note(w.Name()) }, append(opts, ev.Name(name))...)
 	w.Start()
@@ -244,8 +243,7 @@ func farOff(t testing.TB, l *ev.Loop) *ev.Timer {
 	return w
 }
 
-// goRun runs the loop on a goroutine of its own and hands over what Run
-// returned.
+// goRun runs the loop on a goroutine of its own. The channel gets the result of Run.
 func goRun(l *ev.Loop) <-chan error {
 	ended := make(chan error, 1)
 	go func() { ended <- l.Run(context.Background()) }()

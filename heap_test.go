@@ -28,9 +28,8 @@ func TestAnEmptyHeapIsNeverDue(t *testing.T) {
 	assert.NoError(t, h.verify())
 }
 
-// replay takes the heap through the steps that data encodes, three bytes each,
-// and a sorted slice as well. They must agree after each step, and the heap must
-// verify.
+// replay applies the steps that data encodes, three bytes each, to the heap and to a
+// sorted slice. After each step both must agree, and the heap must verify.
 func replay(t testing.TB, data []byte) {
 	type expected struct {
 		due time.Duration
@@ -43,9 +42,9 @@ func replay(t testing.TB, data []byte) {
 		now   time.Duration
 	)
 	for i := range all {
-		all[i].index = 1 // active, as far as the heap can tell
+		all[i].index = 1 // active, for the heap
 	}
-	// A stable sort after an append puts ties in the order of their starts.
+	// An append and a stable sort keep ties in the order of their starts.
 	insert := func(a *alarm, due time.Duration) {
 		model = append(model, expected{due, a})
 		slices.SortStableFunc(model, func(x, y expected) int { return cmp.Compare(x.due, y.due) })
@@ -196,9 +195,8 @@ func TestTheHeapKeepsNoAlarmAliveThatWasTakenDue(t *testing.T) {
 
 // Verify.
 
-// fullLoop makes a loop with something in its structures: three timers, an Async
-// and one of each hook active, and pending a high, a low and a cleared watcher
-// and a posted function.
+// fullLoop makes a loop with three timers, an Async and one of each hook active. A
+// high, a low and a cleared watcher and a posted function are pending.
 func fullLoop(t *testing.T) *Loop {
 	l, err := New(WithBackend(BackendChan))
 	require.NoError(t, err)
@@ -222,12 +220,12 @@ func fullLoop(t *testing.T) *Loop {
 	return l
 }
 
-// guestOf makes what the host knows of a guest.
+// guestOf makes the Embed by which a host knows its embedded loop.
 func guestOf(host *Loop, index int32) *Embed {
 	return &Embed{watcher: watcher{index: index}, other: &Loop{hosted: hosted{host: host}}}
 }
 
-// firstAt returns the watcher that is first in the queue of a priority.
+// firstAt returns the first watcher in the queue of a priority.
 func firstAt(l *Loop, priority int) *watcher {
 	q := &l.pending.queues[priority-MinPriority]
 	return q.ring[q.head&q.mask()].w
@@ -338,7 +336,8 @@ func TestVerifyReportsEveryStructureThatIsBroken(t *testing.T) {
 	assert.ErrorContains(t, err, "is due before its parent")
 }
 
-// Many timers due at once are sorted, not popped. Nobody sees the difference.
+// Timers are sorted instead of popped if many are due at once. The order must be the
+// same.
 func TestWhatIsDueExpiresInOrderHoweverMuchItIs(t *testing.T) {
 	for _, n := range []int{fewDue - 1, fewDue, fewDue + 1, fewDue + 2, 1000, 5000} {
 		for _, due := range []int{1, n / 9, n / 7, n / 2, n} {

@@ -57,7 +57,7 @@ func TestACleanupFindsTheOthersActiveAndNoRun(t *testing.T) {
 			w.Feed(ev.Custom)
 		})
 		c.Start()
-		timer.Feed(ev.Custom) // what is pending is dropped before
+		timer.Feed(ev.Custom) // pending events are dropped before
 		require.NoError(t, l.Close())
 		assert.Equal(t, 1, calls)
 		assert.False(t, c.Active())

@@ -56,7 +56,7 @@ func TestAnIdleWaitsWhileSomethingOfItsPriorityIsPending(t *testing.T) {
 	})
 }
 
-func TestAnIdleRunsBeforeWhatHasALowerPriority(t *testing.T) { // libev's asyncs inhibit every idle
+func TestAnIdleRunsBeforeWhatHasALowerPriority(t *testing.T) { // in libev, asyncs inhibit every idle
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		var j journal
 		a := ev.NewAsync(l, func(a *ev.Async) { a.Send(); j.note("async") }, ev.Priority(-1))
@@ -101,11 +101,11 @@ func TestAClearedEventDoesNotInhibitIdles(t *testing.T) {
 		var j journal
 		j.idle(l, "idle")
 		timers := []*ev.Timer{j.due(l, "a"), j.due(l, "b")}
-		l.SetInvoke(func(*ev.Loop) {}) // they stay pending …
+		l.SetInvoke(func(*ev.Loop) {}) // they stay pending,
 		nowait(t, l)
 		l.SetInvoke(nil)
 		for _, w := range timers {
-			w.Clear() // … and leave their slots behind
+			w.Clear() // and leave their slots in the queue
 		}
 		nowait(t, l)
 		assert.Equal(t, []string{"idle"}, j.takeAll())
@@ -145,7 +145,7 @@ func TestAnIdleDoesNotStarveTimersAndTheirTimeGoesOn(t *testing.T) { // as libuv
 			check.Stop()
 		})
 		idle = ev.NewIdle(l, func(*ev.Idle) {
-			if idled++; idled == 1 { // not before: the timer might be due in the first iteration
+			if idled++; idled == 1 { // not earlier: the timer might be due in the first iteration
 				began = l.Now()
 				timer.Start()
 			}
@@ -188,7 +188,7 @@ func TestRunOnceDoesNotHangWhenAnIdleStopsItself(t *testing.T) { // as libuv's t
 	})
 }
 
-func TestAnIdleProcessesLaterWhatACallbackLeftBehind(t *testing.T) { // libev's idiom
+func TestAnIdleProcessesLaterWhatACallbackLeftBehind(t *testing.T) { // an idiom of libev's manual
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		var j journal
 		later := ev.NewIdle(l, func(w *ev.Idle) { j.note("later"); w.Stop() }, ev.Priority(-1))

@@ -133,7 +133,7 @@ func TestACheckRunsBeforeEverythingOfItsPriorityOrALowerOne(t *testing.T) {
 	})
 }
 
-func TestChecksSeeWhatWasSentAsPending(t *testing.T) { // libev's urgent Check sees it sent
+func TestChecksSeeWhatWasSentAsPending(t *testing.T) { // in libev, an urgent Check finds it sent
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		a := ev.NewAsync(l, func(*ev.Async) {})
 		a.Start()

@@ -43,7 +43,7 @@ func (j *journal) takeAll() []string {
 	return all
 }
 
-// What the four have in common.
+// Behaviour that the four hooks have in common.
 
 func TestHooksAreCalledWithTheirEvent(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
@@ -99,7 +99,7 @@ func TestAHookStoppedAndStartedAgainIsTheLast(t *testing.T) {
 func TestOneWholeIteration(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		var j journal
-		// In an order that is not the expected one.
+		// They start in another order than the expected one.
 		j.idle(l, "idle")
 		ev.NewTimer(l, -time.Second, 0, func(*ev.Timer) { j.note("timer due later") }).Start()
 		ev.NewTimer(l, -time.Minute, 0, func(*ev.Timer) { j.note("timer due earlier") }).Start()
@@ -202,7 +202,7 @@ func TestACheckFedBeforeItsTurnIsCalledOnceAndFirst(t *testing.T) {
 		a.Send()
 		c := ev.NewCheck(l, func(w *ev.Check) { j.note("check"); got = w.Events() })
 		c.Start()
-		// What is fed waits, for its place in the poll's pass.
+		// A fed Check waits for its place in the pass after the poll.
 		l.SetInvoke(func(*ev.Loop) {})
 		c.Feed(ev.Custom)
 		nowait(t, l)
@@ -242,7 +242,7 @@ func TestALoopThatEndsThoughHooksStartEachOther(t *testing.T) { // as libuv's te
 			n++
 		})
 		prepare1.Start()
-		timer := ev.NewTimer(l, 0, time.Millisecond, func(*ev.Timer) {}) // ends the parks, while no idle is active
+		timer := ev.NewTimer(l, 0, time.Millisecond, func(*ev.Timer) {}) // ends the park while no Idle is active
 		timer.Keep(false)
 		timer.Start()
 		ev.NewCheck(l, func(w *ev.Check) {

@@ -32,9 +32,8 @@ func connPair(t testing.TB) (a, b *net.TCPConn) {
 	return dialed.(*net.TCPConn), accepted.(*net.TCPConn)
 }
 
-// goneQuiet makes iterations until the watchers of a descriptor that was closed
-// are called no more, which takes a bounded number of calls, and checks that the
-// loop parks then.
+// goneQuiet makes iterations until the watchers of a closed descriptor are not called
+// any more. It requires a bounded number of calls, and that the loop parks then.
 func goneQuiet(t *testing.T, l *ev.Loop, calls *int, most int) {
 	t.Helper()
 	before := *calls
@@ -49,7 +48,7 @@ func goneQuiet(t *testing.T, l *ev.Loop, calls *int, most int) {
 	assert.NoError(t, l.Verify())
 }
 
-// A connection's file lives on under a dup, with data that nobody reads.
+// The file of a closed connection lives on under a dup, with unread data.
 func TestAConnThatIsClosedWhileItsFileLivesOnHasNoMoreEvents(t *testing.T) {
 	onEveryFDLoop(t, func(t *testing.T, l *ev.Loop) {
 		for name, closing := range map[string]struct{ at, most int }{
@@ -91,7 +90,7 @@ func TestAConnThatIsClosedWhileItsFileLivesOnHasNoMoreEvents(t *testing.T) {
 	})
 }
 
-// What is stale goes, and what is not stays.
+// The watchers of the closed connection stop, and the others stay.
 func TestAfterAConnIsFoundClosedTheOthersGoOn(t *testing.T) {
 	onEveryFDLoop(t, func(t *testing.T, l *ev.Loop) {
 		a, _ := connPair(t)
@@ -147,7 +146,7 @@ func TestANumberThatIsClosedWhileItsFileLivesOnHasNoMoreEvents(t *testing.T) {
 	})
 }
 
-// Always ready, without the system's help: no dup is needed.
+// A regular file is always ready, without an event from the system: no dup is needed.
 func TestARegularFileThatIsClosedIsNotReadyForEver(t *testing.T) {
 	onEveryFDLoop(t, func(t *testing.T, l *ev.Loop) {
 		file, err := os.Open(executable(t))
@@ -200,7 +199,7 @@ func TestWhatStaysReadyAndOpenIsCalledInEachIteration(t *testing.T) {
 	})
 }
 
-// countedConn counts how often it is asked whether it is open.
+// countedConn counts the calls of Control.
 type countedConn struct {
 	*net.TCPConn
 	syscall.RawConn
@@ -279,8 +278,7 @@ func lowestFree(t *testing.T) int {
 	return fd
 }
 
-// closingConn closes the loop when it is asked for its descriptor the n-th time: in
-// the middle of Start.
+// closingConn closes the loop in the n-th call of Control: in the middle of Start.
 type closingConn struct {
 	syscall.RawConn
 	l     *ev.Loop
@@ -373,7 +371,7 @@ func TestADescriptorClosedBehindTheWatcherStopsItWithAnError(t *testing.T) {
 		var got ev.Events
 		w := startIO(t, l, a, ev.Read, func(_ *ev.IO, e ev.Events) { got = e })
 		require.NoError(t, syscall.Close(a))
-		once(t, l) // before the system was told
+		once(t, l) // before the descriptor was registered
 		assert.Equal(t, ev.Error|ev.Read|ev.Write, got)
 		assert.False(t, w.Active())
 
@@ -381,7 +379,7 @@ func TestADescriptorClosedBehindTheWatcherStopsItWithAnError(t *testing.T) {
 		got = ev.None
 		w = startIO(t, l, a, ev.Read, func(_ *ev.IO, e ev.Events) { got = e })
 		nowait(t, l)
-		require.NoError(t, syscall.Close(a)) // after
+		require.NoError(t, syscall.Close(a)) // after the registration
 		_, _ = syscall.Write(b, []byte("x"))
 		nowait(t, l)
 		assert.Equal(t, ev.None, got)
@@ -420,7 +418,7 @@ func TestAFileThatLivesOnUnderADupDeliversNothingStale(t *testing.T) {
 		dup, err := syscall.Dup(a)
 		require.NoError(t, err)
 		defer syscall.Close(dup)
-		require.NoError(t, syscall.Close(a)) // the set goes on reporting it
+		require.NoError(t, syscall.Close(a)) // the set still reports it
 		w.Stop()
 		other, peer := socketpair(t)
 		calls := 0
@@ -432,7 +430,7 @@ func TestAFileThatLivesOnUnderADupDeliversNothingStale(t *testing.T) {
 		assert.Zero(t, calls)
 		parks := l.Stats().Parks
 		write(t, peer, "y")
-		once(t, l) // what is watched still is, after the set was rebuilt
+		once(t, l) // the watchers still work after the set was rebuilt
 		assert.Equal(t, 1, calls)
 		go func() { untilParked(t, l, parks); l.Stop() }()
 		run(t, l) // and the loop does not spin
@@ -443,7 +441,7 @@ func TestAConnWithTheNumberOfAClosedOneDoesNotFeedTheOldWatcher(t *testing.T) {
 	onEveryFDLoop(t, func(t *testing.T, l *ev.Loop) {
 		conns := func() (*os.File, *os.File) {
 			a, b := socketpair(t)
-			// Files own their descriptors: give them duplicates.
+			// A file owns its descriptor: each gets a duplicate.
 			da, err := syscall.Dup(a)
 			require.NoError(t, err)
 			db, err := syscall.Dup(b)
@@ -459,7 +457,7 @@ func TestAConnWithTheNumberOfAClosedOneDoesNotFeedTheOldWatcher(t *testing.T) {
 		require.NoError(t, old.Start())
 		nowait(t, l)
 		fd := old.FD()
-		require.NoError(t, oldConn.Close()) // and not stopped
+		require.NoError(t, oldConn.Close()) // the watcher is not stopped
 
 		c, d := socketpair(t)
 		require.NoError(t, dup2(c, fd)) // the number is used again

@@ -54,7 +54,8 @@ func TestSetEventsTakesBackOnlyWhatIsNotAskedForAnyMore(t *testing.T) {
 	}
 }
 
-// Nobody reads the eventfd, nor the timerfd: each is readable ever after.
+// Nothing reads the eventfd and the timerfd. They stay readable after their first
+// event.
 func TestAWakeDoesNotMakeALoopWithDescriptorsSpin(t *testing.T) {
 	l := nativeLoop(t)
 	r, _ := pipeFiles(t)
@@ -74,7 +75,7 @@ type reconnecting struct{ syscall.RawConn }
 
 func (c *reconnecting) SyscallConn() (syscall.RawConn, error) { return c, nil }
 
-// The loop must watch the file that had the number at Start, or none.
+// The loop must watch the file that had the number at Start, or no file.
 func TestAConnectionThatGetsAnotherDescriptorIsNotWatchedByTheOldOne(t *testing.T) {
 	l := nativeLoop(t)
 	old, peer := pipeFiles(t)
@@ -112,7 +113,8 @@ func TestALoopDoesNotParkWithADescriptorThatItCouldNotWatch(t *testing.T) {
 	assert.Zero(t, l.Stats().Parks)
 }
 
-// Its number may be another connection's by then. That one must have its events.
+// Another connection may have the number by then. That connection's watcher must get
+// its events.
 func TestAClosedConnectionsWatcherLeavesTheNextOneWithItsNumberAlone(t *testing.T) {
 	l := nativeLoop(t)
 	first, peer := pipeFiles(t)
@@ -124,7 +126,7 @@ func TestAClosedConnectionsWatcherLeavesTheNextOneWithItsNumberAlone(t *testing.
 	var old, next []Events
 	w := NewConnIO(l, conn, Read, func(_ *IO, e Events) { old = append(old, e) })
 	require.NoError(t, w.Start())
-	conn.RawConn, err = second.SyscallConn() // as if it had been closed, and its number free
+	conn.RawConn, err = second.SyscallConn() // as if it had been closed and its number were free
 	require.NoError(t, err)
 	v := NewConnIO(l, first, Read, func(_ *IO, e Events) { next = append(next, e) })
 	require.NoError(t, v.Start())

@@ -50,7 +50,7 @@ func TestAnIOIntervalOfAllTimeMakesTheLoopLookAtNoDescriptor(t *testing.T) {
 			startIO(t, l, a, ev.Read, func(*ev.IO, ev.Events) { reads++; drain(t, a) })
 			write(t, b, "x")
 			l.Update()
-			nowait(t, l) // it looks, some time after it was made: from then on the interval counts
+			nowait(t, l) // the interval counts from this look at the descriptors
 			require.Equal(t, 1, reads)
 			write(t, b, "x")
 			require.NoError(t, l.SetIOInterval(d))

@@ -14,9 +14,9 @@ import (
 	"github.com/goevlib/ev"
 )
 
-// Programs of start, stop, set, feed, close, dup, shutdown and write over up to 200
-// descriptors. A slow model says who must be called in each iteration: whoever is
-// active and asks for what holds, whoever was fed, and nobody else.
+// Programs start, stop, set, feed, close, dup, shut down and write, with up to 200
+// descriptors. A slow model knows the calls that each iteration must make: to watchers
+// that are active and ask for a state that holds, and to watchers that were fed.
 
 type modelWatcher struct {
 	io     *ev.IO
@@ -43,7 +43,7 @@ type modelEnd struct {
 	shut   bool // it sends no more
 }
 
-// chooser is where a program comes from: a random source, or a tape.
+// chooser is the source of a program: a random generator or a tape.
 type chooser interface{ IntN(n int) int }
 
 const mostDups = 4
@@ -65,7 +65,7 @@ func executable(t *testing.T) string {
 	return path
 }
 
-// close is for when the loop is closed, or has no more to do.
+// close must be called when the loop is closed or the program has ended.
 func (m *model) close() {
 	for _, e := range m.ends[:len(m.ends)-1] {
 		syscall.Close(e.fd)
@@ -77,12 +77,12 @@ func (m *model) close() {
 }
 
 func FuzzFDTable(f *testing.F) {
-	// A round is how many steps less one, then the end, the operation and what that
-	// chooses, for each.
+	// A round has the number of its steps, less one. Each step has the end of a pair,
+	// the operation, and the choices of the operation.
 	f.Add([]byte{})
 	f.Add([]byte{0, 0, 0, 1, 0, 0, 2, 0, 0, 1, 7, 0, 0, 8})                          // start, data, read
 	f.Add([]byte{0, 0, 0, 1, 0, 0, 0, 2, 1, 0, 2, 0, 0, 2, 1, 0, 0, 11, 0})          // two watchers, one fed
-	f.Add([]byte{0, 0, 0, 3, 0, 0, 2, 0, 1, 0, 10, 1, 0, 5, 0, 2})                   // fed what it then does not want
+	f.Add([]byte{0, 0, 0, 3, 0, 0, 2, 0, 1, 0, 10, 1, 0, 5, 0, 2})                   // fed an event that it then does not want
 	f.Add([]byte{0, 0, 0, 1, 0, 0, 2, 0, 0, 0, 12, 1, 0, 9, 0, 1, 0, 2, 0, 0, 1, 7}) // a dup survives the close
 	f.Add([]byte{0, 0, 0, 1, 0, 0, 2, 0, 0, 0, 12, 1, 0, 9, 0, 0, 0, 2, 0, 0, 1, 7}) // the same, stopped before
 	f.Add([]byte{0, 2, 0, 3, 0, 0, 2, 0, 0, 3, 13, 0, 2, 13, 0, 0, 2, 0})            // hung up
@@ -152,7 +152,7 @@ func (m *model) stepSocket(op, end int) {
 	e, peer := &m.ends[end], &m.ends[end^1]
 	switch op {
 	case 7: // data
-		if !e.shut && peer.unread < 64 { // a socket has room for few, however small
+		if !e.shut && peer.unread < 64 { // a socket has room for so few
 			_, err := syscall.Write(e.fd, []byte("x"))
 			require.NoError(m.t, err)
 			peer.unread++
@@ -227,9 +227,9 @@ func (m *model) feedFD(fd int, events ev.Events) {
 	}
 }
 
-// replacePair closes both ends and opens two new files, which get the same
-// numbers, the lowest that are free. The watchers are stopped before that, or after
-// it, when the numbers denote the new files.
+// replacePair closes both ends and opens two new files. They get the same numbers,
+// which are the lowest free ones. The watchers are stopped before that, or after it,
+// when the numbers denote the new files.
 func (m *model) replacePair(p int) {
 	a, b, late := m.ends[2*p].fd, m.ends[2*p+1].fd, m.r.IntN(2) == 1
 	if !late {
@@ -256,7 +256,7 @@ func (m *model) stopPair(p int) {
 	}
 }
 
-// iterate expects what was fed to be called before the poll.
+// iterate expects fed watchers to be called before the poll.
 func (m *model) iterate() {
 	nowait(m.t, m.l)
 	for _, w := range m.watchers {
@@ -273,7 +273,7 @@ func (m *model) iterate() {
 	require.NoError(m.t, m.l.Verify())
 }
 
-// ready is what holds of an end: a socket has room for the few bytes of a program.
+// ready is the state of an end. A socket has room for the few bytes of a program.
 func (m *model) ready(end int) ev.Events {
 	if end == len(m.ends)-1 || m.ends[end].unread > 0 || m.ends[end^1].shut {
 		return ev.Read | ev.Write

@@ -17,13 +17,13 @@ import (
 	"github.com/goevlib/ev"
 )
 
-// onItsThread runs functions on one OS thread, for what belongs to a thread: a perf
-// event, a namespace. The thread ends with the test.
+// onItsThread runs functions on one OS thread. Perf events and namespaces belong to a
+// thread. The thread ends with the test.
 func onItsThread(t *testing.T) (do func(fn func())) {
 	work, done := make(chan func()), make(chan struct{})
 	t.Cleanup(func() { close(work); <-done })
 	go func() {
-		runtime.LockOSThread() // and not unlocked: nobody else gets the thread
+		runtime.LockOSThread() // it is never unlocked: no other goroutine gets the thread
 		defer close(done)
 		for fn := range work {
 			fn()
@@ -36,8 +36,9 @@ func onItsThread(t *testing.T) (do func(fn func())) {
 	}
 }
 
-// openFaults returns a perf event with a ring buffer, which is readable after each
-// page fault of a thread, and what makes one. The caller closes it.
+// openFaults returns a perf event with a ring buffer, and a function that makes a page
+// fault. The event is readable after each page fault of the thread. The caller must
+// close it.
 func openFaults(t *testing.T) (fd int, fault func()) {
 	t.Helper()
 	do := onItsThread(t)
@@ -68,8 +69,8 @@ func openFaults(t *testing.T) (fd int, fault func()) {
 	}
 }
 
-// openMounts returns the mount table of a mount namespace of the test's own, and
-// what changes it.
+// openMounts returns the mount table of a new mount namespace, and a function that
+// changes the table.
 func openMounts(t *testing.T, name string) (fd int, change func()) {
 	t.Helper()
 	do, dir := onItsThread(t), t.TempDir()
@@ -119,8 +120,8 @@ func openHostname(t *testing.T) (fd int, change func()) {
 	}
 }
 
-// openCgroupEvents returns the cgroup.events of a cgroup that a process enters and
-// leaves.
+// openCgroupEvents returns the cgroup.events of a new cgroup, and a function by which a
+// process enters and leaves it.
 func openCgroupEvents(t *testing.T) (fd int, change func()) {
 	t.Helper()
 	for _, root := range []string{"/sys/fs/cgroup", "/sys/fs/cgroup/unified"} {
@@ -151,8 +152,8 @@ func openCgroupEvents(t *testing.T) (fd int, change func()) {
 	return
 }
 
-// openPressure returns a trigger for a millisecond of waiting for a processor in two
-// seconds, and lets some processes make such.
+// openPressure returns a pressure trigger: processes waited a millisecond for a
+// processor within two seconds. It starts processes that do.
 func openPressure(t *testing.T) (fd int, change func()) {
 	t.Helper()
 	fd, err := unix.Open("/proc/pressure/cpu", unix.O_RDWR|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
@@ -168,7 +169,7 @@ func openPressure(t *testing.T) (fd int, change func()) {
 		require.NoError(t, spin.Start())
 		t.Cleanup(func() { _ = spin.Process.Kill(); _ = spin.Wait() })
 	}
-	return fd, func() {} // it goes on
+	return fd, func() {} // the processes go on
 }
 
 func TestFilesWhosePollTakesTheEventAwayHaveAllOfThem(t *testing.T) {
@@ -214,7 +215,7 @@ func TestFilesWhosePollTakesTheEventAwayHaveAllOfThem(t *testing.T) {
 	}
 }
 
-// settled waits until a call has been made, and none is made any more.
+// settled waits until there was a call and no more calls come.
 func settled(t *testing.T, l *ev.Loop, calls *atomic.Int64) {
 	t.Helper()
 	last := int64(0)
@@ -232,7 +233,7 @@ func init() {
 	}
 }
 
-func TestTheFirstEventOfSuchAFileComesAtOnce(t *testing.T) { // whatever happened before Start
+func TestTheFirstEventOfSuchAFileComesAtOnce(t *testing.T) { // no event from before Start matters
 	l := newLoop(t)
 	w := ev.NewIO(l, openFile(t, "/proc/self/mounts"), ev.Write, func(w *ev.IO, got ev.Events) {
 		assert.Equal(t, ev.Write, got, "as what was asked for")
@@ -259,7 +260,7 @@ func callOf(t *testing.T, l *ev.Loop, calls *int) {
 	}
 }
 
-// quiet makes iterations, after which there must not be another call.
+// quiet makes iterations. They must not call the watcher.
 func quiet(t *testing.T, l *ev.Loop, calls *int) {
 	t.Helper()
 	before := *calls
@@ -397,7 +398,7 @@ func TestAGuestHasTheEventsOfSuchAFile(t *testing.T) {
 	}
 }
 
-// An os.File is in the runtime's poller itself, which polls it too.
+// The runtime's poller has the os.File too, and polls it.
 func TestAnOpenFileOfSuchAKindCanBeWatched(t *testing.T) {
 	fd, fault := openFaults(t)
 	require.NoError(t, unix.SetNonblock(fd, true))
@@ -437,8 +438,8 @@ func TestWhatIsNotOfSuchAKindStaysLevelTriggered(t *testing.T) {
 	}
 }
 
-// Who does not stop a watcher before the descriptor is closed gets the events of the
-// next file with that number, too. One of the two needs a relay.
+// A watcher that is not stopped before its descriptor is closed also gets the events of
+// the next file with that number. One of the two files needs a relay.
 func TestANumberThatIsReusedForAFileOfTheOtherSort(t *testing.T) {
 	for _, first := range []string{"pipe", "mounts"} {
 		t.Run(first+" first", func(t *testing.T) {
@@ -491,8 +492,8 @@ func TestANumberThatIsReusedForAFileOfTheOtherSort(t *testing.T) {
 	}
 }
 
-// What all relays share is stopped with the last watcher that needs one, also in the
-// midst of telling the poller. Its number can be watched again.
+// The epoll set that all relays share is closed with the last watcher that needs a
+// relay, even during a registration. Its number can be watched again.
 func TestARelayThatCannotBeMadeLeavesNoNumberDeaf(t *testing.T) {
 	l := newLoop(t)
 	open := func() (p [2]int) {

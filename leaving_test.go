@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// exits runs fn on a goroutine that fn may end.
+// exits runs fn on a goroutine, which fn may end.
 func exits(fn func()) {
 	ended := make(chan struct{})
 	go func() {
@@ -41,7 +41,7 @@ func TestAClockThatWasSetIsFollowedByAllThoughANextFunctionExits(t *testing.T) {
 				p.Start()
 				was := p.At()
 				exit = true
-				time.Sleep(wallReread) // by then the loop looks at the clock
+				time.Sleep(wallReread) // after that the loop looks at the clock
 				exits(func() { follow(l) })
 				require.False(t, exit, "it was asked")
 				for range 3 {
@@ -73,7 +73,7 @@ func TestASchedulersFunctionMayLookAtAGuestWhoseGuestsAreLent(t *testing.T) {
 		return now.Add(time.Hour)
 	}, func(*Scheduler) {})
 	s.Start()
-	guest.wall = guest.wall.Add(time.Hour) // it will be found to have been set
+	guest.wall = guest.wall.Add(time.Hour) // the loop will find that it was set
 	guest.reread = true
 	NewTimer(host, time.Millisecond, 0, func(*Timer) {}).Start()
 	require.NoError(t, host.RunOnce(context.Background()))

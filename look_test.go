@@ -16,8 +16,8 @@ import (
 	"github.com/goevlib/ev/internal/look"
 )
 
-// asked puts questions to a loop from goroutines of their own, and waits until
-// they are there.
+// asked calls Ask on goroutines of their own. It waits until the loop has the
+// questions.
 func asked(t *testing.T, l *ev.Loop, ctx context.Context, fns ...func()) <-chan error {
 	t.Helper()
 	answers := make(chan error, len(fns))
@@ -99,7 +99,7 @@ func TestAQuestionThatIsBeingAnsweredIsWaitedFor(t *testing.T) {
 		answered := false
 		answers := asked(t, l, ctx, func() {
 			cancel()
-			time.Sleep(10 * time.Millisecond) // for an Ask that does not wait to be seen
+			time.Sleep(10 * time.Millisecond) // an Ask that does not wait would show by now
 			answered = true
 		})
 		require.NoError(t, l.RunNoWait())
@@ -137,8 +137,8 @@ func TestAQuestionOnTheLoopsOwnGoroutinePanics(t *testing.T) {
 	})
 }
 
-// Askers, posters and a loop whose Runs end again and again: each question that is
-// not given up on is answered once.
+// Goroutines ask and post to a loop whose Runs end again and again. Each question is
+// answered once, unless its context ended.
 func TestNoQuestionIsLost(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		const askers, each = 4, 200
@@ -170,9 +170,9 @@ func TestNoQuestionIsLost(t *testing.T) {
 	})
 }
 
-// In parts, and at once: a walk sees what Watchers does, each once.
+// A walk yields each watcher that Watchers yields once, in parts or at once.
 func TestAWalkInPartsSeesWhatWatchersSees(t *testing.T) {
-	const hidden = 3 // at most: the loop's own watchers, for the Periodics and the Stat
+	const hidden = 3 // at most: the loop's own watchers for the Periodics and the Stat
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		for i := range 10 {
 			ev.NewPrepare(l, func(*ev.Prepare) {}, ev.Name(fmt.Sprint("prepare ", i))).Start()
@@ -181,8 +181,8 @@ func TestAWalkInPartsSeesWhatWatchersSees(t *testing.T) {
 			w.Keep(i%2 == 0)
 			ev.NewPeriodic(l, 0, time.Hour, func(*ev.Periodic) {}, ev.Name(fmt.Sprint("periodic ", i))).Start()
 		}
-		// This one has an alarm in the heap of the timers, where the system does not
-		// tell of files, and is among the others.
+		// Where the system does not report changes of files, this Stat has an alarm in
+		// the heap of the timers.
 		require.NoError(t, ev.NewStat(l, filepath.Join(t.TempDir(), "none"), time.Hour, func(*ev.Stat) {}).Start())
 		want, keepers := make(map[ev.Watcher]int), 0
 		for w := range l.Watchers() {
@@ -214,8 +214,8 @@ func TestAWalkInPartsSeesWhatWatchersSees(t *testing.T) {
 	})
 }
 
-// Between two parts everything may change: the walk still ends, and does not see
-// what is not active.
+// Everything may change between two parts. The walk still ends, and does not yield
+// watchers that are not active.
 func TestAWalkGoesOnWhileWatchersComeAndGo(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		var timers []*ev.Timer

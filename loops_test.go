@@ -25,7 +25,7 @@ func TestLoopsAreListedUntilTheyAreClosed(t *testing.T) {
 	assert.Contains(t, ev.Loops(), b)
 }
 
-// listed reports whether a loop of this number is among Loops.
+// listed reports whether Loops has a loop with this number.
 func listed(id uint64) bool {
 	return slices.ContainsFunc(ev.Loops(), func(l *ev.Loop) bool { return l.ID() == id })
 }
@@ -97,9 +97,9 @@ func TestALoopSaysWhoRunsIt(t *testing.T) {
 	assert.Zero(t, l.GoroutineID())
 }
 
-// dropLoops prepares n loops, drops them without Close, and waits until
-// they are collected and the process has as many descriptors and goroutines as
-// before. What a loop holds must not keep it alive.
+// dropLoops prepares n loops and drops them without Close. It waits until they are
+// collected and the process has as many descriptors and goroutines as before. The
+// resources of a loop must not keep it alive.
 func dropLoops(t *testing.T, n int, prepare func(l *ev.Loop), opts ...ev.LoopOption) {
 	t.Helper()
 	fds, goroutines := openDescriptors(), runtime.NumGoroutine()

@@ -24,22 +24,22 @@ var noWatchers = []ev.Watcher{
 	(*ev.Check)(nil), (*ev.Cleanup)(nil), (*ev.Embed)(nil),
 }
 
-// shared reports whether a method is the embedded watcher's: for these the
-// language itself checks, before the call, that there is a watcher.
+// shared reports whether a method belongs to the embedded watcher. For these methods
+// the language itself checks for nil before the call.
 func shared(method string) bool {
 	_, ok := reflect.TypeFor[ev.Watcher]().MethodByName(method)
 	return ok
 }
 
-// unchecked are the methods that one load does, or that return what the
-// constructor was given.
+// unchecked are methods that make one load, or that return an argument of the
+// constructor.
 var unchecked = []string{
 	"Async.Send", "Async.Sent", "Signal.Signal", "Child.Pid", "Stat.Path", "Embed.Other",
 	"Loop.Name", "Loop.Backend", "Loop.ID",
 }
 
-// eachMethod calls all exported methods of v, with zero arguments, and hands over
-// what each panicked with.
+// eachMethod calls all exported methods of v with zero arguments. visit gets the value
+// that each panics with.
 func eachMethod(v reflect.Value, visit func(name, method string, panicked any)) {
 	kind, _, _ := strings.Cut(v.Type().Elem().Name(), "[")
 	for i := range v.NumMethod() {
@@ -87,7 +87,7 @@ func panicsIn(fn func()) (file string) {
 		for more := true; more; {
 			var frame runtime.Frame
 			frame, more = frames.Next()
-			// Send is a line of the caller's by then: it is inlined.
+			// Send is inlined: its line is the caller's.
 			if !strings.HasPrefix(frame.Function, "runtime.") && !strings.Contains(frame.Function, "(*Async).Send") &&
 				!strings.Contains(frame.Function, "atomic.") {
 				file = filepath.Base(frame.File)

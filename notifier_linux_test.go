@@ -26,7 +26,7 @@ func loopWithNotifier(t *testing.T, fn func(*Async)) (*Loop, *Async, *os.File) {
 	return l, a, f
 }
 
-// eventfds counts the process's.
+// eventfds returns the number of eventfds of the process.
 func eventfds(t *testing.T) (n int) {
 	entries, err := os.ReadDir("/proc/self/fd")
 	require.NoError(t, err)
@@ -59,7 +59,7 @@ func TestTheNotifierOfAnAsyncThatWasDroppedIsClosed(t *testing.T) {
 	assert.NoError(t, l.RunNoWait())
 	l.resources.mu.Lock()
 	defer l.resources.mu.Unlock()
-	assert.Empty(t, l.resources.held) // the loop forgets them too
+	assert.Empty(t, l.resources.held) // the loop forgets them
 }
 
 func TestAnActiveAsyncThatWasDroppedKeepsItsNotifier(t *testing.T) {
@@ -112,7 +112,7 @@ func TestAnyEightBytesAreASend(t *testing.T) {
 	calls := 0
 	l, a, f := loopWithNotifier(t, func(*Async) { calls++ })
 	a.Start()
-	for i := range 20 { // together more than a counter holds
+	for i := range 20 { // together they are more than a counter holds
 		_, err := fmt.Fprint(f, "12345678")
 		require.NoError(t, err)
 		require.NoError(t, l.RunNoWait())
@@ -143,7 +143,7 @@ func TestNotifierReportsThatThereAreNoMoreDescriptors(t *testing.T) {
 	assert.NoError(t, l.RunNoWait())
 }
 
-// Whoever closes descriptors that are not his may close the loop's.
+// A program that closes descriptors that it does not own may close the loop's.
 func TestANotifierThatCannotBeWatchedIsAnError(t *testing.T) {
 	for _, when := range []string{"found by Start", "found by the poll"} {
 		var got []Events

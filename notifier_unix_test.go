@@ -22,7 +22,7 @@ import (
 
 var oneRequest = binary.NativeEndian.AppendUint64(nil, 1)
 
-// notifierOf is a descriptor of a's, closed after the test.
+// notifierOf returns a's Notifier. It is closed after the test.
 func notifierOf(t testing.TB, a *ev.Async) *os.File {
 	t.Helper()
 	f, err := a.Notifier()
@@ -37,7 +37,7 @@ func notify(t testing.TB, f *os.File) {
 	require.NoError(t, err)
 }
 
-// counted is an Async with a Notifier, and how often it was called.
+// counted makes an Async with a Notifier, and counts its calls.
 func counted(t testing.TB, l *ev.Loop) (a *ev.Async, f *os.File, calls *int) {
 	t.Helper()
 	calls = new(int)
@@ -119,7 +119,7 @@ func TestNotifiersAreTheCallersToClose(t *testing.T) {
 func TestANotifierWakesAParkedLoop(t *testing.T) {
 	onEveryFDLoop(t, func(t *testing.T, l *ev.Loop) {
 		called := make(chan int, 1)
-		data := 0 // the race detector sees that it needs no lock
+		data := 0 // the race detector checks that it needs no lock
 		a := ev.NewAsync(l, func(*ev.Async) { called <- data })
 		start(t, l)
 		var f *os.File
@@ -242,7 +242,7 @@ func TestANotifierOutlivesItsLoop(t *testing.T) {
 		if !watchesDescriptors(t, l) {
 			t.Skip("this system has no backend with descriptors")
 		}
-		before += 2 // watchesDescriptors' own, until the test ends
+		before += 2 // those of watchesDescriptors, until the test ends
 		active, f, calls := counted(t, l)
 		stopped, other, _ := counted(t, l)
 		stopped.Start()
@@ -281,9 +281,9 @@ func TestNotifiersAreCloseOnExecAndNonBlocking(t *testing.T) {
 	})
 }
 
-// A stale event is one that was found before the watcher was stopped, started and
-// so drained; FeedFD makes one. A program that shares the descriptor may have made
-// the loop's end blocking.
+// A stale event was found before the watcher was stopped and started, which drains the
+// descriptor. FeedFD makes such an event. A program that shares the descriptor may have
+// made the loop's end blocking.
 func TestAStaleEventNeitherCallsNorBlocks(t *testing.T) {
 	onEveryFDLoop(t, func(t *testing.T, l *ev.Loop) {
 		a, f, calls := counted(t, l)
@@ -348,7 +348,7 @@ func TestWritesMayRaceWithStopStartAndClose(t *testing.T) {
 		for range 3 {
 			all.Go(func() {
 				for !over.Load() {
-					// EPIPE from a pipe whose loop is closed.
+					// A pipe whose loop is closed returns EPIPE.
 					if _, err := f.Write(oneRequest); err != nil {
 						assert.ErrorIs(t, err, syscall.EPIPE)
 					}

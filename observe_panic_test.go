@@ -19,7 +19,7 @@ import (
 	"github.com/goevlib/ev"
 )
 
-// every makes an observer that calls fn, with its name, in each of its functions.
+// every makes an observer. Each of its functions calls fn with its own name.
 func every(fn func(name string)) *ev.Observer {
 	return &ev.Observer{
 		Enter:  func(time.Time) { fn("Enter") },
@@ -38,7 +38,7 @@ var observed = []string{"Enter", "Leave", "Begin", "End", "Pass", "Due", "Park",
 // counterpart is the function that belongs to a beginning.
 var counterpart = map[string]string{"Enter": "Leave", "Begin": "End", "Park": "Unpark"}
 
-// pairs counts, for an observer, beginnings without an end.
+// pairs has the beginnings without an end that an observer was called for.
 type pairs struct{ open []string }
 
 func (p *pairs) note(t *testing.T, name string) {
@@ -54,7 +54,7 @@ func (p *pairs) note(t *testing.T, name string) {
 	}
 }
 
-// ways are in which an observer does not return.
+// ways are the ways in which an observer may not return.
 var ways = map[string]func(){"panics": func() { panic("boom") }, "exits": runtime.Goexit}
 
 // survive runs the loop on a goroutine of its own, which the observer may end, and
@@ -71,7 +71,7 @@ func survive(t *testing.T, l *ev.Loop) (v any, returned bool) {
 	return v, returned
 }
 
-// surroundings are what else a callback can be surrounded by.
+// surroundings are options that surround a callback too.
 func surroundings() map[string][]ev.LoopOption {
 	quiet := ev.WithLogger(slog.New(slog.DiscardHandler))
 	handler := ev.WithPanicHandler(func(ev.Watcher, any, []byte) {})
@@ -92,7 +92,7 @@ func TestAnObserverThatLeavesTakesNothingWithIt(t *testing.T) {
 		for _, name := range observed {
 			for way, leave := range ways {
 				for _, n := range []int{1, 2, 65, 1000} {
-					for _, at := range []int{1, 2, n} { // which call of it does not return
+					for _, at := range []int{1, 2, n} { // the number of the call that does not return
 						if at > n || at > 1 && name != "Begin" && name != "End" && name != "Due" {
 							continue
 						}
@@ -109,8 +109,8 @@ func TestAnObserverThatLeavesTakesNothingWithIt(t *testing.T) {
 	}
 }
 
-// leavesOnce has n timers due, and an observer between two others leave in one call.
-// It reports whether there was that call.
+// leavesOnce has n timers due and three observers. The second one leaves in its call
+// number at. It reports whether there was that call.
 func leavesOnce(t *testing.T, l *ev.Loop, name string, leave func(), n, at int, wait time.Duration) bool {
 	look := func() {
 		if n <= 65 {
@@ -157,7 +157,8 @@ func leavesOnce(t *testing.T, l *ev.Loop, name string, leave func(), n, at int, 
 	return left == 1
 }
 
-// beginsThat leave, as long as they are called of what this kind or name says.
+// beginsThat is an observer whose Begin leaves if it is called for a watcher of this
+// kind or name.
 func beginsThat(l *ev.Loop, leave func(), bad string) (left *int, stop func()) {
 	left = new(int)
 	return left, l.Observe(&ev.Observer{Begin: func(c ev.Callback, _ time.Time) {
@@ -249,7 +250,7 @@ func TestACallbackWhoseBeginDidNotReturnKeepsItsPlaceAndItsEvents(t *testing.T) 
 		run(t, l)
 		assert.Len(t, order, 3, "Stop is final")
 
-		a.Feed(ev.Custom) // and it can be pending again
+		a.Feed(ev.Custom) // it can be pending again
 		run(t, l)
 		assert.Len(t, order, 4)
 	}
@@ -352,12 +353,12 @@ func TestACleanupIsCalledThoughItsBeginPanics(t *testing.T) {
 	}
 }
 
-// An observer may look at everything: nothing of the loop is half done when it, or
-// other user code, is called.
+// An observer may use all methods for inspection. The loop is in a consistent state
+// when it calls user code.
 func TestAnObserverMayLookAtEveryWatcherAtAnyTime(t *testing.T) {
 	for _, n := range []int{1, 64, 65, 100, 300} {
 		if n > 1 && n != 65 && os.Getenv("EV_DEBUG") == "1" {
-			continue // each look at each is a check of the owner
+			continue // every method checks the owner, which takes too long
 		}
 		onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 			var timers []*ev.Timer

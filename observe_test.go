@@ -16,7 +16,7 @@ import (
 	"github.com/goevlib/ev"
 )
 
-// diary is an observer that writes down what it is told.
+// diary is an observer that writes down its calls.
 type diary struct{ lines []string }
 
 func (d *diary) note(format string, args ...any) {
@@ -53,8 +53,7 @@ func TestAnObserverIsToldWhatTheLoopDoes(t *testing.T) {
 	})
 }
 
-// withoutSpuriousParks removes what a wake-up for nothing, or one that came a
-// little early, adds.
+// withoutSpuriousParks removes the lines of wake-ups that came early or for nothing.
 func withoutSpuriousParks(lines []string) []string {
 	for i := 0; i+3 < len(lines); {
 		if slices.Equal(lines[i:i+4], []string{"park", "unpark", "park", "unpark"}) {
@@ -83,7 +82,7 @@ func TestTimesToldToAnObserverAreInOrder(t *testing.T) {
 		at = append(at, time.Now())
 		assert.True(t, slices.IsSortedFunc(at, time.Time.Compare), "%v", at)
 		assert.False(t, due.After(noticed))
-		assert.GreaterOrEqual(t, due.Sub(start), 15*time.Millisecond) // it counts from Now, which is older
+		assert.GreaterOrEqual(t, due.Sub(start), 15*time.Millisecond) // the timer counts from Now, which is older
 	})
 }
 
@@ -144,7 +143,7 @@ func TestCallbacksOfANestedRunAreToldInsideTheOuterOne(t *testing.T) {
 	assert.Equal(t, []string{"begin Async outer", "begin Async inner", "end Async inner", "end Async outer"}, d.lines)
 
 	stop()
-	stop() // once more does no harm
+	stop() // a second call has no effect
 	outer.Start()
 	outer.Send()
 	inner.Start()
@@ -161,7 +160,7 @@ func TestObserversComeAndGoWhileTheLoopRuns(t *testing.T) {
 	for range 4 {
 		wg.Go(func() {
 			for range 100 {
-				depth, wrong := 0, 0 // the loop's
+				depth, wrong := 0, 0 // used on the loop's goroutine
 				stop := l.Observe(&ev.Observer{
 					Begin: func(ev.Callback, time.Time) { depth++ },
 					End: func(ev.Callback, time.Time) {
@@ -173,7 +172,7 @@ func TestObserversComeAndGoWhileTheLoopRuns(t *testing.T) {
 				a.Send()
 				runtime.Gosched()
 				stop()
-				onLoop(t, l, func() { // no callback of before is in progress now
+				onLoop(t, l, func() { // no earlier callback is in progress now
 					assert.Zero(t, wrong)
 					assert.Zero(t, depth)
 				})
@@ -292,7 +291,7 @@ func TestOnlyTimersAreToldDue(t *testing.T) {
 	require.NoError(t, s.Start())
 	s.Keep(false)
 	for range 100 {
-		ev.NewTimer(l, 0, 0, func(*ev.Timer) {}).Start() // many, so that they are taken at once
+		ev.NewTimer(l, 0, 0, func(*ev.Timer) {}).Start() // many: then they are taken at once
 	}
 	ev.NewTimer(l, 20*time.Millisecond, 0, func(*ev.Timer) {}).Start()
 	run(t, l)

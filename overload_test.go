@@ -13,16 +13,16 @@ import (
 	"github.com/goevlib/ev"
 )
 
-// lowest is a Timer that is always due and, where there are descriptors, an IO
-// that is always ready, both of the lowest priority: what an overload could starve.
+// lowest is a Timer that is always due and, if the backend watches descriptors, an IO
+// that is always ready. An overload could starve them: they have the lowest priority.
 type lowest struct {
 	timer, io  int // calls
 	iterations int
 	noIO       bool
 }
 
-// watchLowest fails the test when an iteration goes by without them. each is
-// called at the end of an iteration.
+// watchLowest fails the test if an iteration does not call them. each is called at the
+// end of an iteration.
 func watchLowest(t *testing.T, l *ev.Loop, each func()) *lowest {
 	w := &lowest{noIO: l.Backend() == ev.BackendChan}
 	check := ev.NewCheck(l, func(*ev.Check) {
@@ -37,7 +37,7 @@ func watchLowest(t *testing.T, l *ev.Loop, each func()) *lowest {
 	timer := ev.NewTimer(l, 0, 0, func(timer *ev.Timer) {
 		w.timer++
 		each()
-		runtime.Gosched() // with one processor, the others would not come to overload anything
+		runtime.Gosched() // with one processor, the senders would not run
 		assert.NoError(t, timer.Set(0, 0))
 		timer.Start()
 	}, ev.Priority(ev.MinPriority))
@@ -97,7 +97,7 @@ func TestAFloodOfSendsStarvesNeitherTimersNorIO(t *testing.T) {
 	})
 }
 
-// flood has each of the senders call send until that is false, or stop is called.
+// flood makes each of the senders call send until it returns false or stop is called.
 func flood(senders int, send func(sender int) bool) (stop func()) {
 	var stopped atomic.Bool
 	var sending sync.WaitGroup
@@ -191,7 +191,7 @@ func TestPostToAStuckLoopNeverBlocksAndAllRunInOrderAfter(t *testing.T) {
 		const senders, posts = 4, 10_000
 		release := stick(t, l)
 		defer release()
-		var last [senders]int // the loop's
+		var last [senders]int // used on the loop's goroutine
 		ran := 0
 		var posting sync.WaitGroup
 		for s := range senders {
@@ -205,7 +205,7 @@ func TestPostToAStuckLoopNeverBlocksAndAllRunInOrderAfter(t *testing.T) {
 				}
 			})
 		}
-		posting.Wait() // while the loop is stuck still
+		posting.Wait() // while the loop is still stuck
 		assert.Zero(t, ran)
 		release()
 		onLoop(t, l, func() { assert.Equal(t, senders*posts, ran) })
@@ -244,10 +244,10 @@ func TestAStuckLoopFillsALimitedQueueAndTheRestIsRefused(t *testing.T) {
 	})
 }
 
-// heapInUse is what the heap holds after a collection.
+// heapInUse returns the size of the heap after a collection.
 func heapInUse() int64 {
 	runtime.GC()
-	runtime.GC() // what the first one's cleanups let go of
+	runtime.GC() // collects memory that the first one's cleanups released
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return int64(m.HeapAlloc)
@@ -270,8 +270,8 @@ func TestAQueueGivesBackTheMemoryOfABurst(t *testing.T) {
 	runtime.KeepAlive(q)
 }
 
-// What stays is the ring of pending callbacks, of three words each, as large as
-// the largest burst has made it.
+// The ring of pending callbacks stays as large as the largest burst made it, with three
+// words for each.
 func TestPostKeepsOfABurstNoMoreThanTheRingOfPendingCallbacks(t *testing.T) {
 	const posts, ring = 1<<16 - 1, 1 << 16 * 24 // one small post comes before a burst
 	l := newLoop(t)

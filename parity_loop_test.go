@@ -43,8 +43,8 @@ func TestWatchersYieldsTheActiveOnes(t *testing.T) {
 	})
 }
 
-// The lock-the-loop idiom of libev's manual: who holds the lock may start
-// watchers of a loop that is parked, and a Send makes it notice.
+// libev's manual describes locking a loop: the goroutine with the lock may start
+// watchers of a parked loop. A Send makes the loop use them.
 func TestOthersMayStartWatchersWhileTheLockIsReleased(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		var mu sync.Mutex

@@ -21,7 +21,7 @@ func TestTheSlotAfterIsTheFirstOne(t *testing.T) {
 		{0, hour, 0, hour}, {0, hour, 1, hour}, {0, hour, hour - 1, hour}, {0, hour, hour, 2 * hour},
 		{hour, hour, 0, hour}, {hour, hour, hour, 2 * hour},
 		{1, hour, 0, 1}, {1, hour, 1, hour + 1}, {hour - 1, hour, 0, hour - 1},
-		{5 * hour, hour, 0, hour}, {-1, hour, 0, hour - 1}, // never accepted, computed all the same
+		{5 * hour, hour, 0, hour}, {-1, hour, 0, hour - 1}, // such an offset is refused; the function computes it
 		{0, hour, -1, 0}, {0, hour, -hour, 0}, {7, 10, -4, -3}, {7, 10, -3, 7},
 		{0, 1, 5, 6}, {0, 1, far - 1, far},
 		{0, far, 0, far}, {far, far, 5, far}, {far - 1, far, 0, far - 1}, {far - 1, far, far - 1, never},
@@ -41,7 +41,7 @@ func TestSlotsAreAfterNowAndCongruentToTheOffset(t *testing.T) {
 		if rnd.IntN(2) == 0 {
 			offset, now = offset%(interval+1), -now
 		}
-		// What it should be, where nothing wraps.
+		// The expected slot, in numbers that do not wrap.
 		x := new(big.Int).Sub(big64(now), big64(offset))
 		x.Div(x, big64(interval)) // rounds down: the interval is positive
 		x.Add(x, big.NewInt(1)).Mul(x, big64(interval)).Add(x, big64(offset))
@@ -67,8 +67,8 @@ func FuzzSlotAfter(f *testing.F) {
 	})
 }
 
-// A clock that is set. The tests do it in the past: they change what the loop
-// remembers of the wall clock, so that its next look finds a difference.
+// These tests set the clock, in effect: they change the loop's record of the wall
+// clock. Its next look finds a difference.
 
 func TestAClockThatIsOffByASecondWasSet(t *testing.T) {
 	base := time.Date(2026, 7, 1, 12, 0, 0, 0, time.UTC)
@@ -89,8 +89,8 @@ func TestAClockThatIsOffByASecondWasSet(t *testing.T) {
 	}
 }
 
-// settable makes a loop in a bubble whose wall clock will be found to have been
-// set by off.
+// settable makes a loop in a bubble. The loop will find that the wall clock was set by
+// off.
 func settable(t *testing.T, off time.Duration, test func(l *Loop)) {
 	synctest.Test(t, func(t *testing.T) {
 		l, err := New(WithBackend(BackendChan))
@@ -114,8 +114,8 @@ func moment(minute string) time.Time {
 func TestPeriodicsAndSchedulersFollowAClockThatIsSet(t *testing.T) {
 	for name, tc := range map[string]struct {
 		off                 time.Duration
-		began, slot, oneAt  string // as the clock shows before, …
-		slotAfter, oneFires string // … and after
+		began, slot, oneAt  string // times before the clock is set
+		slotAfter, oneFires string // times after
 	}{
 		"forward": {time.Hour, "1999-12-31 23:00", "1999-12-31 23:10", "1999-12-31 23:30", "2000-01-01 00:10", "2000-01-01 00:00"},
 		"back":    {-time.Hour, "2000-01-01 01:00", "2000-01-01 01:10", "2000-01-01 01:05", "2000-01-01 00:10", "2000-01-01 01:05"},
@@ -190,13 +190,13 @@ func TestPeriodicsThatTieStayInOrderWhenTheClockIsSet(t *testing.T) {
 }
 
 func TestAFailureFoundWhenTheClockIsSetDoesNotWaitInThePark(t *testing.T) {
-	for _, when := range []time.Duration{0, wallReread} { // the jump is seen after the park, or before
+	for _, when := range []time.Duration{0, wallReread} { // the loop finds the jump after the park, or before it
 		settable(t, time.Hour, func(l *Loop) {
 			began := time.Now()
 			reports := 0
 			l.onPanic = func(w Watcher, _ any, _ []byte) { reports++; w.Stop() }
 			s := NewScheduler(l, func(_ *Scheduler, now time.Time) time.Time {
-				return began.Add(-time.Minute) // right by the old clock
+				return began.Add(-time.Minute) // right on the old clock
 			}, func(*Scheduler) { t.Error("called") })
 			s.Start()
 			time.Sleep(when)
@@ -230,7 +230,7 @@ func TestTheDeadlineOfAParkIsConvertedWithoutWrapping(t *testing.T) {
 		l.periodics.unwatch, l.ioInterval = nil, 0
 		assert.Equal(t, tc.capped, l.nextPeriodic(), "%d", tc.due)
 	}
-	assert.GreaterOrEqual(t, never-now, farAway>>1) // no deadline that any of us will see
+	assert.GreaterOrEqual(t, never-now, farAway>>1) // no deadline in our lifetime
 	l.wall = time.Unix(-1_000_000, 0)
 	l.periodics.unwatch = func() {}
 	assert.Equal(t, never, l.nextPeriodic())

@@ -16,15 +16,15 @@ import (
 	"github.com/goevlib/ev"
 )
 
-// What needs the inside, a clock that is set above all, is in periodic_clock_test.go.
+// Tests that set the clock, and others of the internals, are in periodic_clock_test.go.
 
-// sinceEpoch is t as an offset.
+// sinceEpoch returns t as an offset.
 func sinceEpoch(t time.Time) time.Duration { return time.Duration(t.UnixNano()) }
 
 func idlePeriodic(*ev.Periodic)   {}
 func idleScheduler(*ev.Scheduler) {}
 
-// in is a next function for moments that far from each other.
+// in is a next function whose moments are d apart.
 func in(d time.Duration) func(*ev.Scheduler, time.Time) time.Time {
 	return func(_ *ev.Scheduler, now time.Time) time.Time { return now.Add(d) }
 }
@@ -153,7 +153,7 @@ func TestSlotsAreCongruentToTheOffset(t *testing.T) {
 	}
 }
 
-// badSlots are offsets and intervals that no slots are made of.
+// badSlots are offsets and intervals that are refused.
 var badSlots = map[string][2]time.Duration{
 	"negative interval -1s":                    {0, -time.Second},
 	"negative offset -1ns":                     {-1, time.Second},
@@ -266,7 +266,7 @@ func TestSlotsMissedAreNotReplayed(t *testing.T) {
 }
 
 func TestSlotsInsideASuspensionAreSkipped(t *testing.T) {
-	inBubble(t, func(t *testing.T, l *ev.Loop) { // on a full hour, the bubble's clock
+	inBubble(t, func(t *testing.T, l *ev.Loop) { // the bubble's clock is on a full hour
 		p := ev.NewPeriodic(l, 0, time.Hour, func(*ev.Periodic) { t.Error("the slot was skipped") })
 		once := 0
 		absolute := ev.NewPeriodic(l, sinceEpoch(time.Now().Add(time.Minute)), 0, func(*ev.Periodic) { once++ })
@@ -366,7 +366,7 @@ func TestAParkIsCappedWhileAPeriodicWaits(t *testing.T) {
 	})
 }
 
-// timerfds counts the process's timers with a descriptor.
+// timerfds returns the number of timerfds of the process.
 func timerfds(t *testing.T) (n int) {
 	t.Helper()
 	links, err := filepath.Glob("/proc/self/fd/*")

@@ -74,7 +74,7 @@ func TestPostsOfASteadyStreamShareTheirMemory(t *testing.T) {
 	assert.Equal(t, idle, testing.AllocsPerRun(100, round))
 }
 
-// Of the two slices of an inbox, either may be the one that a burst has filled.
+// A burst may have filled either of the two slices of an inbox.
 func TestAnInboxLetsGoOfBothItsSlices(t *testing.T) {
 	for after := range 4 {
 		var b inbox[[64]byte]
@@ -95,7 +95,8 @@ func TestAnInboxLetsGoOfBothItsSlices(t *testing.T) {
 	}
 }
 
-// Time passes in a bubble only while every goroutine sleeps, Call's too.
+// Time passes in a bubble only while every goroutine sleeps. The goroutine in Call must
+// sleep too.
 func TestACallSleepsWhileAFunctionThatBeganBeforeCloseGoesOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, err := New(WithBackend(BackendChan))

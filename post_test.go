@@ -254,8 +254,8 @@ func TestCallOnTheLoopsOwnGoroutinePanics(t *testing.T) {
 	}
 }
 
-// A guest's goroutine is that of its host's Run, through chains, also while neither is
-// swept.
+// The goroutine of an embedded loop is the one in its host's Run, through chains, also
+// while no sweep is in progress.
 func TestCallToALoopThatThisGoroutineRunsAsAGuestPanics(t *testing.T) {
 	var loops []*ev.Loop
 	remake := func() {
@@ -272,7 +272,7 @@ func TestCallToALoopThatThisGoroutineRunsAsAGuestPanics(t *testing.T) {
 			})
 		}, "%d calls %d", from, to)
 	}
-	t.Setenv("EV_DEBUG", "1") // RunOnce and RunNoWait look up their goroutine then
+	t.Setenv("EV_DEBUG", "1") // then RunOnce and RunNoWait look up their goroutine
 	remake()
 	dueNow(loops[0], func(*ev.Timer) { panics(0, 2) })
 	once(t, loops[0])
@@ -289,14 +289,14 @@ func TestCallToALoopThatThisGoroutineRunsAsAGuestPanics(t *testing.T) {
 	}
 }
 
-// A slow answer of a guest is no reason to panic for anybody else.
+// A slow answer from an embedded loop must not make other goroutines panic.
 func TestCallToAGuestFromOtherGoroutinesWaits(t *testing.T) {
 	onEveryPair(t, func(t *testing.T, host, guest *ev.Loop) {
 		embed(t, host, guest)
 		start(t, host)
 		other, free := newLoop(t), make(chan struct{})
 		go host.Post(func() { receive(t, free) })
-		dueNow(other, func(*ev.Timer) { // it is in a Run, but not in one of theirs
+		dueNow(other, func(*ev.Timer) { // the goroutine is in a Run of another loop
 			time.AfterFunc(2*slowAnswer, func() { close(free) })
 			v, err := ev.Call(t.Context(), guest, func() (int, error) { return 7, nil })
 			assert.NoError(t, err)
@@ -306,7 +306,7 @@ func TestCallToAGuestFromOtherGoroutinesWaits(t *testing.T) {
 	})
 }
 
-// slowAnswer is when Call looks whether it waits for itself.
+// slowAnswer is the time after which Call checks whether it waits for itself.
 const slowAnswer = 20 * time.Millisecond
 
 func TestGoRunsWorkElsewhereAndDoneOnTheLoop(t *testing.T) {

@@ -12,7 +12,7 @@ import (
 	"go.uber.org/atomic"
 )
 
-// probe is a watcher of no kind and no loop: all that the pending queue needs.
+// probe is a watcher without a kind and a loop. The pending queue needs no more.
 type probe struct {
 	watcher
 	fn func(p *probe)
@@ -28,10 +28,10 @@ func newProbe(name string, priority int, fn func(p *probe)) *probe {
 	return p
 }
 
-// notClosed is what pass looks at to see that the loop is not closed.
+// notClosed is the closed word of a loop that is not closed.
 func notClosed() *atomic.Uint32 { return atomic.NewUint32(0) }
 
-// nearWrap is where a queue's positions wrap after a few entries.
+// nearWrap is a position that wraps after a few entries.
 const nearWrap = math.MaxUint32 - 2
 
 func TestThePassRunsByPriorityThenInTheOrderOfMarks(t *testing.T) {
@@ -228,7 +228,7 @@ func TestTheGuardMakesTheCalls(t *testing.T) {
 
 // The ring.
 
-// someEntry is an entry that can be told from others.
+// someEntry makes an entry with a name.
 func someEntry(name string) entry { return entry{w: &newProbe(name, 0, nil).watcher} }
 
 func nameOf(e entry) string {

@@ -172,7 +172,7 @@ func TestANestedRunInAQueueCallbackDoesNotTouchTheOuterBatch(t *testing.T) {
 			got = append(got, append([]int(nil), batch...))
 		})
 		q.Start()
-		for range 3 { // over reused batches too
+		for range 3 { // the batches are reused
 			got = nil
 			require.NoError(t, q.Send(1))
 			require.NoError(t, q.Send(2))

@@ -10,9 +10,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// recycledDescriptors opens socket pairs, whose descriptors are the lowest free
-// numbers, among them those just closed. The function it returns checks that
-// nobody wrote to any.
+// recycledDescriptors opens socket pairs. They get the lowest free numbers, among them
+// the numbers that were just closed. quiet checks that nothing was written to any of
+// them.
 func recycledDescriptors(t *testing.T) (quiet func()) {
 	var pairs [8][2]int
 	for i := range pairs {

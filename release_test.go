@@ -18,13 +18,12 @@ import (
 	"github.com/goevlib/ev"
 )
 
-// aKind makes a watcher that calls called back as soon as it is started, and
-// starts it.
+// aKind makes and starts a watcher that is called back at once.
 type aKind func(t *testing.T, l *ev.Loop, called func()) (ev.Watcher, error)
 
-// everyKind is what others may start and stop while the lock is released. The
-// race detector looks on. IO, Stat, Periodic and the Notifier watch a descriptor,
-// and the first of them opens the poller's set.
+// everyKind are the watchers that other goroutines may start and stop while the lock is
+// released. The race detector checks it. IO, Stat, Periodic and the Notifier watch a
+// descriptor, and the first of them opens the poller's set.
 var everyKind = map[string]aKind{
 	"Async": func(_ *testing.T, l *ev.Loop, called func()) (ev.Watcher, error) {
 		w := ev.NewAsync(l, func(*ev.Async) { called() })
@@ -49,7 +48,7 @@ var everyKind = map[string]aKind{
 		return w, w.Send(1)
 	},
 	"Timer": func(_ *testing.T, l *ev.Loop, called func()) (ev.Watcher, error) {
-		l.Update() // the loop may have waited for long
+		l.Update() // the loop may have waited for a long time
 		w := ev.NewTimer(l, time.Millisecond, time.Hour, func(*ev.Timer) { called() })
 		w.Start()
 		return w, nil
@@ -142,8 +141,9 @@ func TestOthersMayStartAndStopEveryKindWhileTheLockIsReleased(t *testing.T) {
 					ended <- l.Run(t.Context())
 				}()
 				untilParked(t, l, 0)
-				// locked has fn called while the loop waits, or is about to. What the
-				// loop reads after it has published that it waits has no edge to fn.
+				// locked calls fn while the loop waits or is about to wait. There is no
+				// happens-before edge from fn to the loop's reads after it has
+				// published that it waits.
 				locked := func(fn func()) {
 					mu.Lock()
 					defer mu.Unlock()

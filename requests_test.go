@@ -7,8 +7,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A request that is in the list when its watcher stops keeps its number until the list
-// is collected.
+// If a watcher stops while its request is in the list, the request keeps its number
+// until the list is collected.
 func TestTheNumberOfAnAsyncThatWasStoppedIsUsedAgain(t *testing.T) {
 	l, err := New(WithBackend(BackendChan))
 	require.NoError(t, err)

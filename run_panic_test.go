@@ -108,8 +108,8 @@ func TestAPanicOutOfInvokeLeavesTheRestPending(t *testing.T) {
 	})
 }
 
-// runToGoexit runs the loop on a goroutine whose end it waits for, and reports
-// whether Run returned.
+// runToGoexit runs the loop on a goroutine, waits for its end, and reports whether Run
+// returned.
 func runToGoexit(t *testing.T, l *ev.Loop) (returned bool) {
 	ended := make(chan struct{})
 	go func() {

@@ -168,8 +168,8 @@ func TestStopFromAnotherGoroutineWakesAParkedLoop(t *testing.T) {
 	}
 }
 
-// Stop comes at a random moment of a Run: before its first park, while it parks,
-// while it sleeps.
+// Stop is called at a random moment of a Run: before the first park, on the way to a
+// park, or in a park.
 func TestStopIsNeverLostWhileARunIsActive(t *testing.T) {
 	const rounds = 1000
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {

@@ -14,9 +14,9 @@ import (
 	"github.com/goevlib/ev"
 )
 
-// The recipe for calendar rules, daily, over whole years.
+// The recipe for calendar rules, daily, is tested over whole years.
 
-// calendars are places whose clocks do something unusual in these years.
+// calendars are places whose clocks change in unusual ways in these years.
 var calendars = map[string][]int{
 	"America/New_York":    {2026},
 	"America/Santiago":    {2026},       // forward at midnight
@@ -39,7 +39,7 @@ func offset(at time.Time, place *time.Location) time.Duration {
 	return time.Duration(seconds) * time.Second
 }
 
-// changes looks at each quarter of an hour from days before the year to days after.
+// changes checks each quarter of an hour, from days before the year to days after it.
 func changes(place *time.Location, year int) (found []change) {
 	from := time.Date(year-1, 12, 29, 0, 0, 0, 0, time.UTC)
 	for at := from; at.Year() <= year || at.YearDay() < 3; at = at.Add(15 * time.Minute) {
@@ -51,8 +51,9 @@ func changes(place *time.Location, year int) (found []change) {
 	return found
 }
 
-// showing returns the moments, at most two, at which clocks show a time, or the one
-// that is as much later as they skip. wanted is the time, as if they were in UTC.
+// showing returns the moments at which the clocks show a time, at most two. If they
+// skip it, it returns one moment, later by the time that they skip. wanted is the time
+// as if it were in UTC.
 func showing(wanted time.Time, place *time.Location, changes []change) (all []time.Time, skipped bool) {
 	offsets := map[time.Duration]bool{offset(wanted.Add(-48*time.Hour), place): true}
 	for _, c := range changes {
@@ -89,8 +90,8 @@ func TestTheDailyRecipeIsRightOverWholeYears(t *testing.T) {
 	}
 }
 
-// checkDaily has daily go from one moment to the next through a year, and from
-// moments in between.
+// checkDaily calls daily for a year, from one moment to the next and from moments in
+// between.
 func checkDaily(t *testing.T, place *time.Location, year, minute int, found []change) (skips int) {
 	next := daily(place, minute/60, minute%60)
 	last := time.Time{}
@@ -100,7 +101,7 @@ func checkDaily(t *testing.T, place *time.Location, year, minute int, found []ch
 		if skipped {
 			skips++
 		}
-		if skipped && want[0].Equal(last) { // the whole day was, and the next one has been
+		if skipped && want[0].Equal(last) { // the whole day was skipped, and the next day's moment has been
 			continue
 		}
 		at := next(nil, now)

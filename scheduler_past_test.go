@@ -14,17 +14,17 @@ import (
 	"github.com/goevlib/ev"
 )
 
-// A next function that returns a moment before now: what time.Date is good for in
+// In these tests a next function returns a moment before now. time.Date does that in
 // the night in which clocks go forward.
 
-// logged is a loop's log.
+// logged returns the option for a log, and the log.
 func logged() (ev.LoopOption, *bytes.Buffer) {
 	var log bytes.Buffer
 	return ev.WithLogger(slog.New(slog.NewTextHandler(&log, nil))), &log
 }
 
-// pastUntil is a next function that returns the past until it is good, and after
-// that every hour. It notes when it was asked.
+// pastUntil is a next function that returns moments in the past until good, and every
+// hour after that. It notes its calls.
 func pastUntil(good time.Time, asked *[]time.Time) func(*ev.Scheduler, time.Time) time.Time {
 	return func(_ *ev.Scheduler, now time.Time) time.Time {
 		*asked = append(*asked, now)
@@ -228,7 +228,7 @@ func TestAHandlerMayStopOrResetTheSchedulerThatReturnedThePast(t *testing.T) {
 	}
 }
 
-// naive is what one writes: today at that time or, if it is past, tomorrow.
+// naive is the obvious next function: today at that time or, if it is past, tomorrow.
 func naive(place *time.Location, hour, minute int) func(*ev.Scheduler, time.Time) time.Time {
 	return func(_ *ev.Scheduler, now time.Time) time.Time {
 		y, m, d := now.In(place).Date()
@@ -239,9 +239,9 @@ func naive(place *time.Location, hour, minute int) func(*ev.Scheduler, time.Time
 	}
 }
 
-// In Santiago clocks go from midnight to 1:00, so time.Date takes 0:30 of that day for
-// 23:30 of the day before. New York has such a moment for 2:30, but not on another
-// day. A night without an answer is not the end of the days.
+// In Santiago clocks go from midnight to 1:00. There time.Date takes 0:30 of that day
+// for 23:30 of the day before. New York has such a moment for 2:30, but on the same
+// day. After a night without an answer the Scheduler must go on.
 func TestANightInWhichTimeDateReturnsThePastIsSurvived(t *testing.T) {
 	for _, tc := range []struct {
 		place        string

@@ -207,7 +207,7 @@ func TestAFailureInACallbackDoesNotWaitForTheNextEvent(t *testing.T) {
 			reports = 0
 			s := ev.NewScheduler(l, failing, idleScheduler)
 			dueNow(l, func(*ev.Timer) { s.Start() })
-			p := ev.NewPrepare(l, func(p *ev.Prepare) { // and neither does one just before the poll
+			p := ev.NewPrepare(l, func(p *ev.Prepare) { // a panic just before the poll does not either
 				if l.Iteration() == 1 {
 					p.Stop()
 					s.Stop()

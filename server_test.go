@@ -17,10 +17,10 @@ import (
 	"github.com/goevlib/ev"
 )
 
-// State that belongs to a loop, used from the handlers of a real server.
+// The handlers of a real server use state that belongs to a loop.
 func TestALoopLivesInsideAnHTTPServer(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
-		hits := map[string]int{} // the loop's
+		hits := map[string]int{} // used on the loop's goroutine
 		q := ev.NewQueue(l, 0, func(_ *ev.Queue[string], batch []string) {
 			for _, path := range batch {
 				hits[path]++

@@ -36,8 +36,8 @@ func init() {
 	helpers["notify signal"] = notifySignal
 }
 
-// everySignal sends itself every signal that it can watch, in the two ways in
-// which a process does, and says what came of each.
+// everySignal sends every signal that it can watch to itself, in two ways, and prints
+// the result of each.
 func everySignal() {
 	l, err := ev.New()
 	if err != nil {
@@ -106,10 +106,10 @@ func notifySignal() {
 	}
 }
 
-// The day a release of Go delivers one of these, it need not be refused any more.
+// If a later release of Go delivers one of these, it need not be refused any more.
 func TestTheSignalsThatAreRefusedAreThoseThatGoDoesNotDeliver(t *testing.T) {
 	for n := range refusedSignals {
-		if n == syscall.SIGSTOP || n == syscall.SIGURG { // it would stay stopped; it comes, but not only when it was sent
+		if n == syscall.SIGSTOP || n == syscall.SIGURG { // SIGSTOP would stop the process; SIGURG also comes without being sent
 			continue
 		}
 		cmd := exec.Command(os.Args[0])
@@ -117,7 +117,7 @@ func TestTheSignalsThatAreRefusedAreThoseThatGoDoesNotDeliver(t *testing.T) {
 		out, err := cmd.Output()
 		if err == nil {
 			assert.Equal(t, "lost", strings.TrimSpace(string(out)), "signal %d", n)
-		} // else it was killed
+		} // otherwise it was killed
 	}
 }
 

@@ -15,10 +15,10 @@ import (
 	"github.com/goevlib/ev"
 )
 
-// What others in the process do with a signal that a Signal watches: these tests
-// are about os/signal, for which all backends are the same.
+// Other code in the process uses a signal that a Signal watches. These tests are about
+// os/signal, which does not depend on the backend.
 
-// interferences are what may have befallen a signal when a watcher starts.
+// interferences are calls of os/signal that may precede the start of a watcher.
 var interferences = map[string]func(sig os.Signal){
 	"nothing":          func(os.Signal) {},
 	"Ignore":           func(sig os.Signal) { signal.Ignore(sig) },
@@ -29,8 +29,8 @@ var interferences = map[string]func(sig os.Signal){
 	"Reset of all":     func(os.Signal) { signal.Reset() },
 }
 
-// restore undoes all interferences when the test ends. (A Reset would leave an
-// ignored signal ignored.)
+// restore undoes all interferences when the test ends. A Reset would leave an ignored
+// signal ignored.
 func restore(t testing.TB) {
 	t.Cleanup(func() {
 		ch := make(chan os.Signal, 1)
@@ -101,8 +101,8 @@ func TestASignalStartedAgainAfterIgnoreOrResetIsCalled(t *testing.T) {
 	}
 }
 
-// As the doc says. Whether something is not called cannot be waited for; the
-// signals are received by somebody else, who is told in the same go.
+// The documentation of Signal says so. A test cannot wait for a call that must not
+// come: another channel receives the signals, and os/signal notifies both together.
 func TestAnIgnoreOrResetEndsTheSubscriptionsOfActiveWatchersUntilTheNextStart(t *testing.T) {
 	for _, name := range []string{"Ignore", "Reset"} {
 		t.Run(name, func(t *testing.T) {
@@ -172,7 +172,7 @@ func TestTheLastStopIgnoresASignalThatWasIgnoredAtAStart(t *testing.T) {
 				interferences[c.after](sig)
 				b.Stop()
 				assert.Equal(t, c.ignored, signal.Ignored(sig))
-				raise(t, sig) // ends nobody
+				raise(t, sig) // ends no process
 			})
 		}
 	}
@@ -248,7 +248,8 @@ func TestALoopThatOnlyItsRunRefersToKeepsItsSignals(t *testing.T) {
 	assert.NoError(t, receive(t, ended))
 }
 
-// newLoopUnbound makes a loop that the test does not close: its end would keep it.
+// newLoopUnbound makes a loop that the test does not close: a cleanup of the test would
+// keep the loop alive.
 func newLoopUnbound(t testing.TB) *ev.Loop {
 	t.Helper()
 	l, err := ev.New()
@@ -256,7 +257,7 @@ func newLoopUnbound(t testing.TB) *ev.Loop {
 	return l
 }
 
-// collectGarbage has cleanups run too, as far as one can tell.
+// collectGarbage collects garbage and waits for cleanups.
 func collectGarbage() {
 	for range 3 {
 		runtime.GC()
@@ -264,7 +265,7 @@ func collectGarbage() {
 	}
 }
 
-// Close may come between any two steps of Start: the goroutines are let loose.
+// Close may come between any two steps of Start: the goroutines run freely.
 func TestASignalStartedWhileTheLoopIsClosedIsActiveOrSaysErrClosed(t *testing.T) {
 	for range 2000 {
 		l := newLoopUnbound(t)

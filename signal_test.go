@@ -68,7 +68,7 @@ func TestASignalWatcherCanBeStoppedAndStartedAgain(t *testing.T) {
 		calls := 0
 		s := ev.NewSignal(l, syscall.SIGUSR1, func(s *ev.Signal) { calls++; s.Stop() })
 		other := ev.NewSignal(l, syscall.SIGUSR1, func(*ev.Signal) {})
-		require.NoError(t, other.Start()) // keeps the signal from killing us
+		require.NoError(t, other.Start()) // keeps the signal from killing the process
 		other.Keep(false)
 		for i := range 3 {
 			require.NoError(t, s.Start())
@@ -214,7 +214,7 @@ func TestOtherUsersOfASignalGetItToo(t *testing.T) {
 	raise(t, syscall.SIGUSR1)
 	run(t, l)
 	receive(t, ch)
-	raise(t, syscall.SIGUSR1) // s is stopped, but the channel still keeps us alive
+	raise(t, syscall.SIGUSR1) // s is stopped, but the channel keeps the process alive
 	receive(t, ch)
 }
 

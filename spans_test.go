@@ -11,10 +11,11 @@ import (
 	"github.com/goevlib/ev"
 )
 
-// Spans near the ends of time.Duration. All programs of them are in FuzzExtremeSpans.
+// These tests use spans near the ends of time.Duration. FuzzExtremeSpans has all
+// programs of such spans.
 
-// longAgo are spans that a subtraction of the time passed makes wrap, among them
-// what time.Until says of the zero time.
+// longAgo are spans that wrap when the time passed is subtracted. Among them is
+// time.Until of the zero time.
 var longAgo = []time.Duration{math.MinInt64, math.MinInt64 + 1, time.Until(time.Time{}), math.MinInt64 + time.Duration(time.Millisecond)}
 
 func TestATimerThatWasDueLongAgoStaysSo(t *testing.T) {

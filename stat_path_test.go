@@ -73,12 +73,13 @@ func TestStatOfARelativePathStaysThatFile(t *testing.T) {
 		for _, log := range logs {
 			quietly(t, l, log)
 		}
-		if runtime.GOOS != "windows" { // to which it is the same as file
+		if runtime.GOOS != "windows" { // for Windows it is the same as file
 			require.NoError(t, os.Mkdir(filepath.Join(top, "sub", "missing"), 0o700))
 			logs["missing/../file"].sees(t, "nothing -> 1 bytes")
 		}
 
-		// Started again, it is relative to where the program is now.
+		// After another Start the path is relative to the working directory of that
+		// moment.
 		log := logs["file"]
 		log.Stop()
 		require.NoError(t, log.Stat.Stat())
@@ -92,7 +93,7 @@ func TestStatOfARelativePathStaysThatFile(t *testing.T) {
 	})
 }
 
-// Its parts keep their meaning, as lstat has it.
+// The parts of the path mean what they mean to lstat.
 func TestStatOfARelativePathThroughLinks(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		top := t.TempDir()
@@ -113,7 +114,7 @@ func TestStatOfARelativePathThroughLinks(t *testing.T) {
 		link.Stop()
 		target.Stop()
 
-		// The working directory is a directory, not the path by which one went there.
+		// The working directory is a directory, not the path of the call of chdir.
 		t.Chdir(filepath.Join(top, "link"))
 		file := watchPath(t, l, "file")
 		require.NoError(t, os.Mkdir(filepath.Join(top, "other"), 0o700))
@@ -158,7 +159,7 @@ func TestStatOfAPathWithoutAnyDirectory(t *testing.T) {
 		}
 		writeFile(t, path, "x")
 		log.sees(t, "nothing -> 1 bytes")
-		// A file in the way is as good as nothing.
+		// A file in place of a directory counts as nothing.
 		rename(t, filepath.Join(top, "a"), filepath.Join(top, "z"))
 		log.sees(t, "1 bytes -> nothing")
 		writeFile(t, filepath.Join(top, "a"), "in the way")
@@ -247,8 +248,8 @@ func TestStatOfALinkWithASlashIsOfWhatItNames(t *testing.T) {
 	})
 }
 
-// Nothing happens in the directory of the path: the inode's number of links changes,
-// or only the time of its last change.
+// Nothing changes in the directory of the path. The inode's number of links changes, or
+// only the time of its last change.
 func TestStatSeesWhatHappensToAnotherHardLink(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("has no time of change to speak of")

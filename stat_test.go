@@ -19,20 +19,20 @@ import (
 	"github.com/goevlib/ev"
 )
 
-// The tests change what paths name, or sizes; never contents alone, which the
-// granularity of the file system's times can hide.
+// The tests change the files that paths name, or their sizes. They do not change
+// contents alone: the granularity of the file system's times can hide that.
 
-// statLog has a Stat for a path, and what its callbacks saw.
+// statLog has a Stat for a path, and the changes that its callbacks saw.
 type statLog struct {
 	*ev.Stat
 	changes []string
 }
 
-// kernelTells reports whether the kernel tells BackendEpoll of changes.
+// kernelTells reports whether the kernel reports changes to BackendEpoll.
 var kernelTells = func() bool { return false }
 
-// watchPath starts a Stat. Where the kernel tells of changes it must do without
-// polling: an hour is longer than any test waits.
+// watchPath starts a Stat. Where the kernel reports changes, the interval is an hour,
+// longer than any test: the Stat must work without polling.
 func watchPath(t testing.TB, l *ev.Loop, path string, opts ...ev.Option) *statLog {
 	t.Helper()
 	interval := time.Nanosecond // raised to the shortest
@@ -81,8 +81,8 @@ func until(t testing.TB, l *ev.Loop, done func() bool) {
 	}
 }
 
-// quietly runs the loop for a while in which nothing must happen: longer than
-// the shortest interval.
+// quietly runs the loop for longer than the shortest interval. No Stat may be called
+// meanwhile.
 func quietly(t testing.TB, l *ev.Loop, logs ...*statLog) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 150*time.Millisecond)
@@ -319,7 +319,7 @@ func TestStatSeesItsDirectoryGoAndComeBack(t *testing.T) {
 		writeFile(t, path, "xy")
 		file.sees(t, "nothing -> 2 bytes")
 		parent.sees(t, "dir -> dir")
-		// And all at once.
+		// Now they change all at once.
 		require.NoError(t, os.RemoveAll(filepath.Dir(dir)))
 		require.NoError(t, os.MkdirAll(dir, 0o700))
 		writeFile(t, path, "xyz")
@@ -327,7 +327,7 @@ func TestStatSeesItsDirectoryGoAndComeBack(t *testing.T) {
 	})
 }
 
-func TestStatSeesAFileRenamedOverAnother(t *testing.T) { // as editors save
+func TestStatSeesAFileRenamedOverAnother(t *testing.T) { // as editors do when they save
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		path := filepath.Join(t.TempDir(), "file")
 		writeFile(t, path, "old")
@@ -375,7 +375,7 @@ func TestStatSeesALogRotated(t *testing.T) {
 		quietly(t, l, log)
 		writeFile(t, path, "n")
 		log.sees(t, "nothing -> 1 bytes")
-		// Quicker than the loop looks.
+		// The changes are quicker than the loop's looks.
 		rename(t, path, path+".2")
 		writeFile(t, path, "ne")
 		log.sees(t, "1 bytes -> 2 bytes")
@@ -407,8 +407,8 @@ func TestStatSeesModesAndTimesAndLinks(t *testing.T) {
 	})
 }
 
-// untilTheTimeMoves waits until a change made now has another time than those made
-// before, in the granularity of dir's file system.
+// untilTheTimeMoves waits until a change has another time than the changes before, in
+// the granularity of dir's file system.
 func untilTheTimeMoves(t testing.TB, dir string) {
 	t.Helper()
 	modified := func() time.Time {
@@ -453,7 +453,7 @@ func TestPreviousIsWhatTheLookBeforeFound(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		path := filepath.Join(t.TempDir(), "file")
 		log := watchPath(t, l, path)
-		l.SetInvoke(func(*ev.Loop) {}) // looks go on, callbacks wait
+		l.SetInvoke(func(*ev.Loop) {}) // the loop still looks at the file, callbacks wait
 		for n := 1; n <= 3; n++ {
 			writeFile(t, path, strings.Repeat("x", n))
 			until(t, l, func() bool { return describe(log.Current()) == fmt.Sprintf("%d bytes", n) })
@@ -477,7 +477,8 @@ func TestStatMethodTakesAChangeForKnown(t *testing.T) {
 		writeFile(t, path, "xx")
 		log.sees(t, "1 bytes -> 2 bytes")
 
-		// One that was found before stays pending, and the two stay different.
+		// A change that was found before stays pending, and Previous and Current stay
+		// different.
 		l.SetInvoke(func(*ev.Loop) {})
 		writeFile(t, path, "xxx")
 		until(t, l, log.Pending)
@@ -569,7 +570,7 @@ func TestStatCallbackCanBeReplaced(t *testing.T) {
 	})
 }
 
-// A Stat polls by the loop's clock, also in a bubble.
+// In a bubble, a Stat polls by the bubble's clock.
 func TestStatPollsEveryInterval(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLoop(t, ev.WithBackend(ev.BackendChan))
@@ -594,8 +595,7 @@ func TestStatPollsEveryInterval(t *testing.T) {
 	})
 }
 
-// Whatever happens to a tree, and however quickly, the Stats get to know how it
-// ends.
+// After many quick changes of a tree, all Stats know its final state.
 func TestStatIsRightAfterAStorm(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		top := t.TempDir()

@@ -20,8 +20,8 @@ import (
 	"github.com/goevlib/ev"
 )
 
-// What Stats counts, and what the documentation promises about system calls, as
-// strace sees it from outside.
+// These tests compare Stats, and the documentation's promises about system calls, with
+// the output of strace.
 
 func init() {
 	helpers["idle"] = idleHelper
@@ -88,9 +88,9 @@ func burstsHelper() {
 	report()
 }
 
-// observedLoop makes a loop that is woken by writes, and a function that prints
-// the number of its descriptor and of the writes that it counted. The runtime
-// has an eventfd of its own, open before: what New adds is the loop's.
+// observedLoop makes a loop that is woken by writes. report prints the number of its
+// eventfd and the number of writes that it counted. The runtime opened its own eventfd
+// before: New adds the loop's.
 func observedLoop() (l *ev.Loop, report func()) {
 	r, w, _ := os.Pipe()
 	r.Close()
@@ -153,7 +153,8 @@ func straced(t *testing.T, helper, trace string) *exec.Cmd {
 	return cmd
 }
 
-// traced runs a helper to its end and returns what it said and what strace saw.
+// traced runs a helper to its end. It returns the helper's output and the calls that
+// strace saw.
 func traced(t *testing.T, helper string) (said string, calls []byte) {
 	trace := t.TempDir() + "/trace"
 	cmd := straced(t, helper, trace)
@@ -167,8 +168,8 @@ func traced(t *testing.T, helper string) (said string, calls []byte) {
 	return stdout.String(), calls
 }
 
-// writesOf returns how many writes to the loop's eventfd a helper counted, and
-// how many strace saw.
+// writesOf returns the numbers of writes to the loop's eventfd that a helper counted
+// and that strace saw.
 func writesOf(t *testing.T, helper string) (counted, seen int) {
 	said, calls := traced(t, helper)
 	var fd int
@@ -199,7 +200,7 @@ func TestSeenFromOutsideStatsCountsTheSystemCallsOfTimersAndIO(t *testing.T) {
 	assert.Len(t, regexp.MustCompile(`timerfd_settime\(`).FindAll(calls, -1), sets)
 	assert.Positive(t, sets)
 	assert.LessOrEqual(t, sets, 70, "one for each of the 60 ticks, and none for one that is late")
-	// The pipe is in the runtime's own set too, by os.Pipe.
+	// os.Pipe adds the pipe to the runtime's own set too.
 	assert.Len(t, regexp.MustCompile(`epoll_ctl\(\d+<[^>]*>, EPOLL_CTL_\w+, \d+<pipe:`).FindAll(calls, -1), ctls+2)
 	assert.GreaterOrEqual(t, ctls, 50)
 }
@@ -207,7 +208,8 @@ func TestSeenFromOutsideStatsCountsTheSystemCallsOfTimersAndIO(t *testing.T) {
 func TestSeenFromOutsideAnIdleLoopMakesNoSystemCall(t *testing.T) {
 	trace := t.TempDir() + "/trace"
 	cmd := straced(t, "idle", trace)
-	// strace itself ignores signals: the group gets them, it ends with the helper.
+	// strace itself ignores signals: the signal goes to the process group, and strace
+	// ends with the helper.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	require.NoError(t, cmd.Start())
 	defer func() {

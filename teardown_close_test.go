@@ -157,7 +157,8 @@ func TestCloseInACallbackRacesWithCloseElsewhere(t *testing.T) {
 	})
 }
 
-// Close meets Run at random moments: as it enters, in its pass, as it parks.
+// Close is called at a random moment of a Run: at its beginning, in a pass, or on the
+// way to a park.
 func TestCloseIsNeverLost(t *testing.T) {
 	const rounds = 200
 	r := rand.New(rand.NewPCG(5, 6))

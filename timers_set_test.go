@@ -174,7 +174,7 @@ func TestResetOfAnExpiredTimerTakesItsCallbackBack(t *testing.T) {
 	})
 }
 
-func TestResetAsAnInactivityTimeout(t *testing.T) { // the activity-timeout idiom
+func TestResetAsAnInactivityTimeout(t *testing.T) { // an idiom of libev's manual
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		const timeout = 20 * time.Millisecond
 		var last, expired time.Time

@@ -12,9 +12,9 @@ import (
 	"github.com/goevlib/ev"
 )
 
-// What needs an exact clock is in chan_synctest_test.go.
+// Tests that need an exact clock are in chan_synctest_test.go.
 
-// never is as far as a timer can be.
+// never is the longest span of a timer.
 const never = time.Duration(math.MaxInt64)
 
 // Due times.
@@ -162,7 +162,7 @@ func TestATimerThatIsFarAwayIsNotOverdue(t *testing.T) {
 			run(t, l)
 			assert.Greater(t, w.Remaining(), after-time.Hour)
 			parks := l.Stats().Parks
-			ended := goRun(l) // for this timer alone
+			ended := goRun(l) // Run waits for this timer alone
 			untilParked(t, l, parks)
 			l.Stop()
 			assert.NoError(t, receive(t, ended))

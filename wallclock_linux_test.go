@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// clockWatchOf finds the timer of the one loop that has a Periodic.
+// clockWatchOf returns the timerfd of the only loop that has a Periodic.
 func clockWatchOf(t *testing.T) int {
 	t.Helper()
 	links, err := filepath.Glob("/proc/self/fd/*")
@@ -29,8 +29,7 @@ func clockWatchOf(t *testing.T) int {
 	return -1
 }
 
-// What the kernel does when the clock is set cannot be had without setting it:
-// here the timer is due at once instead.
+// The test cannot set the system's clock. It makes the timer due at once instead.
 func TestTheTimerOfTheKernelWakesAParkedLoopToLookAtTheClock(t *testing.T) {
 	l, err := New(WithBackend(BackendEpoll))
 	require.NoError(t, err)

@@ -12,8 +12,8 @@ import (
 	"github.com/goevlib/ev"
 )
 
-// kinds make a watcher of each kind, one that nothing but Feed makes pending,
-// with fn as its callback.
+// kinds make a watcher of each kind, with fn as its callback. Only Feed makes it
+// pending.
 var kinds = map[string]func(l *ev.Loop, fn func(ev.Watcher), opts ...ev.Option) ev.Watcher{
 	"Async": func(l *ev.Loop, fn func(ev.Watcher), opts ...ev.Option) ev.Watcher {
 		return ev.NewAsync(l, func(w *ev.Async) { fn(w) }, opts...)
