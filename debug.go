@@ -3,20 +3,19 @@ package ev
 import (
 	"fmt"
 	"os"
-	"reflect"
+	"runtime"
+	"strings"
 
 	"github.com/goevlib/ev/internal/goroutine"
 )
 
-// debugging reports whether EV_DEBUG=1 is set. New looks, not the program's
-// start, so that a test can set it for one loop.
+// debugging reports whether EV_DEBUG=1 is set. New reads it, so that a test can set it
+// for one loop.
 func debugging() bool { return os.Getenv("EV_DEBUG") == "1" }
 
-// Misuse: a method of nothing, of something that no constructor made, or with
-// EV_DEBUG=1 one called by a goroutine that does not own the loop. To ask for all
-// three costs a correct program two loads and two branches a call. What watchers
-// share does not ask for the second where the zero value has an answer: it is
-// not active, not pending, and Stop leaves it so.
+// Misuse: a method of something that no constructor made or, with EV_DEBUG=1, a method
+// called by a goroutine that does not own the loop. The checks cost two loads and two
+// branches per call. The language checks that a watcher is not nil.
 
 // own begins every method of the loop that belongs to its goroutine.
 func (l *Loop) own(method string) {
@@ -25,7 +24,7 @@ func (l *Loop) own(method string) {
 	}
 }
 
-// made begins every method of the loop that any goroutine may call.
+// checkConstructed begins every method of the loop that any goroutine may call.
 func (l *Loop) checkConstructed(method string) {
 	if l == nil || l.id == 0 {
 		l.misused(method)
@@ -42,106 +41,54 @@ func (l *Loop) misused(method string) {
 	l.checkOwner(nil, method)
 }
 
-// misused is what a kind's own leads to.
-func misused(w Watcher, method string) {
-	kind := kindOf(w)
-	switch {
-	case reflect.ValueOf(w).IsNil():
-		panic(fmt.Sprintf("ev: %s.%s: nil %s", kind, method, kind))
-	case w.base().loop == nil:
+// own begins every method of a watcher that belongs to the loop's goroutine and needs a
+// loop.
+func (w *watcher) own(method string) {
+	if w.loop == nil || w.loop.debug {
+		w.misused(method)
+	}
+}
+
+// ownIfConstructed begins the methods for which the zero watcher has an answer: it is not
+// active and not pending, and Stop leaves it that way.
+func (w *watcher) ownIfConstructed(method string) {
+	if w.loop != nil && w.loop.debug {
+		w.loop.checkOwner(w.self, method)
+	}
+}
+
+func (w *watcher) misused(method string) {
+	if w.loop != nil {
+		w.loop.checkOwner(w.self, method)
+		return
+	}
+	if kind := kindOfCaller(method); kind != "watcher" {
 		panic(fmt.Sprintf("ev: %s.%s: a watcher that no constructor made", kind, method))
 	}
-	w.base().loop.checkOwner(w, method)
+	panic(fmt.Sprintf("ev: %s of a watcher that no constructor made", method))
 }
 
-// own begins every method that a kind adds. One for each kind: a nil pointer does
-// not get as far as a method of the embedded watcher.
-func (w *Async) own(method string) {
-	if w == nil || w.loop == nil || w.loop.debug {
-		misused(w, method)
+// kindOfCaller returns the type whose method is on the stack. A zero watcher does not
+// know its kind.
+func kindOfCaller(method string) string {
+	var pcs [8]uintptr
+	frames := runtime.CallersFrames(pcs[:runtime.Callers(2, pcs[:])])
+	for {
+		frame, more := frames.Next() // such as github.com/goevlib/ev.(*Timer).Start
+		if at, ok := strings.CutSuffix(frame.Function, ")."+method); ok {
+			_, kind, _ := strings.Cut(at, "(*")
+			kind, _, _ = strings.Cut(kind, "[") // type arguments
+			return kind
+		}
+		if !more {
+			return "watcher"
+		}
 	}
 }
 
-func (w *Queue[T]) own(method string) {
-	if w == nil || w.loop == nil || w.loop.debug {
-		misused(w, method)
-	}
-}
-
-func (w *Timer) own(method string) {
-	if w == nil || w.loop == nil || w.loop.debug {
-		misused(w, method)
-	}
-}
-
-func (w *Periodic) own(method string) {
-	if w == nil || w.loop == nil || w.loop.debug {
-		misused(w, method)
-	}
-}
-
-func (w *Scheduler) own(method string) {
-	if w == nil || w.loop == nil || w.loop.debug {
-		misused(w, method)
-	}
-}
-
-func (w *IO) own(method string) {
-	if w == nil || w.loop == nil || w.loop.debug {
-		misused(w, method)
-	}
-}
-
-func (w *Signal) own(method string) {
-	if w == nil || w.loop == nil || w.loop.debug {
-		misused(w, method)
-	}
-}
-
-func (w *Child) own(method string) {
-	if w == nil || w.loop == nil || w.loop.debug {
-		misused(w, method)
-	}
-}
-
-func (w *Stat) own(method string) {
-	if w == nil || w.loop == nil || w.loop.debug {
-		misused(w, method)
-	}
-}
-
-func (w *Idle) own(method string) {
-	if w == nil || w.loop == nil || w.loop.debug {
-		misused(w, method)
-	}
-}
-
-func (w *Prepare) own(method string) {
-	if w == nil || w.loop == nil || w.loop.debug {
-		misused(w, method)
-	}
-}
-
-func (w *Check) own(method string) {
-	if w == nil || w.loop == nil || w.loop.debug {
-		misused(w, method)
-	}
-}
-
-func (w *Cleanup) own(method string) {
-	if w == nil || w.loop == nil || w.loop.debug {
-		misused(w, method)
-	}
-}
-
-func (w *Embed) own(method string) {
-	if w == nil || w.loop == nil || w.loop.debug {
-		misused(w, method)
-	}
-}
-
-// checkOwner panics when another goroutine than the one in Run calls a method
-// of the loop or of w. It is called with EV_DEBUG=1 only: it costs microseconds.
+// checkOwner panics if the calling goroutine is not the one in Run. method is one of the
+// loop or, if w is not nil, of w. It is called with EV_DEBUG=1 only: it costs
+// microseconds.
 func (l *Loop) checkOwner(w Watcher, method string) {
 	l.mu.Lock()
 	owner := l.owner
@@ -154,8 +101,8 @@ func (l *Loop) checkOwner(w Watcher, method string) {
 	}
 }
 
-// trespass says who called what, and shows where both goroutines are: the stack
-// that a panic prints is the caller's only, and none if somebody recovers it.
+// trespass names the method and the goroutines, and shows the stacks of both. A panic
+// prints the caller's stack only, and none if it is recovered.
 func (l *Loop) trespass(w Watcher, method string, caller, owner uint64) string {
 	kind, name := "Loop", ""
 	if w != nil {

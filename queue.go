@@ -57,8 +57,8 @@ func (q *Queue[T]) Start() {
 // must come after all that was sent before, such as the last one of a shutdown,
 // calls Invoke(AsyncEvent), which delivers what waits.
 func (q *Queue[T]) Send(v T) error {
-	if q == nil || q.loop == nil {
-		misused(q, "Send")
+	if q.loop == nil {
+		q.misused("Send")
 	}
 	if err := q.put(v); err != nil {
 		return err

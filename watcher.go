@@ -150,30 +150,14 @@ func (w *watcher) startable() bool { return w.index == 0 && !w.loop.isClosed() }
 
 // Active reports whether the watcher is started.
 func (w *watcher) Active() bool {
-	w.own("Active")
+	w.ownIfConstructed("Active")
 	return w.index != 0
 }
 
 // Pending reports whether a callback is queued and has not begun.
 func (w *watcher) Pending() bool {
-	w.own("Pending")
+	w.ownIfConstructed("Pending")
 	return w.pending
-}
-
-// own checks the owner of a call, with EV_DEBUG=1. Each kind has one of its own,
-// in debug.go.
-func (w *watcher) own(method string) {
-	if w.loop != nil && w.loop.debug {
-		w.loop.checkOwner(w.self, method)
-	}
-}
-
-// needsLoop is for what a zero watcher cannot do. Its kind is not known here: the
-// stack tells.
-func (w *watcher) needsLoop(method string) {
-	if w.loop == nil {
-		panic("ev: " + method + " of a watcher that no constructor made")
-	}
 }
 
 // Loop returns the loop that the watcher was made for. Any goroutine may call it.
@@ -181,19 +165,19 @@ func (w *watcher) Loop() *Loop { return w.loop }
 
 // Priority returns the watcher's priority, from MinPriority to MaxPriority.
 func (w *watcher) Priority() int {
-	w.own("Priority")
+	w.ownIfConstructed("Priority")
 	return int(w.priority)
 }
 
 // Data returns what the Data option or SetData stored.
 func (w *watcher) Data() any {
-	w.own("Data")
+	w.ownIfConstructed("Data")
 	return w.data
 }
 
 // SetData stores v, which the loop never looks at.
 func (w *watcher) SetData(v any) {
-	w.own("SetData")
+	w.ownIfConstructed("SetData")
 	w.data = v
 }
 
@@ -202,7 +186,7 @@ func (w *watcher) Name() string { return w.name }
 
 // Events returns, inside the callback, what it was called with.
 func (w *watcher) Events() Events {
-	w.own("Events")
+	w.ownIfConstructed("Events")
 	return w.events
 }
 
@@ -213,7 +197,7 @@ func (w *watcher) Stop() {
 	if l == nil {
 		return
 	}
-	w.own("Stop")
+	w.ownIfConstructed("Stop")
 	l.pending.clear(w)
 	if w.index != 0 {
 		w.self.onStop()
@@ -225,7 +209,7 @@ func (w *watcher) Stop() {
 // SetPriority changes the priority, clamped to [MinPriority, MaxPriority]. It
 // fails while the watcher is active or pending.
 func (w *watcher) SetPriority(p int) error {
-	w.own("SetPriority")
+	w.ownIfConstructed("SetPriority")
 	switch {
 	case w.index != 0:
 		return fmt.Errorf("ev: %s.SetPriority: the watcher is active", kindOf(w.self))
@@ -239,9 +223,8 @@ func (w *watcher) SetPriority(p int) error {
 // Feed queues the watcher as if events had happened. Bits fed before the
 // callback begins accumulate.
 func (w *watcher) Feed(events Events) {
-	l := w.loop
-	w.needsLoop("Feed")
 	w.own("Feed")
+	l := w.loop
 	if l.isClosed() {
 		return
 	}
@@ -252,9 +235,8 @@ func (w *watcher) Feed(events Events) {
 // Clear undoes what made the watcher pending and returns the accumulated bits,
 // or None.
 func (w *watcher) Clear() Events {
-	l := w.loop
-	w.needsLoop("Clear")
 	w.own("Clear")
+	l := w.loop
 	events := l.pending.clear(w)
 	l.publishIfIdle()
 	return events
@@ -262,7 +244,6 @@ func (w *watcher) Clear() Events {
 
 // Invoke calls the callback now, on this goroutine, with these events.
 func (w *watcher) Invoke(events Events) {
-	w.needsLoop("Invoke")
 	w.own("Invoke")
 	w.run(events)
 }
@@ -270,7 +251,7 @@ func (w *watcher) Invoke(events Events) {
 // Keep tells whether this watcher, while active, keeps Run going.
 func (w *watcher) Keep(alive bool) {
 	l := w.loop
-	w.own("Keep")
+	w.ownIfConstructed("Keep")
 	if w.weak == !alive {
 		return
 	}
