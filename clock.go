@@ -1,21 +1,24 @@
 package ev
 
-import "time"
+import (
+	"math"
+	"time"
+)
 
-// clock is the loop's idea of the time. Timers follow the monotonic clock, as a
-// duration since base. The wall clock is extrapolated from that and read anew
-// twice a second, as libev does: reading one clock is cheaper than reading two.
+// clock is the loop's view of the time. Timers follow the monotonic clock, as a duration
+// since base. The wall clock is extrapolated from that and read again twice a second, as
+// in libev: reading one clock is cheaper than reading two.
 type clock struct {
 	base   time.Time     // when the loop was made; immutable
 	mono   time.Duration // the cached time, since base
-	wall   time.Time     // the wall clock as it was read last …
-	wallAt time.Duration // … and when that was
-	reread bool          // the wall clock was set, somebody says: look
-	again  bool          // it was, and somebody who was to follow it did not
+	wall   time.Time     // the wall clock at the last reading …
+	wallAt time.Duration // … and mono at that moment
+	reread bool          // read the wall clock at the next update: it may have been set
+	again  bool          // it was set, and a watcher that waits on it has not followed
 }
 
-// The wall clock has been set, rather than read a little late, when it is off by
-// wallJump or more.
+// The wall clock was set, and not just read a little late, if it is off by wallJump or
+// more.
 const (
 	wallReread = 500 * time.Millisecond
 	wallJump   = time.Second
@@ -36,8 +39,8 @@ func (c *clock) update() (jumped bool) {
 	return c.set(now, now.Sub(c.base))
 }
 
-// set takes in that at mono the wall clock showed wall. It reports whether that
-// is another time than it should have been.
+// set notes that at mono the wall clock showed wall. It reports whether that differs from
+// the extrapolated time.
 func (c *clock) set(wall time.Time, mono time.Duration) (jumped bool) {
 	expected := c.wall.UnixNano() + int64(mono-c.wallAt)
 	c.wall, c.wallAt, c.mono, c.reread = wall, mono, mono, false
@@ -54,34 +57,33 @@ func (c *clock) wallNow() time.Duration {
 	return time.Duration(c.wall.UnixNano()) + c.mono - c.wallAt
 }
 
-// update refreshes the cached time, and has what waits on the wall clock follow
-// it when it was set.
+// update refreshes the cached time. If the wall clock was set, the watchers that wait on
+// it compute their due times again.
 func (l *Loop) update() {
 	if l.clock.update() {
 		l.replanPeriodics()
 	}
 }
 
-// Now returns the loop's cached time: that of the end of the last poll or of
-// the last Update, whichever is later. It is constant during a pass, and timers
-// count from it. libev's ev_now.
+// Now returns the loop's cached time: that of the end of the last poll or of the last
+// Update, whichever is later. It is constant during a pass, and timers count from it.
+// libev's ev_now.
 func (l *Loop) Now() time.Time {
 	l.own("Now")
 	return l.wall.Add(l.mono - l.wallAt)
 }
 
-// Update refreshes Now (ev_now_update). It is needed only before a Start that
-// follows long work: timers would count from before the work otherwise.
+// Update refreshes Now (ev_now_update). Call it before a Start that follows long work:
+// without it, the timer counts from before the work.
 func (l *Loop) Update() {
 	l.own("Update")
 	l.update()
 }
 
-// Suspend is called before the program is stopped for a while on purpose, and
-// Resume after (ev_suspend, ev_resume). Timers are delayed by the time between.
-// Periodics and Schedulers skip the moments that it contained or, with CatchUp,
-// are called back once for all of them. Between the two no other method of the loop
-// may be used.
+// Suspend is called before the program is stopped for a while on purpose, and Resume
+// after (ev_suspend, ev_resume). Timers are delayed by the time between. Periodics and
+// Schedulers skip the moments in that time or, with CatchUp, are called back once for all
+// of them. Between the two calls, no other method of the loop may be called.
 func (l *Loop) Suspend() {
 	l.own("Suspend")
 	l.update()
@@ -94,4 +96,36 @@ func (l *Loop) Resume() {
 	l.clock.update()
 	l.timers.shift(l.mono - suspended)
 	l.replanPeriodics()
+}
+
+// Every sum and difference of a user's span and a due time is computed by after or since.
+// Both saturate: a timer of 290 years is far away, not overdue, and one that was due 290
+// years ago stays overdue.
+
+const (
+	never   = time.Duration(math.MaxInt64) // a due time that does not come
+	longAgo = time.Duration(math.MinInt64) // a due time before all others
+)
+
+// after returns t + d, or the nearest of never and longAgo.
+func after(t, d time.Duration) time.Duration {
+	if sum := t + d; (sum > t) == (d > 0) {
+		return sum
+	}
+	return saturated(d > 0)
+}
+
+// since returns t - u, or the nearest of never and longAgo.
+func since(t, u time.Duration) time.Duration {
+	if diff := t - u; (diff < t) == (u > 0) {
+		return diff
+	}
+	return saturated(u < 0)
+}
+
+func saturated(up bool) time.Duration {
+	if up {
+		return never
+	}
+	return longAgo
 }

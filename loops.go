@@ -9,18 +9,20 @@ import (
 	"weak"
 )
 
-// live is every loop of the process that was not closed, for tools that look at
-// them all. It keeps none of them alive: a loop that is dropped without Close is
-// collected, and its resources are freed; see resources.
+// Version is the version of this package, not of libev's ABI.
+const Version = "0.1.0"
+
+// live is every loop of the process that is not closed, for tools. It keeps none of them
+// alive; see resources.
 var live struct {
 	mu    sync.Mutex
 	last  uint64
 	loops map[uint64]weak.Pointer[Loop]
 }
 
-// Loops returns the loops that were made and not closed yet, the oldest first; one
-// that is closed during a Run, until that returns.
-// Any goroutine may call it. It is for tools that show what a process does.
+// Loops returns the loops that were made and not closed yet, the oldest first. A loop that
+// is closed during a Run is among them until that Run returns. Loops is for tools that
+// show what a process does. Any goroutine may call it.
 func Loops() []*Loop {
 	live.mu.Lock()
 	var loops []*Loop
@@ -34,12 +36,12 @@ func Loops() []*Loop {
 	return loops
 }
 
-// ID returns a number that no other loop of the process has: 1 for the first
-// one made. Any goroutine may call it.
+// ID returns a number that no other loop of the process has: 1 for the first one made. Any
+// goroutine may call it.
 func (l *Loop) ID() uint64 { return l.id }
 
-// String returns what profiles, traces and tools call the loop: its name or, without
-// one, its number, "loop 7". Any goroutine may call it.
+// String returns the name by which profiles, traces and tools call the loop: that of
+// WithName or, without one, its number, "loop 7". Any goroutine may call it.
 func (l *Loop) String() string {
 	l.checkConstructed("String")
 	if l.name != "" {
@@ -64,4 +66,28 @@ func unregister(id uint64) {
 	live.mu.Lock()
 	defer live.mu.Unlock()
 	delete(live.loops, id)
+}
+
+var defaultLoop struct {
+	mu sync.Mutex
+	l  *Loop
+}
+
+// Default returns the process-wide loop (ev_default_loop). The first call makes it by New,
+// and so does the first one after it was closed. Default is safe for concurrent use. The
+// loop belongs to one goroutine, like every loop. It has no privileges: a loop that you
+// make and pass on does the same and is easier to test.
+func Default() (*Loop, error) {
+	d := &defaultLoop
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.l != nil && !d.l.isClosed() {
+		return d.l, nil
+	}
+	l, err := New(WithName("default"))
+	if err != nil {
+		return nil, err
+	}
+	d.l = l
+	return l, nil
 }

@@ -40,7 +40,7 @@ inline takePosts() {                                    //= post.go: func (l *Lo
 	                                                    //- l.looks.mark()
 }                                                       //.
 
-inline takeMail() {                                     //= inbox.go: func (b *inbox[T]) take() []T {
+inline takeMail() {                                     //= queue.go: func (b *inbox[T]) take() []T {
 	lock(mailbox);                                      //| b.mu.Lock()
 	                                                    //| defer b.mu.Unlock()
 	d_step { jobs = jobs + in;                          //| batch := b.in
@@ -48,7 +48,7 @@ inline takeMail() {                                     //= inbox.go: func (b *i
 	unlock(mailbox)                                     //| return batch
 }                                                       //.
 
-inline dropMail() {                                     //= inbox.go: func (b *inbox[T]) drop() {
+inline dropMail() {                                     //= queue.go: func (b *inbox[T]) drop() {
 	lock(mailbox);                                      //| b.mu.Lock()
 	                                                    //| defer b.mu.Unlock()
 	in = 0;                                             //| b.in, b.spare = nil, nil
