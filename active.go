@@ -84,7 +84,7 @@ func (l *Loop) Alive() bool {
 }
 
 func (l *Loop) alive() bool {
-	return l.refs != 0 || l.pending.posts > 0 || l.mail.waiting() || len(l.periodics.failures) > 0
+	return l.refs != 0 || l.pending.posts > 0 || l.mail.waiting() || len(l.reports) > 0
 }
 
 // Ref makes Run go on as if one more watcher were active (ev_ref). For a single

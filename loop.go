@@ -158,8 +158,8 @@ func isDone(done <-chan struct{}) bool {
 
 // iterate is one iteration, in libev's order.
 func (l *Loop) iterate(mode runMode) {
-	if len(l.periodics.failures) > 0 {
-		l.reportFailures()
+	if len(l.reports) > 0 {
+		l.makeReports()
 	}
 	if len(l.prepares) > 0 {
 		l.markPrepares()
@@ -220,7 +220,7 @@ func (l *Loop) poll(mode runMode) {
 // plan tells the poller what it has to know, and returns when there will be
 // something to do though nobody wakes the loop, or that there is something now.
 func (l *Loop) plan() (until time.Duration, now bool) {
-	if l.flushFiles() || len(l.periodics.failures) > 0 || !l.requests.empty() || l.idle.any() || len(l.files.always) > 0 {
+	if l.flushFiles() || len(l.reports) > 0 || !l.requests.empty() || l.idle.any() || len(l.files.always) > 0 {
 		return 0, true
 	}
 	until = l.timers.next()

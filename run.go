@@ -3,6 +3,7 @@ package ev
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 
 	"go.uber.org/atomic"
@@ -15,7 +16,19 @@ type runState struct {
 	depth     int             // how many Runs are active
 	ctx       context.Context // of the innermost
 	iteration uint64
-	collected uint64 // requests, ever
+	collected uint64   // requests, ever
+	reports   []func() // see makeReports
+}
+
+// makeReports calls the functions that were left to the next iteration: they may run user
+// code, and were found in the middle of the loop's own work. Each keeps Run going until
+// it is called. A panic leaves the others to the iteration after.
+func (l *Loop) makeReports() {
+	for len(l.reports) > 0 {
+		report := l.reports[0]
+		l.reports = slices.Delete(l.reports, 0, 1)
+		report()
+	}
 }
 
 // runStack is the Runs that are active now. The order of locks is: embedding, then the
@@ -23,7 +36,7 @@ type runState struct {
 type runStack struct {
 	stopped atomic.Uint32 // 1: the innermost Run was asked to stop
 
-	mu    sync.Mutex // it guards the rest, and hosted.lent
+	mu    sync.Mutex // it guards the rest, and hosted.delegated
 	runs  []run      // the innermost last
 	runID uint64     // of the last one that began
 	owner uint64     // the goroutine in them, if it was looked up

@@ -5,7 +5,6 @@ import (
 	"log/slog"
 	"math"
 	"runtime/debug"
-	"slices"
 	"time"
 )
 
@@ -208,8 +207,8 @@ func (s *Scheduler) title() string {
 }
 
 func (s *Scheduler) fail(v any, past bool) {
-	p := &s.loop.periodics
-	p.failures = append(p.failures, failure{s, v, past, debug.Stack()})
+	f := failure{s, v, past, debug.Stack()}
+	s.loop.reports = append(s.loop.reports, f.report)
 }
 
 // end deactivates the watcher, and leaves it pending if it is.
@@ -227,25 +226,21 @@ type failure struct {
 	stack []byte
 }
 
-// reportFailures tells of all failures, and stops the Schedulers whose function
-// panicked.
-func (l *Loop) reportFailures() {
-	for len(l.periodics.failures) > 0 {
-		f := l.periodics.failures[0]
-		l.periodics.failures = slices.Delete(l.periodics.failures, 0, 1)
-		if f.past {
-			l.reportPast(f)
-			continue
-		}
-		if f.s.failed && f.s.index != 0 {
-			f.s.failed = false
-			f.s.end()
-		}
-		if l.onPanic == nil {
-			panic(f.v)
-		}
-		l.recovered(Callback{Watcher: f.s, fn: f.s.next}, f.v, f.stack)
+// report is made in the next iteration. It stops a Scheduler whose function panicked.
+func (f failure) report() {
+	l := f.s.loop
+	if f.past {
+		l.reportPast(f)
+		return
 	}
+	if f.s.failed && f.s.index != 0 {
+		f.s.failed = false
+		f.s.end()
+	}
+	if l.onPanic == nil {
+		panic(f.v)
+	}
+	l.recovered(Callback{Watcher: f.s, fn: f.s.next}, f.v, f.stack)
 }
 
 // reportPast logs before it calls the handler, as recovered does, but needs no

@@ -9,8 +9,7 @@ import (
 // since the Unix epoch.
 type periodics struct {
 	alarms
-	unwatch  func()    // the system tells when the clock is set, until this is called
-	failures []failure // of next functions, to be reported in the next iteration
+	unwatch func() // the system tells when the clock is set, until this is called
 }
 
 // maxPark is how long the loop sleeps without a look at the wall clock when
@@ -49,7 +48,7 @@ func (a *alarm) overdue(now time.Duration) bool { return a.loop.periodics.due(a)
 func (l *Loop) nextPeriodic() time.Duration {
 	p := &l.periodics
 	switch {
-	case len(p.failures) > 0:
+	case len(l.reports) > 0:
 		return l.mono
 	case len(p.heap) == 0:
 		return never
