@@ -10,7 +10,7 @@ import (
 	"github.com/goevlib/ev"
 )
 
-// operations is a function because they refer to it.
+// apiOperations is a function because the operations refer to it.
 func apiOperations() []func(*apiProgram, *apiLoop) {
 	return []func(*apiProgram, *apiLoop){
 		(*apiProgram).create,
@@ -99,16 +99,15 @@ func (m *apiProgram) setPriority(s *apiWatcher) {
 	}
 }
 
-// ran looks at the error of a Run.
+// ran checks the error of a Run.
 func (m *apiProgram) ran(l *apiLoop, err error) {
 	if err != nil && !l.closed {
 		require.ErrorContains(m.t, err, "the loop is embedded, and its host is waiting for it")
 	}
 }
 
-// run makes a few iterations. An Idle keeps the loop from parking, and a Prepare
-// counts; the user's own function for what is pending does it too, since it need
-// not call the Prepare.
+// run makes a few iterations. An Idle keeps the loop from parking. A Prepare counts the
+// iterations. The function of SetInvoke counts too: it may not call the Prepare.
 func (m *apiProgram) run(l *apiLoop) {
 	idle := ev.NewIdle(l.Loop, func(*ev.Idle) {}, ev.Priority(ev.MinPriority))
 	prepare := ev.NewPrepare(l.Loop, func(*ev.Prepare) { l.tick() })
@@ -156,7 +155,7 @@ func (m *apiProgram) setInvoke(l *apiLoop) {
 	}
 }
 
-// setRelease counts: what was released must be acquired before anything is called.
+// setRelease checks that a released loop is acquired before a callback.
 func (m *apiProgram) setRelease(l *apiLoop) {
 	if m.tape.IntN(2) == 0 {
 		l.SetRelease(nil, nil)
@@ -193,7 +192,7 @@ func (m *apiProgram) feedAll(l *apiLoop) {
 	}
 }
 
-// close does so one time in eight: there is not much to do after it.
+// close closes the loop one time in eight: a closed loop does little.
 func (m *apiProgram) close(l *apiLoop) {
 	if m.tape.IntN(8) == 7 {
 		l.closed = true

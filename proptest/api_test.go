@@ -13,10 +13,10 @@ import (
 	"github.com/goevlib/ev"
 )
 
-// FuzzAPI makes programs of the package's own methods, of watchers of all kinds, on
-// two loops: one on a channel, one of the system's kind. Callbacks take their
-// steps from the same tape, so every program ends. Only Call and Go are left out:
-// they need another goroutine, whose moment no tape can tell.
+// FuzzAPI runs programs of the package's methods, with watchers of all kinds, on two
+// loops: one on a channel, one on the system's poller. Callbacks take their steps from
+// the same tape, so every program ends. Call and Go are left out: they need another
+// goroutine, and a tape cannot choose when it runs.
 func FuzzAPI(f *testing.F) {
 	env := newEnvironment(f)
 	for _, seed := range apiSeeds() {
@@ -35,8 +35,8 @@ func FuzzAPI(f *testing.F) {
 	})
 }
 
-// apiSeeds has, for every kind, a program that makes two watchers on each loop,
-// does everything to them, and runs.
+// apiSeeds returns a program for every kind. It makes two watchers on each loop,
+// applies all operations to them, and runs.
 func apiSeeds() (seeds [][]byte) {
 	for kind := range len(apiMakers()) {
 		var program []byte
@@ -53,7 +53,7 @@ func apiSeeds() (seeds [][]byte) {
 	return append(seeds, nil)
 }
 
-// environment is what the programs of a process share.
+// environment is shared by the programs of a process.
 type environment struct {
 	path string   // of a file that comes and goes
 	pid  int      // of a child that has exited
@@ -78,7 +78,7 @@ func newEnvironment(f *testing.F) environment {
 	return env
 }
 
-// apiProgram carries a program out.
+// apiProgram runs a program.
 type apiProgram struct {
 	environment
 	t        *testing.T
@@ -88,11 +88,11 @@ type apiProgram struct {
 	depth    int // of callbacks
 }
 
-// apiLoop is a loop, and what is known of it.
+// apiLoop is a loop with its expected state.
 type apiLoop struct {
 	*ev.Loop
 	left     int  // iterations until its Runs are stopped
-	helpers  int  // active watchers of the apiProgram's own
+	helpers  int  // active watchers that run started
 	released bool // by SetRelease, and not acquired again
 	posted   int  // functions that have not run
 	closed   bool
@@ -101,7 +101,7 @@ type apiLoop struct {
 // apiWatcher is a watcher of the program's.
 type apiWatcher struct {
 	ev.Watcher
-	also    func(n int) // what only this kind can do
+	also    func(n int) // operations that only this kind has
 	stopped bool        // no callback may begin
 }
 
@@ -130,10 +130,10 @@ func (m *apiProgram) called(s *apiWatcher) {
 	m.act()
 }
 
-// mostNested bounds the stack: to enter a Run takes longer on a deep one.
+// mostNested bounds the stack: on a deep stack it takes longer to enter a Run.
 const mostNested = 8
 
-// act is what callbacks and posted functions do.
+// act is called by callbacks and posted functions.
 func (m *apiProgram) act() {
 	if m.depth == mostNested {
 		return
@@ -148,7 +148,7 @@ func (m *apiProgram) act() {
 	}
 }
 
-// guarded stops the panics that a program asked for.
+// guarded recovers the panics that are part of a program.
 func (m *apiProgram) guarded(fn func()) {
 	defer func() {
 		if v := recover(); v != nil {
@@ -165,8 +165,8 @@ func (m *apiProgram) excuse(v any) {
 	}
 }
 
-// check holds at every moment at which a callback may run. It is made very often,
-// and so is plain.
+// check checks the state that must hold whenever a callback may run. It runs very
+// often.
 func (m *apiProgram) check() {
 	for _, l := range m.loops {
 		require.NoError(m.t, l.Verify())
@@ -198,8 +198,8 @@ func (m *apiProgram) check() {
 	m.checkClosed()
 }
 
-// checkClosed looks at closed loops when they are taken down: inside a callback
-// they may not be.
+// checkClosed checks closed loops outside callbacks: in a callback the teardown may
+// still be to come.
 func (m *apiProgram) checkClosed() {
 	if m.depth > 0 {
 		return
@@ -213,7 +213,7 @@ func (m *apiProgram) checkClosed() {
 	}
 }
 
-// finish closes the loops. A Cleanup that panics has done so after that.
+// finish closes the loops. A Cleanup may panic; the loop is closed all the same.
 func (m *apiProgram) finish() {
 	for _, l := range m.loops {
 		l.closed = true
@@ -230,8 +230,7 @@ func (m *apiProgram) finish() {
 	m.check()
 }
 
-// tape is fuzzed data, read as one choice after the other. Past its end, every
-// choice is 0.
+// tape reads fuzzed data as a list of choices. After its end, every choice is 0.
 type tape struct{ data []byte }
 
 func (t *tape) ended() bool { return len(t.data) == 0 }

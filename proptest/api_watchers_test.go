@@ -10,12 +10,12 @@ import (
 	"github.com/goevlib/ev"
 )
 
-// apiSpans are due at once, never in the time of a program, or refused.
+// apiSpans are due at once, not due during a program, or refused.
 var apiSpans = []time.Duration{0, 1, -1, time.Hour, math.MaxInt64, -time.Hour, math.MinInt64}
 
 func apiRepeat(n int) time.Duration { return max(0, apiSpans[n%len(apiSpans)]) }
 
-// apiMaker makes a watcher of one kind. What n chooses is for the kind to say.
+// apiMaker makes a watcher of one kind. n chooses a variant.
 type apiMaker func(m *apiProgram, l *apiLoop, s *apiWatcher, n int, opts ...ev.Option)
 
 func apiMakers() []apiMaker {
@@ -84,7 +84,7 @@ func apiMakers() []apiMaker {
 		},
 		func(m *apiProgram, l *apiLoop, s *apiWatcher, n int, opts ...ev.Option) {
 			if n%8 != 1 {
-				l = m.loops[0] // inotify takes the kernel 10 ms to close
+				l = m.loops[0] // the kernel takes 10 ms to close an inotify descriptor
 			}
 			w := ev.NewStat(l.Loop, m.path, 0, func(*ev.Stat) { m.called(s) }, opts...)
 			*s = apiWatcher{Watcher: w, also: func(n int) {

@@ -22,21 +22,22 @@ const (
 	clientSteps = 25
 	asyncs      = 2
 	rounds      = 20               // for each backend and wake mode
-	patience    = 30 * time.Second // for what a lost wake-up would keep from ending
+	patience    = 30 * time.Second // after a lost wake-up a round would not end
 )
 
-// doors is a loop, goroutines that use what is open to them, and a record of it.
+// doors is a loop, goroutines that call its methods that are safe for concurrent use,
+// and a record of the calls.
 type doors struct {
 	t      *testing.T
 	l      *ev.Loop
-	clock  atomic.Int64 // a moment each
+	clock  atomic.Int64 // each value is one moment
 	mu     sync.Mutex
 	record history // guarded by mu
 	ids    atomic.Int64
 	ended  chan struct{} // when the owner of the loop is done
-	rested int64         // when nothing was left to collect
+	rested int64         // the moment when nothing was left to collect
 
-	// The loop's goroutine's.
+	// The rest is used on the loop's goroutine.
 	last    int64  // when the last callback ended
 	before  int64  // the last callback before the iteration in progress
 	entered func() // notes that a Run has begun
@@ -83,8 +84,8 @@ func objects() []string {
 
 func asyncName(i int) string { return fmt.Sprint("async", i) }
 
-// recordDoors has goroutines use all doors at once. In odd rounds one of them
-// closes the loop in the midst.
+// recordDoors makes goroutines call all these methods concurrently. In odd rounds one
+// of them closes the loop meanwhile.
 func recordDoors(t *testing.T, round uint64, opts ...ev.LoopOption) history {
 	d := &doors{t: t, l: newLoop(t, opts...), ended: make(chan struct{}), entered: func() {}}
 	d.l.Ref()
@@ -129,15 +130,15 @@ func (d *doors) setUp() {
 	}
 }
 
-// own runs the loop whenever it returns, until it is closed.
+// own runs the loop again and again until it is closed.
 func (d *doors) own() {
 	defer close(d.ended)
 	for d.run() == nil {
 	}
 }
 
-// run enters a Run, perhaps a nested one, and records that. Between two Runs it
-// touches nothing: the loop may be closed then, on another goroutine.
+// run enters a Run, perhaps a nested one, and records that. Between two Runs it does
+// not use the loop: another goroutine may close it then.
 func (d *doors) run() error {
 	call, entered := d.now(), false
 	outer := d.entered
@@ -195,8 +196,8 @@ func (d *doors) post(client int, fn func()) {
 	d.note(client, call, door{object: "posts", op: "Post", id: id, result: outcome(err)})
 }
 
-// call is a Call: for the others in the queue a Post, that ends when it runs at
-// the latest. One that gave up before it ran is not there for them.
+// call is a Call. In the queue it counts as a Post that ends when it runs, at the
+// latest. A Call that gave up before it ran does not count.
 func (d *doors) call(client int, impatient bool) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
@@ -236,9 +237,8 @@ func (d *doors) restart(i int) {
 	}
 }
 
-// close is recorded for each object. The Asyncs are stopped by the Run that is
-// active, once it notices; what its last iteration collected before, is forgotten
-// too.
+// close is recorded for each object. The active Run stops the Asyncs when it ends.
+// Requests that its last iteration collected are dropped too.
 func (d *doors) close(client int) {
 	call := d.now()
 	assert.NoError(d.t, d.l.Close())
@@ -250,8 +250,8 @@ func (d *doors) close(client int) {
 	}
 }
 
-// rest waits until the loop has been round twice, unless it is closed: once to
-// collect, once more after what was pending then.
+// rest waits for two iterations of the loop, unless it is closed: one collects, and
+// after the other the collected requests were delivered.
 func (d *doors) rest() {
 	for range 2 {
 		ctx, cancel := context.WithTimeout(context.Background(), patience)

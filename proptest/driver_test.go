@@ -8,9 +8,9 @@ import (
 	"github.com/goevlib/ev"
 )
 
-// machine runs actions: the real loop or the reference.
+// machine runs actions. It is the real loop or the reference.
 type machine interface {
-	do(a action) string // what came of it
+	do(a action) string // the outcome
 	events(who int) ev.Events
 	state() string // all that can be seen
 	verify() error
@@ -25,11 +25,11 @@ type driver struct {
 	total  int
 	closes int      // callbacks of Cleanups in progress
 	runs   int      // Runs with a deadline
-	others []string // what came of the actions from outside, by number
+	others []string // the outcomes of the actions from outside, by number
 }
 
-// enough callbacks make an interesting program. After them every callback only
-// ends all Runs, so that each program ends.
+// enough is the number of callbacks of an interesting program. After them every
+// callback only ends all Runs, and then each program ends.
 const enough = 80
 
 func newDriver(p *program) *driver {
@@ -40,7 +40,7 @@ func (d *driver) note(format string, args ...any) {
 	d.trace = append(d.trace, fmt.Sprintf(format, args...))
 }
 
-// play is the owner of the loop.
+// play runs the program of the loop's owner.
 func (d *driver) play() {
 	for _, a := range append(d.p.main[:len(d.p.main):len(d.p.main)], action{op: closeLoop}) {
 		d.try(a)
@@ -48,7 +48,8 @@ func (d *driver) play() {
 	}
 }
 
-// actOutside is what another goroutine does, through a door that is open to it.
+// actOutside runs an action of another goroutine, by a method that is safe for
+// concurrent use.
 func (d *driver) actOutside(i int) {
 	a := d.p.outside[i].action
 	if k := d.p.watchers[a.who].kind; a.op == poke && k != async && k != queue {
@@ -62,8 +63,8 @@ func (d *driver) actOutside(i int) {
 	d.others[i] = fmt.Sprintf("outside: %v: %s", a, d.m.do(a))
 }
 
-// deadline is when a Run ends at the latest: at a fraction of a millisecond that
-// nothing else has, or before it begins.
+// deadline returns the latest end of a Run. It is before the Run begins, or at a
+// fraction of a millisecond that no other event has.
 func (d *driver) deadline(now time.Duration, n int) time.Duration {
 	d.runs++
 	if d.p.real {
@@ -75,7 +76,7 @@ func (d *driver) deadline(now time.Duration, n int) time.Duration {
 	return now
 }
 
-// try takes a step, and survives a panic that comes out of it.
+// try takes a step and recovers its panic.
 func (d *driver) try(a action) {
 	defer func() {
 		if v := recover(); v != nil {
@@ -87,11 +88,11 @@ func (d *driver) try(a action) {
 
 func (d *driver) step(a action) {
 	if d.p.real && a.op == start {
-		// A Timer that goes on with what it had left, depends on the time.
+		// A Timer that goes on with its remaining time depends on the clock.
 		d.m.do(action{setParams, a.who, d.p.watchers[a.who].n})
 	}
 	if d.closes > 0 && (a.op == sleep || a.op == suspend) {
-		return // Close by another goroutine calls them there, while the owner sleeps too
+		return // a Close on another goroutine calls the Cleanups there, while the owner sleeps too
 	}
 	switch a.op {
 	case throw:
@@ -103,7 +104,7 @@ func (d *driver) step(a action) {
 	}
 }
 
-// callback is what every watcher calls. label is the number of its SetCallback.
+// callback is called by every watcher. label is the number of its SetCallback.
 func (d *driver) callback(who, label int, with string) {
 	events := d.m.events(who)
 	d.note("%s (%d) called: %v%s", d.p.name(who), label, events, with)
@@ -129,19 +130,20 @@ func (d *driver) posted(number int) {
 	d.perform(d.p.posts[number])
 }
 
-// hook is what SetInvoke sets.
+// hook is set by SetInvoke.
 func (d *driver) hook() {
 	d.note("invoke hook")
 	d.perform(nil)
 }
 
-// handled is what WithPanicHandler sets.
+// handled is set by WithPanicHandler.
 func (d *driver) handled(who string, v any) { d.note("handled a panic of %s: %s", who, describe(v)) }
 
-// logged is what WithLogger sets.
+// logged is called for each record of the logger.
 func (d *driver) logged(who string) { d.note("logged the past of %s", who) }
 
-// describe leaves the times out of what a Scheduler's failure says.
+// describe returns the text of a panic value. It leaves out the times in a Scheduler's
+// failure.
 func describe(v any) string {
 	text := fmt.Sprint(v)
 	if strings.Contains(text, "which is before now") {

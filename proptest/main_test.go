@@ -11,8 +11,8 @@ import (
 	"github.com/goevlib/ev"
 )
 
-// TestMain has each property checked more often than rapid does by itself; the
-// flag, which is parsed later, still overrides that.
+// TestMain makes rapid check each property more often than by default. The flag is
+// parsed later and still overrides that.
 func TestMain(m *testing.M) {
 	if err := flag.Set("rapid.checks", "600"); err != nil {
 		panic(err)
@@ -20,7 +20,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// wakeups are the wake modes that a backend heeds.
+// wakeups returns the wake modes of a backend.
 func wakeups(b ev.Backend) []ev.Wakeup {
 	if b == ev.BackendChan {
 		return []ev.Wakeup{ev.WakeAuto}

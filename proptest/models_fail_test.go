@@ -10,8 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A checker that cannot fail proves nothing: these are histories that break a
-// promise each, and what was recorded, tampered with.
+// These tests check that the checker can fail. They give it histories that break one
+// promise each, and recorded histories that were changed.
 
 func TestTheModelsTellBrokenPromises(t *testing.T) {
 	for _, test := range []struct {
@@ -75,7 +75,7 @@ func parseDoor(t *testing.T, object, text string) door {
 	return d
 }
 
-// Each way to tamper changes one recorded operation, or leaves it out.
+// Each change alters one recorded operation or leaves it out.
 func TestAHistoryThatWasTamperedWithIsIllegal(t *testing.T) {
 	h := recordDoors(t, 0)
 	for _, object := range objects() {
@@ -91,7 +91,7 @@ func TestAHistoryThatWasTamperedWithIsIllegal(t *testing.T) {
 		case "Post", "enter": // never happened
 			tampered++
 			requireIllegal(t, slices.Delete(slices.Clone(h), i, i+1), d.object)
-		case "rest": // something right before it, that nothing answered
+		case "rest": // an operation right before it that has no answer
 			tampered++
 			o.Call--
 			o.Return, o.Input = o.Call, door{object: d.object, op: "Send"}

@@ -8,15 +8,15 @@ import (
 	"github.com/anishathalye/porcupine"
 )
 
-// The doors of a loop that is open to many goroutines, as sequential objects.
-// What happens on the loop's own goroutine is an operation too: it takes effect
-// at some moment between the last callback before it and what was seen of it.
+// The methods that are safe for concurrent use are modelled as sequential objects. An
+// event on the loop's own goroutine is an operation too. It takes effect at some moment
+// between the callback before it and its record.
 
-// door is an operation on one object, and what came of it.
+// door is an operation on one object with its outcome.
 type door struct {
 	object string // "runs", "posts" or an Async's name
 	op     string
-	id     int    // of what was posted
+	id     int    // the number of the posted function
 	result string // "", or what the operation returned
 
 	turn int // see posts
@@ -25,7 +25,7 @@ type door struct {
 
 func (d door) String() string { return fmt.Sprintf("%s.%s(%d)=%s", d.object, d.op, d.id, d.result) }
 
-// model steps from a state to all those that may follow.
+// model steps from a state to all states that may follow.
 func model[S comparable](initial S, step func(state S, d door) []S) porcupine.Model {
 	m := porcupine.NondeterministicModel{
 		Init: func() []any { return []any{initial} },
@@ -41,8 +41,8 @@ func model[S comparable](initial S, step func(state S, d door) []S) porcupine.Mo
 	return m.ToModel()
 }
 
-// Of runs, the state is a digit for each Run that is active, the innermost last:
-// 1 if it was asked to stop. A c in front is a closed loop.
+// The state of runs has a digit for each active Run, the innermost last: 1 if it was
+// asked to stop. A c in front is a closed loop.
 var runsModel = model("", func(state string, d door) []string {
 	runs, closed := strings.CutPrefix(state, "c")
 	shut := state[:len(state)-len(runs)]
@@ -69,12 +69,12 @@ var runsModel = model("", func(state string, d door) []string {
 	panic(d)
 })
 
-// Posts are a queue. Each is known by its turn, the place in which it ran, so that
-// of all orders only those are tried that can be right.
+// Posts are a queue. Each has a turn, which is the order in which it ran. Then only
+// orders that can be right are tried.
 type posts struct {
 	waiting int  // the turn of the next to be posted
 	run     int  // the turn of the next to run
-	dropped bool // one was posted that never ran: only Close explains that
+	dropped bool // a function was posted that never ran: only Close explains that
 	closed  bool
 }
 
@@ -103,7 +103,8 @@ var postsModel = model(posts{}, func(state posts, d door) []posts {
 	panic(d)
 })
 
-// takeTurns numbers the posts as they ran. Those that did not come last.
+// takeTurns numbers the posts in the order in which they ran. Posts that did not run
+// come last.
 func (h history) takeTurns() history {
 	turns := map[int]int{}
 	for _, o := range h.sorted() {
@@ -123,8 +124,8 @@ func (h history) takeTurns() history {
 	return h
 }
 
-// Of an Async, the state is whether it is active and whether it was sent. What was
-// collected is called, or a Stop forgets it.
+// The state of an Async says whether it is active and whether it was sent. A collected
+// request is called, or a Stop drops it.
 var asyncModel = model("active", func(state string, d door) []string {
 	activity, sent := strings.CutSuffix(state, " sent")
 	active := activity == "active"
@@ -142,7 +143,7 @@ var asyncModel = model("active", func(state string, d door) []string {
 		return []string{strings.Replace(state, "active", "stopped", 1)}
 	case "Start":
 		return only(!active, "active")
-	case "rest": // all senders are done, and the loop has been round since
+	case "rest": // all senders are done, and the loop made its iterations since
 		return only(!active || !sent, state)
 	}
 	panic(d)
@@ -155,15 +156,15 @@ func only[S any](legal bool, state S) []S {
 	return nil
 }
 
-// history is what was recorded, of all objects.
+// history is the record of all objects.
 type history []porcupine.Operation
 
-// of is the part that concerns one object.
+// of returns the record of one object.
 func (h history) of(object string) history {
 	return slices.DeleteFunc(slices.Clone(h), func(o porcupine.Operation) bool { return o.Input.(door).object != object })
 }
 
-// sorted is by when operations began.
+// sorted returns the operations in the order of their beginnings.
 func (h history) sorted() history {
 	return slices.SortedFunc(slices.Values(h), func(x, y porcupine.Operation) int { return int(x.Call - y.Call) })
 }
@@ -176,7 +177,7 @@ func (h history) String() string {
 	return b.String()
 }
 
-// check looks for an order that explains what was recorded of one object.
+// check looks for an order that explains the record of one object.
 func (h history) check(object string) porcupine.CheckResult {
 	h = h.of(object)
 	switch object {

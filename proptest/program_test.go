@@ -14,12 +14,11 @@ import (
 	"github.com/goevlib/ev"
 )
 
-// A program is data: what watchers there are, what each does when it is called,
-// what the owner of the loop does, and what others do from outside. So rapid can
-// shrink it, and two machines can run it.
+// A program is data: the watchers, the actions of their callbacks, of the loop's owner,
+// and of other goroutines. So rapid can shrink it, and two machines can run it.
 type program struct {
 	watchers []spec
-	posts    [][]action // what a posted function does, by number
+	posts    [][]action // the actions of posted functions, by number
 	main     []action
 	outside  []outsideAction
 	tolerant bool // WithPanicHandler
@@ -47,8 +46,8 @@ var kindNames = [...]string{"async", "timer", "queue", "idle", "prepare", "check
 type spec struct {
 	kind     kind
 	priority int
-	n        int        // what makes it differ from others of its kind; see params
-	calls    [][]action // what its first, second ... callback does; later ones do nothing
+	n        int        // its parameters
+	calls    [][]action // the actions of its first, second ... callback; later ones do nothing
 }
 
 type op int
@@ -56,7 +55,7 @@ type op int
 const (
 	start op = iota
 	stop
-	poke // what brings the kind's event: Send, Reset, a byte
+	poke // brings the kind's event: Send, Reset, a byte
 	feed
 	runNoWait
 	runOnce
@@ -87,7 +86,7 @@ var opNames = [...]string{"start", "stop", "poke", "feed", "RunNoWait", "RunOnce
 	"Update", "Stop", "StopAll", "keep", "set priority", "set", "set repeat", "set callback", "Ref", "Unref", "Invoke", "Suspend",
 	"SetInvoke", "panic", "Close"}
 
-// action is one step. who is a watcher, n whatever the op makes of it.
+// action is one step. who is the number of a watcher, n a parameter of the op.
 type action struct {
 	op  op
 	who int
@@ -112,7 +111,8 @@ func (p *program) String() string {
 	return b.String()
 }
 
-// dialect is what a machine can run, and how often each action comes.
+// dialect has the kinds and actions that a machine can run. An action that is listed
+// more often comes more often.
 type dialect struct {
 	kinds   []kind
 	inner   []op // in callbacks
@@ -162,8 +162,8 @@ func (d dialect) draw(t *rapid.T) *program {
 	return p
 }
 
-// keepOnePipe makes other IOs Idles: in which order descriptors are found ready
-// is not promised.
+// keepOnePipe turns all IOs but one into Idles: no order of ready descriptors is
+// promised.
 func (p *program) keepOnePipe() {
 	found := false
 	for i := range p.watchers {
@@ -177,9 +177,9 @@ func (p *program) keepOnePipe() {
 	}
 }
 
-// pick and uniform choose without the preference for what is small that rapid's
-// own have: it would leave most programs without a callback. They shrink to the
-// first.
+// pick and uniform choose with equal probabilities. rapid's own generators prefer small
+// values, which would leave most programs without a callback. Both shrink to the first
+// value.
 func pick[T any](t *rapid.T, from []T) T { return from[uniform(t, len(from))] }
 
 func uniform(t *rapid.T, n int) int {
@@ -193,8 +193,8 @@ func uniform(t *rapid.T, n int) int {
 	return i % n
 }
 
-// drawOutside spreads actions over the first milliseconds, at moments that
-// nothing else has, so that the order of all that happens is known.
+// drawOutside spreads actions over the first milliseconds. No other event has their
+// moments, so the order of all events is known.
 func drawOutside(t *rapid.T, a *rapid.Generator[action]) []outsideAction {
 	var all []outsideAction
 	at := time.Duration(0)
@@ -215,13 +215,13 @@ func actions(ops []op, watchers int) *rapid.Generator[action] {
 	})
 }
 
-// fraction is part of a millisecond, another one for each i. Watchers count in
-// whole milliseconds: what happens at a fraction of its own meets nothing else.
+// fraction is a part of a millisecond, different for each i. Watchers count in whole
+// milliseconds: an event at a fraction coincides with no other.
 func fraction(i int) time.Duration {
 	return time.Duration(rand.New(rand.NewPCG(1, uint64(i))).IntN(int(time.Millisecond)))
 }
 
-// What n means.
+// The meaning of n.
 
 const (
 	ms    = time.Millisecond
@@ -230,21 +230,21 @@ const (
 	queueLimit = 3
 )
 
-// What SetInvoke sets, by n%3; 0 is nothing.
+// SetInvoke sets one of these, by n%3; 0 is nil.
 const (
 	hookInvokes = 1
-	hookOnly    = 2 // and what is pending stays so
+	hookOnly    = 2 // pending watchers stay pending
 )
 
 func fed(n int) ev.Events { return [...]ev.Events{ev.Custom, ev.None, ev.AsyncEvent, ev.Read}[n%4] }
 
-// bubbleEpoch is when the clock of a testing/synctest bubble begins: the start of
-// the year 2000, since the Unix epoch.
+// bubbleEpoch is the beginning of a bubble's clock, the year 2000, since the Unix
+// epoch.
 const bubbleEpoch = 946684800 * time.Second
 
 var spans = [8]time.Duration{0, 1 * ms, 2 * ms, 3 * ms, 5 * ms, 10 * ms, -1 * ms, 70 * time.Second}
 
-// In real time, something is due at once or not while the test lasts.
+// In real time, a watcher is due at once or not during the test.
 var (
 	realSpans   = [8]time.Duration{0, 0, -time.Hour, time.Hour, 0, -time.Hour, 2 * time.Hour, time.Hour}
 	realOffsets = [4]time.Duration{0, time.Second, 2 * time.Second, 200 * 365 * 24 * time.Hour}
@@ -258,7 +258,7 @@ func (p *program) timerSpans(n int) (after, repeat time.Duration) {
 	return spans[n%8], spans[n/8]
 }
 
-// newRepeat is for SetRepeat, which refuses some, too.
+// newRepeat is the argument of SetRepeat, which refuses some.
 func (p *program) newRepeat(n int) time.Duration {
 	_, repeat := p.timerSpans(n)
 	return repeat
@@ -276,7 +276,7 @@ func (p *program) slots(n int) (offset, interval time.Duration) {
 	return offset, interval
 }
 
-// checkSlots tells what Set takes.
+// checkSlots reports whether Set accepts the slots.
 func checkSlots(offset, interval time.Duration) bool {
 	return interval == 0 || interval > 0 && offset >= 0 && offset <= interval
 }
@@ -288,10 +288,10 @@ func eventOf(k kind) ev.Events {
 	return ev.AsyncEvent
 }
 
-// nap is how long to sleep.
+// nap is the time to sleep.
 func nap(n int) time.Duration { return spans[n%6] }
 
-// horizon is how long a Run may last.
+// horizon is the longest time of a Run.
 func horizon(n int) time.Duration {
 	return [...]time.Duration{8 * ms, 20 * ms, 100 * ms, 3 * time.Minute, 0, -ms}[n%6]
 }
@@ -301,8 +301,8 @@ var (
 	errPast   = errors.New("the next moment is past")
 )
 
-// nextMoment is a Scheduler's function. It computes and counts nothing, as the
-// documentation asks for.
+// nextMoment is a Scheduler's function. It has no side effects, as the documentation
+// requires.
 func nextMoment(n int, now time.Time) time.Time {
 	d := spans[n%8]
 	switch n / 8 {

@@ -51,8 +51,8 @@ func TestRandomProgramsOnEveryBackendAgreeWithTheReference(t *testing.T) {
 
 const fdKind = pipe
 
-// realTrace runs the program in real time. A loop that parks with nothing to come
-// is told to stop: the observer knows right before.
+// realTrace runs the program in real time. If no event can come, the observer stops the
+// loop right before it parks.
 func realTrace(p *program, pipe *pipeline, opts ...ev.LoopOption) []string {
 	d := newDriver(p)
 	func() {
@@ -83,7 +83,7 @@ func (m *subject) somethingReadable() bool {
 	return m.pipe.unread > 0 && slices.ContainsFunc(m.watchers, func(w watcher) bool { return w.kind == pipe && w.Active() })
 }
 
-// pipeline is a pipe of the system, and how many bytes are in it.
+// pipeline is a pipe of the system, with the number of bytes in it.
 type pipeline struct {
 	ends   [2]int
 	unread int

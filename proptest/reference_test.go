@@ -10,15 +10,15 @@ import (
 	"github.com/goevlib/ev"
 )
 
-// reference is the loop as the documentation has it, in slices that are searched
-// and sorted. Its clock moves only when it sleeps. All times are since the Unix
-// epoch.
+// reference is the loop as the documentation describes it, with slices that are
+// searched and sorted. Its clock moves only when it sleeps. All times are since the
+// Unix epoch.
 type reference struct {
 	d        *driver
 	watchers []*refWatcher
 	pending  []refEntry    // in the order in which they became pending
-	requests []*refWatcher // what was sent and not collected; nil is for posts
-	posts    []int         // and not collected
+	requests []*refWatcher // sent and not collected; nil is for posts
+	posts    []int         // posted and not collected
 	failures []refFailure  // of Schedulers, not reported
 	runs     []*refRun
 	outside  []outsideAction // still to come
@@ -26,15 +26,15 @@ type reference struct {
 	clock, now time.Duration // the true time, the cached time
 	woken      bool
 	closed     bool
-	freed      bool // and nothing is left of it
+	freed      bool // the teardown is done
 	iteration  int
 	refs       int // Ref less Unref
-	override   int // what SetInvoke set
+	override   int // set by SetInvoke
 	counter    int // of starts
 }
 
-// lookAtWall is how long a loop parks that waits for the wall clock, without a
-// look at it. The documentation says a minute; this is libev's figure.
+// lookAtWall is the longest park of a loop that waits for the wall clock. The
+// documentation says a minute; this is libev's figure.
 const lookAtWall = 59743 * ms
 
 type refWatcher struct {
@@ -136,7 +136,7 @@ func (r *reference) iterate(mode op) {
 	r.expire(func(w *refWatcher) bool { return w.kind == timer }, r.expireTimer)
 	r.expire(func(w *refWatcher) bool { return w.kind == periodic || w.kind == scheduler }, r.expirePeriodic)
 	r.markIdles()
-	for _, w := range slices.Backward(r.activeOf(check)) { // before what is pending
+	for _, w := range slices.Backward(r.activeOf(check)) { // before the watchers that are pending
 		events := r.unmark(w) | ev.CheckEvent
 		r.pending = slices.Insert(r.pending, 0, refEntry{w: w})
 		w.isPending, w.received = true, events
@@ -144,7 +144,7 @@ func (r *reference) iterate(mode op) {
 	r.invoke()
 }
 
-// poll parks until a timer is due or somebody wakes the loop.
+// poll parks until a timer is due or another goroutine wakes the loop.
 func (r *reference) poll(mode op) {
 	if mode == runNoWait || !r.alive() || len(r.requests) > 0 || len(r.failures) > 0 || len(r.activeOf(idle)) > 0 || r.interrupted() {
 		return
@@ -165,7 +165,7 @@ func (r *reference) poll(mode op) {
 		}
 	}
 	if r.d.p.real {
-		if until > r.clock+time.Minute { // nobody wakes it
+		if until > r.clock+time.Minute { // no goroutine wakes it
 			r.do(action{op: stopAll})
 		}
 		return
@@ -174,7 +174,7 @@ func (r *reference) poll(mode op) {
 	r.advance(until, true)
 }
 
-// advance lets time pass, and with it what others do.
+// advance lets time pass. Other goroutines act at their moments.
 func (r *reference) advance(until time.Duration, wakeable bool) {
 	for r.clock < until && !(wakeable && r.woken) {
 		next, act := until, func() {}
@@ -215,9 +215,9 @@ func (r *reference) alive() bool {
 	return refs != 0 || posted || len(r.posts) > 0 || len(r.failures) > 0
 }
 
-// What makes watchers pending.
+// Making watchers pending.
 
-// activeOf is in the order of the starts.
+// activeOf returns the active watchers of a kind in the order of their starts.
 func (r *reference) activeOf(k kind) []*refWatcher {
 	return r.sorted(func(w *refWatcher) bool { return w.active && w.kind == k })
 }
@@ -250,7 +250,7 @@ func (r *reference) collect() {
 	}
 }
 
-// expire calls then for what is due by now, in the order of the due times, then
+// expire calls then for the watchers that are due, in the order of the due times, then
 // of the starts.
 func (r *reference) expire(which func(*refWatcher) bool, then func(*refWatcher)) {
 	due := r.sorted(func(w *refWatcher) bool { return w.active && which(w) && w.due <= r.now })
@@ -285,7 +285,7 @@ func (r *reference) expirePeriodic(w *refWatcher) {
 	}
 }
 
-// plan is a Periodic's next moment after now.
+// plan computes a Periodic's next moment after now.
 func (r *reference) plan(w *refWatcher) {
 	w.at = w.offset
 	if w.interval > 0 {
@@ -294,7 +294,7 @@ func (r *reference) plan(w *refWatcher) {
 	r.arm(w, w.at)
 }
 
-// ask is a Scheduler's.
+// ask calls a Scheduler's function.
 func (r *reference) ask(w *refWatcher, earliest time.Duration) {
 	r.arm(w, never)
 	w.failed = true
@@ -343,8 +343,8 @@ func (r *reference) reportFailures() {
 	}
 }
 
-// markIdles takes those of the highest priority that has some, unless something
-// of that or a higher one is pending.
+// markIdles marks the Idles of the highest priority that has any, unless a watcher of
+// that or a higher priority is pending.
 func (r *reference) markIdles() {
 	idles := r.activeOf(idle)
 	highest := ev.MinPriority - 1
@@ -477,7 +477,8 @@ func (r *reference) teardown() {
 	r.callCleanups()
 }
 
-// callCleanups calls them all, whatever panics. The first panic goes on after.
+// callCleanups calls them all, even if some panic. The first panic continues after
+// that.
 func (r *reference) callCleanups() {
 	defer func() {
 		if v := recover(); v != nil {
@@ -497,7 +498,7 @@ func (r *reference) dropPending() {
 	r.pending = nil
 }
 
-// What a callback may do.
+// Actions.
 
 func (r *reference) do(a action) string {
 	w := r.watchers[a.who]
@@ -578,7 +579,7 @@ func (r *reference) doLoop(a action) string {
 func (r *reference) start(w *refWatcher) string {
 	switch {
 	case r.closed && (w.kind == signal || w.kind == pipe && !w.active):
-		return "closed" // of one that is active, in a Cleanup, either is a good answer
+		return "closed" // if it is active, in a Cleanup, either answer is right
 	case r.closed:
 		return "ok"
 	case w.active:
@@ -615,7 +616,7 @@ func (r *reference) deactivate(w *refWatcher) {
 	w.active = false
 }
 
-// poke does what brings the watcher's own event.
+// poke brings the watcher's own event.
 func (r *reference) poke(w *refWatcher, n int) string {
 	switch w.kind {
 	case async:
@@ -659,8 +660,8 @@ func (r *reference) poke(w *refWatcher, n int) string {
 	return "ok"
 }
 
-// send makes a request. One that is in the list still, of a watcher that was
-// stopped and started since, keeps its place.
+// send makes a request. If an earlier request of a watcher is still in the list, after
+// a Stop and a Start, the request keeps that place.
 func (r *reference) send(w *refWatcher) {
 	if w.sent {
 		return
@@ -728,8 +729,8 @@ func (r *reference) setRepeat(w *refWatcher, n int) string {
 	return "ok"
 }
 
-// suspend delays the Timers by the time between, and has the others plan anew,
-// in the order in which they were due, if they are not to catch up.
+// suspend delays the Timers by the time between. The others compute their next moments,
+// in the order in which they were due, unless they catch up.
 func (r *reference) suspend(d time.Duration) {
 	r.now = r.clock
 	suspended := r.now
@@ -753,7 +754,7 @@ func (r *reference) suspend(d time.Duration) {
 	}
 }
 
-// What can be seen.
+// The visible state.
 
 func (r *reference) events(who int) ev.Events { return r.watchers[who].current }
 

@@ -19,10 +19,10 @@ type subject struct {
 	watchers []watcher
 	began    time.Time
 	pipe     *pipeline    // nil without descriptors
-	turn     atomic.Int64 // touched around each sleep of the owner of the loop
+	turn     atomic.Int64 // written around each sleep of the loop's owner
 }
 
-// watcher is a watcher and what only some kinds have.
+// watcher is a watcher of any kind. The field of its kind is set too.
 type watcher struct {
 	ev.Watcher
 	kind      kind
@@ -97,7 +97,7 @@ func (m *subject) make(i int, s spec) {
 // catchesUp chooses the CatchUp of a Periodic or a Scheduler.
 func catchesUp(s spec) bool { return s.n/3%2 == 1 }
 
-// logHandler has the driver note what is logged.
+// logHandler passes log records to the driver.
 type logHandler struct {
 	slog.Handler
 	d *driver
@@ -117,7 +117,7 @@ func (h logHandler) Handle(_ context.Context, r slog.Record) error {
 	return nil
 }
 
-// calls is a callback: that of watcher i, after so many SetCallbacks.
+// calls returns the callback of watcher i after so many SetCallbacks.
 func calls[W any](m *subject, i, label int) func(W) {
 	return func(W) { m.d.callback(i, label, "") }
 }
@@ -220,8 +220,8 @@ func (m *subject) run(method func(context.Context) error, n int) string {
 	return outcome(method(ctx))
 }
 
-// sleep lets others act meanwhile. They see what was done before, and are seen:
-// a Close of a loop that nobody runs calls its Cleanups on the closer's goroutine.
+// sleep lets other goroutines act meanwhile, with happens-before edges in both
+// directions: a Close outside Run calls the Cleanups on the goroutine that closes.
 func (m *subject) sleep(d time.Duration) {
 	m.turn.Add(1)
 	time.Sleep(d)
@@ -255,7 +255,7 @@ func outcome(err error) string {
 	return "error"
 }
 
-// startWatcher calls Start, which not all kinds let fail.
+// startWatcher calls Start, with or without an error.
 func startWatcher(w ev.Watcher) error {
 	switch w := w.(type) {
 	case interface{ Start() error }:
@@ -362,7 +362,7 @@ func (m *subject) state() string {
 	return b.String()
 }
 
-// sinceEpoch is a moment as the reference counts; the zero time is never.
+// sinceEpoch returns a moment as the reference counts. The zero time is never.
 func sinceEpoch(t time.Time) time.Duration {
 	if t.IsZero() {
 		return never

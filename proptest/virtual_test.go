@@ -16,8 +16,8 @@ var inCallbacks = append(repeat(10, start, stop, poke, feed),
 	append(repeat(3, runNoWait, runOnce, run, tryNoWait, invoke, clearPending, post, sleep, keep, setPriority, setParams),
 		update, stopRun, stopAll, setRepeat, setCallback, ref, unref, invokeAll, suspend, setInvoke, throw, closeLoop)...)
 
-// virtual programs know the time to the nanosecond: it passes when they sleep, or
-// the loop does.
+// virtual programs know the time to the nanosecond: it passes only while they or the
+// loop sleep.
 var virtual = dialect{
 	kinds: []kind{async, timer, queue, idle, prepare, check, periodic, scheduler, cleanup, timer, async},
 	inner: inCallbacks,
@@ -53,12 +53,12 @@ func referenceTrace(p *program) []string {
 	r := newReference(d, bubbleEpoch)
 	d.m = r
 	d.play()
-	r.advance(never-1, false) // what others do after the end
+	r.advance(never-1, false) // actions of other goroutines after the end
 	return append(d.trace, d.others...)
 }
 
-// virtualTrace runs the program in a bubble. What goes wrong there must not end
-// the bubble's test, or rapid could not look for a smaller program.
+// virtualTrace runs the program in a bubble. A failure there must not end the bubble's
+// test, or rapid could not look for a smaller program.
 func virtualTrace(t *testing.T, p *program) (trace []string) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDriver(p)
@@ -81,15 +81,15 @@ func virtualTrace(t *testing.T, p *program) (trace []string) {
 	return trace
 }
 
-// playOutside is the other goroutines: one is enough, as there is one moment for
-// each action.
+// playOutside runs the actions of other goroutines. One goroutine is enough: each
+// action has its own moment.
 func (m *subject) playOutside() (ended chan struct{}) {
 	ended = make(chan struct{})
 	go func() {
 		defer close(ended)
 		for i, a := range m.d.p.outside {
 			time.Sleep(time.Until(m.began.Add(a.after)))
-			m.turn.Add(1) // what the owner did before it slept, is seen here
+			m.turn.Add(1) // the owner's actions before its sleep happen before this
 			m.d.actOutside(i)
 			m.turn.Add(1)
 		}

@@ -16,13 +16,13 @@ import (
 	"github.com/goevlib/ev"
 )
 
-// aloneName names, in the environment, the one test that a process is for.
+// aloneName is the environment variable with the name of the only test that a process
+// runs.
 const aloneName = "EV_FAULT_TEST"
 
-// alone reports whether the test has its process for itself, and may break it.
-// If not, it runs the test, with more in the environment, in a new process, and
-// the caller returns. What is open at the end that was not at the beginning fails
-// the test.
+// alone reports whether the test runs alone in its process, and may break it. If not,
+// alone runs the test in a new process, with env added to the environment, and the
+// caller must return. Descriptors that are left open at the end fail the test.
 func alone(t *testing.T, env ...string) bool {
 	t.Helper()
 	if os.Getenv(aloneName) == t.Name() {
@@ -33,8 +33,8 @@ func alone(t *testing.T, env ...string) bool {
 	return false
 }
 
-// inProcess is the command that runs this test alone, by way of another program
-// if via names one.
+// inProcess returns the command that runs this test alone. If via names another
+// program, that program runs it.
 func inProcess(t *testing.T, via []string, env ...string) *exec.Cmd {
 	t.Helper()
 	levels := strings.Split(t.Name(), "/")
@@ -42,7 +42,7 @@ func inProcess(t *testing.T, via []string, env ...string) *exec.Cmd {
 		levels[i] = "^" + regexp.QuoteMeta(name) + "$"
 	}
 	args := append(via, os.Args[0], "-test.v", "-test.run="+strings.Join(levels, "/"), "-test.timeout=2m")
-	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute) // above the tests' own, which say more
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute) // longer than the tests' own limits, which report more
 	t.Cleanup(cancel)
 	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
 	// The race detector sleeps for a second before a process ends.
@@ -51,7 +51,8 @@ func inProcess(t *testing.T, via []string, env ...string) *exec.Cmd {
 	return cmd
 }
 
-// judge runs the command. The test did in there what it does here.
+// judge runs the command. The result of the test in that process becomes the result
+// here.
 func judge(t *testing.T, cmd *exec.Cmd) {
 	t.Helper()
 	out, err := cmd.CombinedOutput()
@@ -62,8 +63,8 @@ func judge(t *testing.T, cmd *exec.Cmd) {
 	require.NotEmpty(t, verdict(string(out), t.Name(), "PASS"), "it did not run:\n%s", out)
 }
 
-// verdict is empty if the test has another one; else it has, after a colon, the
-// line that came before.
+// verdict returns "" if the test has another verdict. Otherwise it returns a colon and
+// the line before the verdict.
 func verdict(out, name, word string) string {
 	before := ""
 	for line := range strings.Lines(out) {
@@ -75,8 +76,8 @@ func verdict(out, name, word string) string {
 	return ""
 }
 
-// settle has the runtime open what it keeps for ever, and checks in the end that
-// nothing else is left.
+// settle makes the runtime open the descriptors that it never closes. At the end it
+// checks that nothing else is left.
 func settle(t *testing.T) {
 	l, err := ev.New()
 	require.NoError(t, err)
@@ -103,14 +104,14 @@ func settle(t *testing.T) {
 	})
 }
 
-// open returns the process's descriptors, and what each is.
+// open returns the process's descriptors with their names.
 func open(t *testing.T) map[string]string {
 	t.Helper()
 	entries, err := os.ReadDir("/proc/self/fd")
 	require.NoError(t, err)
 	found := map[string]string{}
 	for _, e := range entries {
-		// The one by which the directory was read is gone.
+		// The descriptor that read the directory is closed.
 		if to, err := os.Readlink("/proc/self/fd/" + e.Name()); err == nil {
 			found[e.Name()] = to
 		}

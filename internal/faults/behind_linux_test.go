@@ -12,7 +12,7 @@ import (
 	"github.com/goevlib/ev"
 )
 
-// own returns the descriptor that fn opens whose name has kind in it.
+// own returns the descriptor that fn opens and whose name contains kind.
 func own(t *testing.T, kind string, fn func()) int {
 	t.Helper()
 	before := open(t)
@@ -28,8 +28,8 @@ func own(t *testing.T, kind string, fn func()) int {
 	return -1
 }
 
-// Who closes a descriptor that is the loop's has a bug that the loop cannot mend:
-// the number may be another file's by now. These are the cases that it survives.
+// A program that closes a descriptor of the loop has a bug that the loop cannot repair:
+// the number may belong to another file by now. The loop survives these cases.
 var survived = []struct {
 	kind string
 	mode ev.Wakeup

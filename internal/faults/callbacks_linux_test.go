@@ -16,11 +16,11 @@ import (
 	"github.com/goevlib/ev"
 )
 
-// Callbacks that misbehave: each deed in the callback of each kind.
+// In these tests callbacks misbehave. Each action is tried in every kind of callback.
 
-// callbacks has, for each kind, a function that brings about one call of do, in a
-// callback of a watcher that is stopped by then. (A Cleanup is called when the loop
-// is gone: hooks_test.go has its deeds.)
+// callbacks has a function for each kind. It arranges one call of do in a callback,
+// after the watcher was stopped. hooks_cleanup_test.go has the same actions for
+// Cleanup, which is called when the loop is closed.
 var callbacks = map[string]func(t *testing.T, l *ev.Loop, do func()){
 	"Async": func(_ *testing.T, l *ev.Loop, do func()) {
 		a := ev.NewAsync(l, func(a *ev.Async) { a.Stop(); do() })
@@ -79,7 +79,7 @@ var callbacks = map[string]func(t *testing.T, l *ev.Loop, do func()){
 	},
 	"Post": func(t *testing.T, l *ev.Loop, do func()) { require.NoError(t, l.Post(do)) },
 	"Call": func(t *testing.T, l *ev.Loop, do func()) {
-		l.Ref() // until it is asked
+		l.Ref() // until the question comes
 		answered := make(chan struct{})
 		go func() {
 			defer close(answered)
@@ -92,8 +92,8 @@ var callbacks = map[string]func(t *testing.T, l *ev.Loop, do func()){
 	},
 }
 
-// inEachCallback runs the test in a callback of each kind, on a loop that has a
-// watcher more: a witness that was sent to, too.
+// inEachCallback runs the test in a callback of each kind. The loop has one more
+// watcher, which was sent too.
 func inEachCallback(t *testing.T, test func(t *testing.T, l *ev.Loop, arrange func(do func()), witnessed *int)) {
 	settle(t)
 	for kind, arrange := range callbacks {

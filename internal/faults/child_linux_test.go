@@ -14,8 +14,7 @@ import (
 	"github.com/goevlib/ev"
 )
 
-// unpolled are the ways in which a pidfd, of this number, does not get into the
-// runtime's poller.
+// unpolled are the ways in which the runtime's poller refuses a pidfd with this number.
 var unpolled = map[string]func(t *testing.T, pidfd uint32){
 	"no room for a watch":   intoEpoll(unix.ENOSPC), // of fs.epoll.max_user_watches
 	"no memory for a watch": intoEpoll(unix.ENOMEM),
@@ -47,7 +46,7 @@ func eachUnpolled(t *testing.T, test func(t *testing.T, l *ev.Loop, cmd *exec.Cm
 	}
 }
 
-// statuses is a Child that stops after the exit, and what it was told.
+// statuses makes a Child that stops after the exit, and keeps its statuses.
 func statuses(l *ev.Loop, cmd *exec.Cmd, opts ...ev.Option) (c *ev.Child, told *[]syscall.WaitStatus) {
 	told = new([]syscall.WaitStatus)
 	return ev.NewChild(l, cmd.Process.Pid, func(c *ev.Child) {

@@ -15,7 +15,7 @@ import (
 	"github.com/goevlib/ev"
 )
 
-// Descriptors that the system does not make, at each step.
+// In these tests the system refuses descriptors, at each step.
 
 func TestNewNamesTheCallThatTheSystemRefused(t *testing.T) {
 	if !alone(t) {
@@ -46,9 +46,9 @@ func TestNewFailsWhenTheRuntimesPollerRefusesTheDescriptor(t *testing.T) {
 	assert.ErrorContains(t, err, "ev: New: register with the runtime's poller: ")
 }
 
-// setSteps are the calls by which a loop makes its set of descriptors, each
-// refused. Those that the next descriptor's number is part of are refused for that
-// only: number is true.
+// setSteps are the calls by which a loop makes its set of descriptors. Each of them is
+// refused. If number is true, the call is refused for the next descriptor's number
+// only.
 var setSteps = map[string]struct {
 	number bool
 	refuse func(t *testing.T, next uint32)
@@ -108,7 +108,7 @@ func TestTimersAreExactToAMillisecondWhereATimerfdIsRefused(t *testing.T) {
 			refuse(t, unix.ENOMEM, unix.SYS_EPOLL_CTL, argument{2, next})
 		},
 	}
-	for step, s := range setSteps { // the set comes after the timerfd
+	for step, s := range setSteps { // the set is opened after the timerfd
 		steps[step] = func(t *testing.T, next uint32) { s.refuse(t, next+1) }
 	}
 	for step, refuse := range steps {
@@ -188,7 +188,7 @@ func TestAStatPollsWhereInotifyIsRefused(t *testing.T) {
 	}
 }
 
-// stopped is a process that waits, and one who waits for it.
+// stopped starts a process that waits, and a goroutine that reaps it.
 func stopped(t *testing.T) *exec.Cmd {
 	t.Helper()
 	cmd := exec.Command("cat")
@@ -219,7 +219,7 @@ func TestAChildIsRefusedWhereThereIsNoRoomForItsDescriptor(t *testing.T) {
 	lives(t, l)
 }
 
-// As in a container whose filter knows nothing newer than its author did.
+// Filters of containers may not know newer system calls.
 func TestAChildsExitIsReportedWhereAFilterForbidsPidfds(t *testing.T) {
 	for _, errno := range []unix.Errno{unix.ENOSYS, unix.EPERM} {
 		t.Run(errno.Error(), func(t *testing.T) {

@@ -20,10 +20,10 @@ import (
 	"github.com/goevlib/ev"
 )
 
-// interruptions are of each call that the loop makes, in every thread: the first,
-// and then every second. Of the runtime's own waits these would be all that
-// sleep, so every seventh has to do. C's loader does not try again: the first reads
-// are left to it.
+// interruptions tell strace which calls to interrupt, in every thread: the first one,
+// and then every second one. Of the runtime's own waits every second one would be each
+// that sleeps, so every seventh is interrupted. C's loader does not retry: its first
+// reads are left alone.
 var interruptions = map[string]string{
 	"epoll_pwait": "1+7", "?epoll_wait": "1+7", "read": "10+2", "write": "1+2", "waitid": "1+2",
 	"inotify_add_watch": "1+2", "?poll": "1+2", "?ppoll": "1+2",
@@ -58,7 +58,7 @@ func TestCallsThatAreInterruptedAreMadeAgain(t *testing.T) {
 	}
 }
 
-// wakeUps has nothing but sends to wake the loop.
+// wakeUps wakes the loop by sends alone.
 func wakeUps(t *testing.T) {
 	const rounds = 100
 	l := newLoop(t, ev.WithWakeup(ev.WakeWrite))
@@ -84,7 +84,7 @@ func wakeUps(t *testing.T) {
 	a.Stop()
 }
 
-// childStatAndNotifier uses those kinds that have calls of their own.
+// childStatAndNotifier uses the kinds that make system calls of their own.
 func childStatAndNotifier(t *testing.T) {
 	l := newLoop(t)
 	cmd := stopped(t)
@@ -104,7 +104,7 @@ func childStatAndNotifier(t *testing.T) {
 	require.NoError(t, err)
 	defer file.Close()
 
-	const rounds = 20 // enough to have some look of a park interrupted
+	const rounds = 20 // enough to interrupt the look before some park
 	for n := range rounds {
 		require.NoError(t, os.WriteFile(path, fmt.Append(nil, n+1e6), 0o600))
 		_, err := file.Write([]byte{1, 0, 0, 0, 0, 0, 0, 0})

@@ -11,9 +11,10 @@ import (
 	"github.com/goevlib/ev"
 )
 
-// A set that refuses changes: the user's limit of epoll watches, memory.
+// In these tests the epoll set refuses changes, as at the user's limit of watches or
+// without memory.
 
-// noted is a watcher that writes down what it is called with.
+// noted makes a watcher that writes down the events of its calls.
 func noted(l *ev.Loop, fd int, events ev.Events) (w *ev.IO, got *[]ev.Events) {
 	got = new([]ev.Events)
 	return ev.NewIO(l, fd, events, func(_ *ev.IO, e ev.Events) { *got = append(*got, e) }), got
@@ -46,8 +47,8 @@ func TestADescriptorThatTheSetRefusesStopsItsWatchersWithAnError(t *testing.T) {
 	lives(t, l)
 }
 
-// The set goes on to report what was asked for before. So it is made anew, and
-// the loop sleeps again.
+// The set would still report the events of before. The loop makes a new set, and then
+// parks again.
 func TestAChangeOfInterestThatIsRefusedStopsTheWatcherWithAnError(t *testing.T) {
 	if !alone(t) {
 		return
@@ -97,8 +98,8 @@ func TestADescriptorThatTheSetDoesNotLetGoOfIsNotCalledBack(t *testing.T) {
 	lives(t, l)
 }
 
-// Nothing can be done about the old set then but to look at it in vain, again and
-// again, until there are descriptors.
+// Then the loop must go on with the old set, which wakes it for nothing until there are
+// descriptors again.
 func TestAStaleSetThatCannotBeMadeAnewCostsIterationsOnly(t *testing.T) {
 	if !alone(t) {
 		return
@@ -127,13 +128,13 @@ func TestAStaleSetThatCannotBeMadeAnewCostsIterationsOnly(t *testing.T) {
 	}
 	assert.Empty(t, *calls)
 	give()
-	require.NoError(t, unix.Dup2(copied, r)) // what the test's end closes
+	require.NoError(t, unix.Dup2(copied, r)) // closed at the end of the test
 	parks(t, l)
 	assert.Empty(t, *calls)
 	served.Stop()
 }
 
-// withoutDescriptors has none left until give is called.
+// withoutDescriptors uses up all descriptors until give is called.
 func withoutDescriptors(t *testing.T) (give func()) {
 	t.Helper()
 	var limit unix.Rlimit

@@ -17,8 +17,8 @@ import (
 	"github.com/goevlib/ev"
 )
 
-// load is work for a loop, from all its doors, of which everything is counted:
-// the end comes when all of it has arrived.
+// load is work for a loop, by all methods that are safe for concurrent use. All of it
+// is counted. The load ends when all of it has arrived.
 type load struct {
 	t    *testing.T
 	l    *ev.Loop
@@ -26,10 +26,10 @@ type load struct {
 
 	others sync.WaitGroup // the goroutines that send
 	ended  bool           // they have, and the loop knows
-	left   []func() bool  // reports what has not arrived
+	left   []func() bool  // each reports whether its part has arrived
 }
 
-// underLoad has a loop for each backend and wake mode carry a load to its end.
+// underLoad runs a load to its end, on a loop of each backend and wake mode.
 func underLoad(t *testing.T, size int) {
 	t.Helper()
 	for _, backend := range ev.SupportedBackends() {
@@ -60,7 +60,8 @@ func (o *load) goes(n int, fn func(number int)) {
 	}
 }
 
-// carry runs the loop until all has arrived; what has not, hangs it.
+// carry runs the loop until all has arrived. If something does not arrive, it fails the
+// test.
 func (o *load) carry() {
 	check := ev.NewCheck(o.l, func(*ev.Check) {
 		if o.l.Iteration()%64 == 0 {
@@ -93,8 +94,8 @@ func (o *load) arrived() bool {
 	return true
 }
 
-// sends has goroutines count and send. All counts are seen, and there are no more
-// callbacks than sends.
+// sends makes goroutines count and send. Callbacks see all counts, and there are not
+// more callbacks than sends.
 func (o *load) sends() {
 	const asyncs = 8
 	var wrote, seen, calls [asyncs]atomic.Int64
@@ -127,8 +128,8 @@ func (o *load) sends() {
 	})
 }
 
-// toggles stops and starts a watcher that others send to: it is never called
-// while it is stopped.
+// toggles stops and starts a watcher while other goroutines send to it. It must not be
+// called while it is stopped.
 func (o *load) toggles() {
 	var a *ev.Async
 	a = ev.NewAsync(o.l, func(*ev.Async) { assert.True(o.t, a.Active()) })
@@ -151,7 +152,7 @@ func (o *load) toggles() {
 	o.left = append(o.left, func() bool { return turns == 200 })
 }
 
-// item is the n'th of a sender's.
+// item is the n-th item of a sender.
 type item struct{ from, n int }
 
 // ordered checks that each sender's items come in order, and counts them.
@@ -192,7 +193,7 @@ func (o *load) posts() {
 	o.left = append(o.left, func() bool { return got.total == 2*o.size })
 }
 
-// calls has Go's answers come back too.
+// calls uses Call and Go.
 func (o *load) calls() {
 	worked := 0
 	o.goes(1, func(int) {

@@ -46,15 +46,14 @@ func until(t *testing.T, l *ev.Loop, done func() bool) {
 	}
 }
 
-// lives checks that a loop that nobody runs does, when run, what it is for: each
-// of a number of sends from elsewhere is answered while it parks, timers fire in
-// their order and not early, Post and Call are served.
+// lives runs a loop and checks that it works: sends wake it from its parks, timers fire
+// in their order and not early, Post and Call are served.
 func lives(t *testing.T, l *ev.Loop) {
 	t.Helper()
 	const rounds = 20
 	answers, order := make(chan int, rounds), []int(nil)
 	n, began := 0, time.Now()
-	l.Update() // what timers count from
+	l.Update() // timers count from here
 	a := ev.NewAsync(l, func(a *ev.Async) {
 		if n++; n == rounds {
 			a.Stop()
@@ -90,8 +89,8 @@ func lives(t *testing.T, l *ev.Loop) {
 	assert.NoError(t, l.Verify())
 }
 
-// parks runs the loop until it sleeps: until it makes no iteration for a while.
-// Not every while will do: a wake-up can come in vain.
+// parks runs the loop until it makes no iteration for a while. It tries more than once:
+// a spurious wake-up may come.
 func parks(t *testing.T, l *ev.Loop) {
 	t.Helper()
 	l.Ref()
@@ -108,7 +107,7 @@ func parks(t *testing.T, l *ev.Loop) {
 	require.NoError(t, <-ended)
 }
 
-// pipe makes one whose ends do not block, and closes it in the end.
+// pipe makes a non-blocking pipe. It is closed after the test.
 func pipe(t *testing.T) (r, w int) {
 	t.Helper()
 	var p [2]int
@@ -120,7 +119,7 @@ func pipe(t *testing.T) (r, w int) {
 	return p[0], p[1]
 }
 
-// write writes all, to what has room for it.
+// write writes all data to a descriptor that has room for it.
 func write(t *testing.T, fd int, data string) {
 	t.Helper()
 	n, err := unix.Write(fd, []byte(data))
@@ -128,7 +127,7 @@ func write(t *testing.T, fd int, data string) {
 	require.Equal(t, len(data), n)
 }
 
-// reader is a watcher that reads all there is, and what it has read.
+// reader makes a watcher that reads all data, and keeps it.
 func reader(t *testing.T, l *ev.Loop, fd int) (w *ev.IO, got *string) {
 	t.Helper()
 	got = new(string)

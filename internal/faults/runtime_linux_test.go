@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// The runtime at its extremes: what it schedules on, when it interrupts, how
-// often it collects garbage.
+// The runtime has extreme settings: of processors, of preemption, of garbage
+// collection.
 func TestEverythingArrivesHoweverTheRuntimeIsSet(t *testing.T) {
 	settings := []string{"GOGC=1", "GODEBUG=asyncpreemptoff=1"}
 	for procs := range 8 {
@@ -21,7 +21,7 @@ func TestEverythingArrivesHoweverTheRuntimeIsSet(t *testing.T) {
 	}
 }
 
-// One processor, no interruptions, and a collection at every turn.
+// One processor, no preemption, and constant garbage collection.
 func TestEverythingArrivesAtTheWorstOfSettings(t *testing.T) {
 	if alone(t, "GOMAXPROCS=1", "GOGC=1", "GODEBUG=asyncpreemptoff=1") {
 		underLoad(t, 10_000)

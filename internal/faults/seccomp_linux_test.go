@@ -15,9 +15,8 @@ type argument struct {
 	value uint32
 }
 
-// refuse has the kernel answer a system call with an error, if all the arguments
-// are as given, from now on in the whole process. It cannot be taken back; of two
-// that match, the later counts.
+// refuse makes the kernel refuse a system call with these arguments, from now on and in
+// the whole process. It cannot be undone. If two filters match, the later one counts.
 func refuse(t *testing.T, errno unix.Errno, call uintptr, args ...argument) {
 	t.Helper()
 	const nr, arguments = 0, 16 // offsets in the kernel's struct seccomp_data
@@ -42,10 +41,10 @@ func answer(action uint32) unix.SockFilter {
 	return unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K, K: action}
 }
 
-// install does so in all threads, those to come included.
+// install adds the filter to all threads, also to later ones.
 func install(t *testing.T, filter []unix.SockFilter) {
 	t.Helper()
-	runtime.LockOSThread() // who may not gain privileges may filter: both are the thread's
+	runtime.LockOSThread() // a filter requires no_new_privs: both belong to the thread
 	defer runtime.UnlockOSThread()
 	require.NoError(t, unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
 	prog := unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
@@ -58,7 +57,7 @@ func install(t *testing.T, filter []unix.SockFilter) {
 	require.Zero(t, thread, "this thread has another filter")
 }
 
-// nextFD is the number that the next descriptor will get.
+// nextFD returns the number that the next descriptor will get.
 func nextFD(t *testing.T) uint32 {
 	t.Helper()
 	fd, err := unix.Dup(0)

@@ -19,7 +19,8 @@ import (
 	"github.com/goevlib/ev"
 )
 
-// A process that is stopped (SIGSTOP, a debugger, a frozen container) and goes on.
+// These tests stop a process (as SIGSTOP, a debugger or a frozen container does) and
+// let it go on.
 
 const (
 	stop    = 1500 * time.Millisecond
@@ -41,7 +42,7 @@ func TestAProcessThatWasStoppedGoesOnWithoutReplaysOrLosses(t *testing.T) {
 	}
 }
 
-// stopAndContinue does that to the test's process, once that says ready.
+// stopAndContinue stops and continues the test's process after it has printed ready.
 func stopAndContinue(t *testing.T) {
 	cmd := inProcess(t, nil)
 	in, err := cmd.StdinPipe()
@@ -73,7 +74,7 @@ func stopAndContinue(t *testing.T) {
 	assert.Contains(t, string(end), "--- PASS: "+t.Name()+" (")
 }
 
-// stateOf is a letter: T is stopped.
+// stateOf returns the state of a process, a letter: T is stopped.
 func stateOf(t *testing.T, pid int) byte {
 	t.Helper()
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
@@ -81,7 +82,8 @@ func stateOf(t *testing.T, pid int) byte {
 	return stat[bytes.LastIndexByte(stat, ')')+2]
 }
 
-// beStopped has a loop at work until it was stopped and all has arrived.
+// beStopped runs a loop until the process was stopped and continued, and all events
+// have arrived.
 func beStopped(t *testing.T, mode ev.Wakeup) {
 	signal.Ignore(syscall.SIGUSR1) // until the watcher is there, and after
 	l := newLoop(t, ev.WithWakeup(mode))

@@ -13,8 +13,8 @@ import (
 	"github.com/goevlib/ev"
 )
 
-// Clocks. The wall clock is the whole machine's, so no test sets it: those with a
-// clock of their own are in periodic_clock_test.go. The monotonic one may begin
+// The wall clock belongs to the whole machine, so no test sets it. Tests with a wall
+// clock of their own are in periodic_clock_test.go. The monotonic clock may begin
 // anywhere: in a time namespace, or on a machine that has been up for years.
 
 func TestTimersWorkOnAMachineThatHasBeenUpForACentury(t *testing.T) {

@@ -21,9 +21,9 @@ import (
 
 var update = flag.Bool("update", false, "write testdata/api.txt anew")
 
-// What is exported is written down, so that a change of it shows as a change of
-// that file: a line that goes or is another breaks programs, one that comes is
-// promised from then on.
+// testdata/api.txt lists the exported names, so a change of the API shows as a change
+// of that file. A line that goes or changes breaks programs. A new line is promised
+// from then on.
 func TestTheExportedAPIIsTheOneWrittenDown(t *testing.T) {
 	atRoot(t)
 	if _, err := exec.LookPath("go"); err != nil || runtime.GOOS != "linux" {
@@ -60,8 +60,7 @@ func TestAChangeOfTheAPIShowsAsWhatIsGoneAndWhatIsNew(t *testing.T) {
 	assert.Equal(t, []string{"func A() error"}, without(after, before))
 }
 
-// exportData finds what the compiler has written down of the packages, and of all
-// that these import.
+// exportData finds the compiler's export data of the packages and of their imports.
 func exportData(t *testing.T) importer.Lookup {
 	list := exec.Command("go", "list", "-deps", "-export", "-f", "{{.ImportPath}} {{.Export}}", "./...")
 	list.Stderr = os.Stderr
@@ -75,13 +74,13 @@ func exportData(t *testing.T) importer.Lookup {
 	return func(path string) (io.ReadCloser, error) { return os.Open(files[path]) }
 }
 
-// without returns what a has and b has not.
+// without returns the elements of a that are not in b.
 func without(a, b []string) []string {
 	return slices.DeleteFunc(slices.Clone(a), func(line string) bool { return slices.Contains(b, line) })
 }
 
-// exported returns a line for each name that a package exports, for each field of
-// its structs and for each method, those of what is embedded too.
+// exported returns a line for each exported name of a package, each field of its
+// structs and each method, also of embedded types.
 func exported(pkg *types.Package) (lines []string) {
 	add := func(format string, args ...any) {
 		lines = append(lines, pkg.Name()+": "+fmt.Sprintf(format, args...))
@@ -109,7 +108,8 @@ func exported(pkg *types.Package) (lines []string) {
 	return lines
 }
 
-// typeLine leaves the inside of structs and interfaces to their members.
+// typeLine leaves out the members of structs and interfaces: they have lines of their
+// own.
 func typeLine(o *types.TypeName, text func(types.Type) string) string {
 	inside := text(o.Type().Underlying())
 	switch o.Type().Underlying().(type) {

@@ -55,8 +55,8 @@ func followLink(t *testing.T, page, target string) error {
 	return nil
 }
 
-// anchors are those of the page's headings, as GitHub makes them: a second one of
-// the same name gets a number.
+// anchors returns the anchors of the page's headings, as GitHub makes them. A second
+// heading of the same name gets a number.
 func anchors(t *testing.T, page string) map[string]bool {
 	prose, _ := split(t, page)
 	found := map[string]bool{}

@@ -8,6 +8,7 @@ import (
 // patience bounds every wait.
 const patience = 20 * time.Second
 
-// atRoot has a test use paths from the root of the repository. (Not in TestMain:
-// the go command would not know which files the test depends on, and cache it.)
+// atRoot makes a test use paths from the root of the repository. TestMain cannot do it:
+// the go command would not know the files that the test depends on, and would cache its
+// result.
 func atRoot(t *testing.T) { t.Chdir("../..") }

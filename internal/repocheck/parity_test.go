@@ -19,7 +19,7 @@ var (
 	numbered  = regexp.MustCompile(`^ \d+ $`)
 )
 
-// exportedNames are those of package ev, methods as "Loop.Run".
+// exportedNames returns the exported names of package ev. Methods are like "Loop.Run".
 func exportedNames(t *testing.T) map[string]bool {
 	text, err := os.ReadFile("testdata/api.txt")
 	require.NoError(t, err)

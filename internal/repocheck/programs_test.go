@@ -88,11 +88,12 @@ func pages(t *testing.T) []string {
 
 var fence = regexp.MustCompile("^( *)(```+) *([^` ]*)[^`]*$")
 
-// split separates a page's prose, with the lines of code empty, from its code.
+// split separates a page's prose from its blocks of code. In the prose, lines of code
+// are empty.
 func split(t *testing.T, page string) (prose []string, blocks []block) {
 	text, err := os.ReadFile(page)
 	require.NoError(t, err)
-	end := "" // of the block that this is in
+	end := "" // the end of the current block
 	for number, line := range strings.Split(string(text), "\n") {
 		mark := fence.FindStringSubmatch(line)
 		switch {
@@ -118,7 +119,7 @@ var clause = regexp.MustCompile(`(?m)^package (main|\w+_test)$`)
 
 func (b block) isTest() bool { return clause.FindStringSubmatch(b.code)[1] != "main" }
 
-// write makes the block a package. Its errors are reported by the page's lines.
+// write makes the block a package. Errors have the line numbers of the page.
 func (b block) write(t *testing.T, dir string) {
 	require.Regexp(t, clause, b.code, "%s: neither a complete program nor a test file", b)
 	file := "main.go"
@@ -138,8 +139,8 @@ func (b block) write(t *testing.T, dir string) {
 
 var outputComment = regexp.MustCompile(`(?m)^\s*// Output:(.*\n(?:\s*//.*\n)*)`)
 
-// output returns what the program says that it prints, if it does. (The examples
-// in a test file are the testing package's to run.)
+// output returns the expected output of the program, if it has a comment with that. The
+// examples in a test file are run by the testing package.
 func (b block) output() (want string, ok bool) {
 	comment := outputComment.FindStringSubmatch(b.code)
 	if comment == nil || b.isTest() {
@@ -154,7 +155,8 @@ func (b block) output() (want string, ok bool) {
 
 func packageName(i int) string { return fmt.Sprint("program", i) }
 
-// newModule makes a module that uses this one, and has what this one's tests have.
+// newModule makes a module that uses this one, with the dependencies of this module's
+// tests.
 func newModule(t *testing.T) string {
 	const path = "github.com/goevlib/ev"
 	root, err := os.Getwd()
@@ -180,8 +182,8 @@ func goCommand(t *testing.T, dir string, args ...string) {
 	require.NoError(t, err, "go %s\n%s", strings.Join(args, " "), out)
 }
 
-// runProgram has the loop check that the program touches it from one goroutine
-// only: a page must not teach otherwise.
+// runProgram runs the program with EV_DEBUG=1, which checks that one goroutine uses the
+// loop.
 func runProgram(t *testing.T, path string) string {
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()

@@ -15,8 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The page that says what stands behind each promise. A test that was renamed
-// would make it lie.
+// The page names the tests behind each promise. They must exist.
 const page = "docs/reliability.md"
 
 var (
@@ -64,7 +63,7 @@ func TestTheTestsOnThePageOfReliabilityAreWhereItSays(t *testing.T) {
 	}
 	assert.Greater(t, lists, 80)
 
-	// What is left are patterns for go test.
+	// The rest are patterns for go test.
 	for _, name := range testName.FindAllString(testList.ReplaceAllString(text, ""), -1) {
 		begins := func(test string) bool { return strings.HasPrefix(test, name) }
 		assert.True(t, slices.ContainsFunc(have["."], begins), "no test begins with %s", name)
@@ -82,7 +81,7 @@ func TestThePageOfReliabilityNamesEveryTestOfFaults(t *testing.T) {
 func TestTheFilesOnThePageOfReliabilityExist(t *testing.T) {
 	atRoot(t)
 	seen := 0
-	text := strings.ReplaceAll(readPage(t), "```", "") // no pair of single ones
+	text := strings.ReplaceAll(readPage(t), "```", "") // no pairs of single backquotes
 	for _, c := range code.FindAllStringSubmatch(text, -1) {
 		for word := range strings.FieldsSeq(c[1]) {
 			if !file.MatchString(word) || strings.HasSuffix(word, "...") {

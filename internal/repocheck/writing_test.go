@@ -23,7 +23,7 @@ const (
 	maxColumns   = 100
 )
 
-// headless is rule 2, crudely: a subject that names nothing.
+// headless finds most breaches of rule 2: a subject that names nothing.
 var headless = regexp.MustCompile(`\b([Ww]hoever|[Ww]hatever|[Tt]hose (that|who))\b|` +
 	`(^|[.:;,] )[Ww](ho|hat) [a-z]+s? `)
 
@@ -34,7 +34,7 @@ type passage struct {
 	text string
 }
 
-// folder names where the passage is, pages and the tests of a package apart.
+// folder returns the passage's folder, with pages and tests apart.
 func (p passage) folder() string {
 	dir := filepath.ToSlash(filepath.Dir(p.file))
 	switch {
@@ -94,7 +94,7 @@ func TestTheLinesOfProseAreShort(t *testing.T) {
 	assert.LessOrEqual(t, long, mostLong, "lines of more than %d columns", maxColumns)
 }
 
-// mayBeLong is for lines that cannot be broken: rows of tables, and links.
+// mayBeLong reports whether a line cannot be broken: rows of tables, and links.
 func mayBeLong(line string) bool {
 	return strings.HasPrefix(line, "|") || strings.Contains(line, "](") || strings.Contains(line, "://")
 }

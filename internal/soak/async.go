@@ -2,7 +2,7 @@ package main
 
 import "errors"
 
-// newAsyncs makes Asyncs of which half are never stopped.
+// newAsyncs makes Asyncs. Half of them are never stopped.
 func newAsyncs(r *room) (*kind, error) {
 	const asyncs = 16
 	var all []*counted

@@ -9,8 +9,8 @@ import (
 	"github.com/goevlib/ev"
 )
 
-// bell is a loop with one Async, that nothing else wakes: in the room, timers
-// would make good for a wake-up that was lost.
+// bell is a loop with one Async. Nothing else wakes it: in a room, timers would hide a
+// lost wake-up.
 type bell struct {
 	room  *room
 	async *ev.Async
@@ -18,7 +18,7 @@ type bell struct {
 	ran   chan error
 
 	mu   sync.Mutex
-	lost bool // guarded by mu: it was rung, and did not answer
+	lost bool // guarded by mu: it did not answer
 }
 
 func newBells(r *room) (*kind, error) {

@@ -16,9 +16,9 @@ import (
 type nursery struct {
 	room    *room
 	path    string
-	begun   int // the loop's
+	begun   int // used on the loop's goroutine
 	ended   int
-	gone    chan struct{} // closed when nobody will watch any more
+	gone    chan struct{} // closed when no Child will watch any more
 	waiting sync.WaitGroup
 }
 
@@ -32,15 +32,16 @@ func newChildren(r *room) (*kind, error) {
 }
 
 func (n *nursery) turn() {
-	if n.begun > n.ended || n.room.rng.IntN(16) != 0 { // a process is dear
+	if n.begun > n.ended || n.room.rng.IntN(16) != 0 { // processes are expensive
 		return
 	}
 	n.begun++
 	n.waiting.Go(n.beget)
 }
 
-// beget starts a process, and waits for it when the loop has seen it end, as its
-// exit status is the first waiter's on older systems; or when the loop is closed.
+// beget starts a process. It waits for the process when the loop has seen it end: on
+// older systems only the first wait gets the exit status. It also waits if the loop is
+// closed.
 func (n *nursery) beget() {
 	cmd := exec.Command(n.path)
 	if err := cmd.Start(); err != nil {

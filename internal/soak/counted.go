@@ -7,14 +7,13 @@ import (
 	"github.com/goevlib/ev"
 )
 
-// counted is an Async that checks what is promised of it: every send is followed
-// by a callback, callbacks never outnumber sends, and there is at most one in an
-// iteration.
+// counted is an Async that checks three promises: a callback follows every send, there
+// are not more callbacks than sends, and at most one in an iteration.
 type counted struct {
 	*ev.Async
 	room *room
 	sent atomic.Int64 // counted before the send
-	seen int64        // what the last callback found in sent
+	seen int64        // the value of sent in the last callback
 	took int64        // callbacks
 	last uint64       // iteration of the last callback
 }
@@ -26,7 +25,7 @@ func newCounted(r *room, l *ev.Loop) *counted {
 	return c
 }
 
-// send sends, by Send or in another way. Any goroutine may call it.
+// send sends, by Send or in another way. It is safe for concurrent use.
 func (c *counted) send(send func()) {
 	c.sent.Add(1)
 	c.room.tally.sends.Add(1)

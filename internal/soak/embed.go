@@ -7,8 +7,8 @@ import (
 	"github.com/goevlib/ev"
 )
 
-// embedded is a loop inside the room's, with an Async and a Timer, verified in
-// each of its iterations. Now and then another takes its place.
+// embedded is a loop inside the room's loop, with an Async and a Timer. It is verified
+// in each of its iterations. Now and then another loop takes its place.
 type embedded struct {
 	room  *room
 	embed *ev.Embed

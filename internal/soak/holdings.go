@@ -9,17 +9,17 @@ import (
 	"strings"
 )
 
-// holdings is what the process holds.
+// holdings are the resources of the process.
 type holdings struct {
 	heap        int64 // bytes in use after a collection
 	goroutines  int64
-	descriptors int64 // 0 where /proc does not say
-	threads     int64 // of the system; 0 where /proc does not say
+	descriptors int64 // 0 without /proc
+	threads     int64 // of the system; 0 without /proc
 }
 
-// whileLiving is how much more the end may hold than the beginning: rooms come
-// and go at random. afterwards is what may be left of them. The runtime keeps
-// threads for ever, and some caches.
+// whileLiving is the growth that is allowed while rooms come and go at random.
+// afterwards is the growth that is allowed after they are closed. The runtime never
+// ends threads, and keeps some caches.
 var (
 	whileLiving = holdings{heap: 1 << 20, goroutines: 16, descriptors: 24, threads: 12}
 	afterwards  = holdings{heap: 1 << 20, goroutines: 0, descriptors: 0, threads: 24}
@@ -70,7 +70,7 @@ func median(samples []holdings) holdings {
 	}
 }
 
-// compare names all that is more than it was, and than the slack allows.
+// compare names the resources that grew by more than the slack.
 func compare(what string, before, after, slack holdings) error {
 	var errs []error
 	check := func(name string, before, after, slack int64) {

@@ -2,8 +2,8 @@ package main
 
 import "github.com/goevlib/ev"
 
-// newHooks has the loop verified in each iteration, and bracketed by a Prepare and a
-// Check. Now and then an Idle keeps it busy. At the end a Cleanup has to come, once.
+// newHooks verifies the loop in each iteration, in a Prepare and a Check. Now and then
+// an Idle keeps it busy. At the end a Cleanup must be called, once.
 func newHooks(r *room) (*kind, error) {
 	l := r.loop
 	prepares, checks, left := uint64(0), uint64(0), 0

@@ -12,20 +12,20 @@ import (
 	"github.com/goevlib/ev"
 )
 
-// stream is a pipe or a socket pair whose bytes count up: what comes out shows
-// what is missing. Now and then new descriptors, often with the old numbers, take
-// the place of the old.
+// stream is a pipe or a socket pair. Its bytes count up, so the reader finds missing
+// bytes. Now and then new descriptors, often with the old numbers, take the place of
+// the old.
 type stream struct {
 	room     *room
 	open     func() (in, out *os.File, err error)
 	readable *ev.IO
 	writable *ev.IO
-	read     int // the loop's
+	read     int // used on the loop's goroutine
 
 	mu      sync.Mutex
 	written int      // guarded by mu
 	in      *os.File // written under mu
-	out     *os.File // the loop's
+	out     *os.File // used on the loop's goroutine
 }
 
 func newStreams(r *room) (*kind, error) {
@@ -53,7 +53,7 @@ func newStreams(r *room) (*kind, error) {
 }
 
 func socketPair() (in, out *os.File, err error) {
-	syscall.ForkLock.RLock() // no process is to inherit them
+	syscall.ForkLock.RLock() // processes must not inherit them
 	fds, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM, 0)
 	if err == nil {
 		syscall.CloseOnExec(fds[0])
@@ -71,8 +71,8 @@ func socketPair() (in, out *os.File, err error) {
 	return os.NewFile(uintptr(fds[0]), "in"), os.NewFile(uintptr(fds[1]), "out"), nil
 }
 
-// begin opens the stream and watches it: the end that is read all the time, the
-// other one until it turns out to be writable.
+// begin opens the stream and watches it: the read end always, the write end until it is
+// writable.
 func (s *stream) begin() (err error) {
 	if s.in, s.out, err = s.open(); err != nil {
 		return err
@@ -88,7 +88,7 @@ func (s *stream) end() {
 	s.out.Close()
 }
 
-// once makes one system call, that does not wait.
+// once makes one non-blocking system call.
 func once(f *os.File, call func(fd int, b []byte) (int, error), b []byte) (n int, err error) {
 	conn, err := f.SyscallConn()
 	if err != nil {

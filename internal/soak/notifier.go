@@ -5,7 +5,7 @@ import (
 	"errors"
 )
 
-// newNotifiers makes an Async that is sent to by a descriptor.
+// newNotifiers makes an Async that gets its sends by a descriptor.
 func newNotifiers(r *room) (*kind, error) {
 	c := newCounted(r, r.loop)
 	file, err := c.Notifier()

@@ -13,8 +13,8 @@ import (
 // posts checks Post, Call and Go.
 type posts struct {
 	room   *room
-	posted [pushers]atomic.Int64 // each written by its pusher only
-	ran    [pushers]int64        // the loop's, as is the rest
+	posted [pushers]atomic.Int64 // each is written by its pusher only
+	ran    [pushers]int64        // used on the loop's goroutine, as is the rest
 	begun  int64                 // by Go
 	ended  int64
 }
@@ -46,7 +46,7 @@ func (s *posts) post(p *pusher) {
 	}
 }
 
-// call waits for an answer, and sometimes not for long enough.
+// call waits for an answer, sometimes for too short a time.
 func (s *posts) call(p *pusher) {
 	ctx, hasty := p.ctx, p.one(4)
 	if hasty {

@@ -11,14 +11,14 @@ import (
 type pusher struct {
 	id  int
 	ctx context.Context // done when the load is to end
-	rng *rand.Rand      // its own
+	rng *rand.Rand      // used by this pusher only
 }
 
 // one reports true once in n times.
 func (p *pusher) one(n int) bool { return p.rng.IntN(n) == 0 }
 
-// push loads the room in bursts until ctx is done. Between them it rests: for
-// nothing, so that the loop is busy, or for so long that it parks.
+// push loads the room in bursts until ctx is done. Between bursts it does not rest, to
+// keep the loop busy, or rests until the loop parks.
 func (r *room) push(ctx context.Context, id int) {
 	p := &pusher{id: id, ctx: ctx, rng: rand.New(rand.NewPCG(r.seed, uint64(id)+1))}
 	var loads []func(*pusher)

@@ -14,12 +14,12 @@ type numbered struct {
 	n      int64
 }
 
-// belt is a Queue that checks that nothing is lost, doubled or out of order.
+// belt is a Queue that checks that no item is lost, doubled or out of order.
 type belt struct {
 	*ev.Queue[numbered]
 	room *room
-	sent [pushers]atomic.Int64 // each written by its pusher only
-	got  [pushers]int64        // the loop's
+	sent [pushers]atomic.Int64 // each is written by its pusher only
+	got  [pushers]int64        // used on the loop's goroutine
 }
 
 func newBelt(r *room, limit int) *belt {
@@ -48,7 +48,7 @@ func (b *belt) send(p *pusher) {
 	b.sent[p.id].Store(n)
 }
 
-// toggle stops or starts: items sent while it is stopped wait.
+// toggle stops or starts the Queue. Items sent while it is stopped wait.
 func (b *belt) toggle() {
 	if b.Active() {
 		b.Stop()

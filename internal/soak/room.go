@@ -13,12 +13,11 @@ import (
 	"github.com/goevlib/ev"
 )
 
-// pushers is how many goroutines load a room.
+// pushers is the number of goroutines that load a room.
 const pushers = 3
 
-// patience is how long a promise may take to be kept once the load has ended:
-// long enough for a machine with something else to do, short enough to see that
-// it never will be.
+// patience bounds the wait for a promise after the load has ended. It is long enough
+// for a loaded machine.
 const patience = 30 * time.Second
 
 // room is one loop with all kinds of watchers at work.
@@ -31,16 +30,16 @@ type room struct {
 	rng       *rand.Rand // the loop goroutine's
 	conductor *ev.Timer
 	kinds     []*kind
-	closing   atomic.Bool // from now on ErrClosed is a fair answer
+	closing   atomic.Bool // from now on ErrClosed is a valid answer
 }
 
-// kind is one kind of watcher at work in a room. Each file that is named after
-// one makes it. What is nil, it does not need.
+// kind is one kind of watcher at work in a room. The file with its name makes it.
+// Functions that it does not need are nil.
 type kind struct {
 	name   string
 	load   func(p *pusher) // some work, from several goroutines at a time
 	turn   func()          // on the loop, now and then: starts and stops
-	settle func() error    // on the loop, after the last load and turn: what is owed still
+	settle func() error    // on the loop, after the last load and turn: returns an error while something is outstanding
 	free   func()          // after the loop was closed
 }
 
@@ -82,9 +81,8 @@ func (r *room) conduct(*ev.Timer) {
 	}
 }
 
-// live has the room under load until ctx is done. Then the load ends and all
-// that was promised has to come, or, if it shall be abrupt, the loop is closed in
-// the middle of everything.
+// live loads the room until ctx is done. Then the load ends, and all outstanding events
+// must come. If abrupt is true, the loop is closed under load instead.
 func (r *room) live(ctx context.Context, abrupt bool) {
 	ran := make(chan error, 1)
 	go func() { ran <- r.loop.Run(context.Background()) }()
@@ -118,7 +116,7 @@ func (r *room) shut() {
 	}
 }
 
-// close frees what the room has; the loop too, if it never ran.
+// close frees the resources of the room, and the loop if it never ran.
 func (r *room) close() {
 	r.shut()
 	r.tally.leave(r.loop)
@@ -132,7 +130,7 @@ func (r *room) close() {
 	}
 }
 
-// settle waits until nothing is owed any more.
+// settle waits until nothing is outstanding.
 func (r *room) settle() {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
@@ -168,7 +166,7 @@ func (r *room) fault(format string, args ...any) {
 	r.tally.fault("%v %v: %w", r.backend, r.mode, fmt.Errorf(format, args...))
 }
 
-// refused reports whether err is one. ErrClosed is no fault once the loop is
+// refused reports whether err is an error. ErrClosed is not a fault while the loop is
 // being closed.
 func (r *room) refused(err error) bool {
 	if err != nil && !(errors.Is(err, ev.ErrClosed) && r.closing.Load()) {

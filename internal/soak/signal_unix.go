@@ -12,7 +12,7 @@ import (
 	"github.com/goevlib/ev"
 )
 
-// userSignals are raised by whatever room, and watched by all.
+// userSignals are raised by any room and watched by all rooms.
 var userSignals = [...]*raising{{signal: syscall.SIGUSR1}, {signal: syscall.SIGUSR2}}
 
 type raising struct {
@@ -25,7 +25,7 @@ func (s *raising) raise() (n int64, err error) {
 	return n, syscall.Kill(os.Getpid(), s.signal)
 }
 
-// keepFromSignals catches the signals while no room does: they would end the
+// keepFromSignals catches the signals while no room watches them: they would end the
 // process.
 func keepFromSignals() (stop func()) {
 	c := make(chan os.Signal, 1)
@@ -35,13 +35,14 @@ func keepFromSignals() (stop func()) {
 	return func() { signal.Stop(c) }
 }
 
-// listener is a Signal that notes what was raised before its last callback.
+// listener is a Signal that notes the number of signals raised before its last
+// callback.
 type listener struct {
 	*ev.Signal
 	room   *room
 	raised *raising
 	seen   int64
-	last   int64 // what settle has raised; 0 before
+	last   int64 // the number that settle has raised; 0 before
 }
 
 func newSignals(r *room) (*kind, error) {
@@ -57,7 +58,7 @@ func newSignals(r *room) (*kind, error) {
 	return &kind{
 		name: "Signal",
 		load: func(p *pusher) {
-			if p.one(64) { // one wakes every room
+			if p.one(64) { // one signal wakes every room
 				if _, err := userSignals[p.rng.IntN(len(userSignals))].raise(); err != nil {
 					r.fault("kill: %w", err)
 				}

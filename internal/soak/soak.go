@@ -13,11 +13,11 @@ import (
 	"github.com/goevlib/ev"
 )
 
-// visitors is how many rooms come and go beside those that stay.
+// visitors is the number of rooms that come and go beside the permanent ones.
 const visitors = 2
 
-// soak is the whole run, which the first fault ends. All that it starts has ended
-// when it returns.
+// soak makes the whole run. The first fault ends it. All its goroutines have ended when
+// it returns.
 func soak(ctx context.Context, length time.Duration, seed uint64, out io.Writer) error {
 	dir, err := os.MkdirTemp("", "soak")
 	if err != nil {
@@ -46,7 +46,7 @@ func soak(ctx context.Context, length time.Duration, seed uint64, out io.Writer)
 	return err
 }
 
-// house is where the rooms are.
+// house has all rooms.
 type house struct {
 	dir   string
 	tally *tally
@@ -55,7 +55,7 @@ type house struct {
 	rng *rand.Rand // guarded by mu
 }
 
-// flavour is a way to make a loop.
+// flavour is a backend and a wake mode.
 type flavour struct {
 	backend ev.Backend
 	mode    ev.Wakeup
@@ -73,15 +73,16 @@ func flavours() []flavour {
 	return all
 }
 
-// warmUp has the runtime and the standard library make what they keep for ever.
+// warmUp makes the runtime and the standard library open the resources that they never
+// close.
 func (h *house) warmUp(ctx context.Context) {
 	for _, f := range flavours() {
 		h.visit(ctx, f, 200*time.Millisecond, false)
 	}
 }
 
-// open fills the house until ctx is done: one room of each flavour stays, others
-// come and go.
+// open fills the house with rooms until ctx is done. One room of each flavour stays,
+// others come and go.
 func (h *house) open(ctx context.Context) *sync.WaitGroup {
 	var living sync.WaitGroup
 	for _, f := range flavours() {
@@ -125,7 +126,8 @@ func (h *house) live(ctx context.Context, f flavour, abrupt bool) {
 	h.tally.rooms.Add(1)
 }
 
-// grown compares the last fifth with the second: the first is for warming up.
+// grown compares the last fifth of the samples with the second. The first fifth is for
+// warming up.
 func grown(samples []holdings) error {
 	fifth := len(samples) / 5
 	if fifth == 0 {
@@ -134,9 +136,8 @@ func grown(samples []holdings) error {
 	return compare("grew", median(samples[fifth:2*fifth]), median(samples[len(samples)-fifth:]), whileLiving)
 }
 
-// left compares what there is when all rooms are closed with what there was
-// before. Goroutines that have ended, and memory with finalizers, take a moment
-// to go.
+// left compares the resources after all rooms are closed with those before the first.
+// Goroutines that end, and memory with finalizers, take a moment to go.
 func left(before holdings) error {
 	var err error
 	for range 100 {

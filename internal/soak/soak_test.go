@@ -76,7 +76,7 @@ func newPusher(t *testing.T) *pusher {
 	return &pusher{ctx: t.Context(), rng: rand.New(rand.NewPCG(1, 1))}
 }
 
-// The plants: each check has to find what it is about.
+// These tests plant faults. Each check must find its fault.
 
 func TestACallbackWithoutASendIsFound(t *testing.T) {
 	var c *counted
@@ -151,7 +151,7 @@ func TestAPeriodicCalledBetweenSlotsIsFound(t *testing.T) {
 	assert.ErrorContains(t, r.tally.err(), "Scheduler: called 1 times, asked for a moment 1 times")
 }
 
-// watcher finds a watcher of the room by its type.
+// watcher returns the watcher of the room that has this type.
 func (r *room) watcher(t *testing.T, kind string) ev.Watcher {
 	for w := range r.loop.Watchers() {
 		if ev.CallbackOf(w).Kind() == kind {

@@ -12,25 +12,25 @@ import (
 	"github.com/goevlib/ev"
 )
 
-// mostFaults is how many faults are told in full.
+// mostFaults is the number of faults that are printed in full.
 const mostFaults = 20
 
-// tally counts what the rooms do, and keeps what went wrong. Any goroutine may
-// use it.
+// tally counts the work of the rooms and keeps the faults. It is safe for concurrent
+// use.
 type tally struct {
 	failed func() // called with each fault
 
 	rooms atomic.Int64 // lived and closed
-	sends atomic.Int64 // of all kinds that something is sent to
+	sends atomic.Int64 // of all kinds that have sends
 
 	mu     sync.Mutex
 	loops  map[*ev.Loop]bool // open
-	closed work              // what the closed ones did
+	closed work              // the work of the closed loops
 	faults []error
-	more   int // faults that are not told
+	more   int // faults that are not printed
 }
 
-// work is what loops did.
+// work counts the work of loops.
 type work struct{ iterations, parks, callbacks uint64 }
 
 func (w work) plus(s ev.Stats) work {
@@ -83,8 +83,8 @@ func (t *tally) err() error {
 	return errors.Join(t.faults...)
 }
 
-// watch prints a line each time that every has passed, until ctx is done, and
-// returns what the process held at those times.
+// watch prints a line at intervals until ctx is done. It returns the holdings at those
+// times.
 func (t *tally) watch(ctx context.Context, every time.Duration, out io.Writer) []holdings {
 	var samples []holdings
 	tick := time.NewTicker(every)

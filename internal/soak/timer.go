@@ -7,7 +7,7 @@ import (
 	"github.com/goevlib/ev"
 )
 
-// alarm is a Timer that checks that it is never early, and comes.
+// alarm is a Timer that checks that it is called, and never early.
 type alarm struct {
 	*ev.Timer
 	room *room
@@ -41,7 +41,7 @@ func (a *alarm) turn() {
 	case a.Active():
 		a.Stop()
 	default:
-		a.Stop() // one that has expired may be pending still
+		a.Stop() // an expired Timer may still be pending
 		after, repeat := time.Duration(rng.IntN(int(40*time.Millisecond))), time.Duration(0)
 		if rng.IntN(2) == 0 {
 			repeat = time.Millisecond + time.Duration(rng.IntN(int(20*time.Millisecond)))

@@ -14,8 +14,8 @@ import (
 	"github.com/goevlib/ev/evflight"
 )
 
-// recorded returns the flight recording of two loops: with callbacks of known
-// names, nested ones, sleeps, and one that is not over.
+// recorded returns the flight recording of two loops. It has callbacks with known
+// names, nested ones, sleeps, and one that has not ended.
 func recorded(t *testing.T) []byte {
 	main, other := newLoop(t, ev.WithName("main")), newLoop(t, ev.WithName("other"))
 	recorders := []*evflight.Recorder{evflight.Start(main, 1000), evflight.Start(other, 1000)}
@@ -43,14 +43,13 @@ func recorded(t *testing.T) []byte {
 	return buf.Bytes()
 }
 
-// slices are the callbacks in recorded, and their loops.
+// slices maps the callbacks in recorded to their loops.
 var slices = map[string]string{
 	"Timer flush": "main", "Timer late": "main", "Timer outer": "main", "Timer inner": "main",
 	"Async door": "other", "Timer stuck": "other",
 }
 
-// slice is an event of Chrome's format, with the fields that the format knows and
-// no others.
+// slice is an event of Chrome's format, with exactly the fields of the format.
 type slice struct {
 	Name     string         `json:"name"`
 	Category string         `json:"cat"`
@@ -97,10 +96,10 @@ func TestAFlightRecordingIsAWellFormedTrace(t *testing.T) {
 	assert.Equal(t, slices, loops)
 }
 
-// within takes from the slices that are open those that end before s begins; the
-// last of the rest must contain it, as a viewer draws slices of a thread.
+// within removes the open slices that end before s begins. The last open slice must
+// contain s, as a viewer draws the slices of a thread.
 func within(t *testing.T, open []slice, s slice) []slice {
-	const rounding = 0.001 // of times, which are microseconds
+	const rounding = 0.001 // of times in microseconds
 	require.NotNil(t, s.Start)
 	require.NotNil(t, s.Duration)
 	assert.GreaterOrEqual(t, *s.Start, 0.0)

@@ -23,8 +23,8 @@ func newLoop(t *testing.T, opts ...ev.LoopOption) *ev.Loop {
 	return l
 }
 
-// tool returns the path of a tool of the Go distribution: run by the go command it
-// would be a child's child, which outlives a kill.
+// tool returns the path of a tool of the Go distribution. The go command would run it
+// as a grandchild, which survives a kill.
 func tool(t *testing.T, name string) string {
 	t.Helper()
 	out, err := exec.CommandContext(t.Context(), "go", "tool", "-n", name).Output()
@@ -58,7 +58,7 @@ func see[T any](t *testing.T, ctx context.Context, action chromedp.Action[T]) T 
 	return v
 }
 
-// screenshot keeps what the browser shows after the scripts, if that is wanted.
+// screenshot saves the browser's page after the scripts, if EV_SCREENSHOTS is set.
 func screenshot(t *testing.T, ctx context.Context, name string, scripts ...string) {
 	t.Helper()
 	dir := os.Getenv("EV_SCREENSHOTS")

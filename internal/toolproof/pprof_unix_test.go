@@ -21,7 +21,7 @@ import (
 	"github.com/goevlib/ev"
 )
 
-// burn uses d of the processor, however long that takes.
+// burn uses d of processor time.
 func burn(d time.Duration) {
 	var sum [sha256.Size]byte
 	for until := used() + d; used() < until; {
@@ -72,7 +72,7 @@ func TestACPUProfileSplitsByLoopAndWatcher(t *testing.T) {
 	assert.Less(t, loops["main"], milliseconds(t, total[1]), "what follows Run is not the loop's")
 }
 
-// tags parses what pprof -tags says of one: "  900ms (75.00%): Timer burner".
+// tags parses the output of pprof -tags for one key: " 900ms (75.00%): Timer burner".
 func tags(t *testing.T, out, key string) map[string]time.Duration {
 	all := make(map[string]time.Duration)
 	inside := false

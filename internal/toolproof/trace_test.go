@@ -19,8 +19,8 @@ import (
 	"github.com/goevlib/ev"
 )
 
-// traced returns the trace of what a program does with two loops: callbacks of
-// several kinds, nested ones, and such that end in all ways that there are.
+// traced returns the trace of a program with two loops. It has callbacks of several
+// kinds, nested ones, and callbacks that end in all possible ways.
 func traced(t *testing.T) []byte {
 	if trace.IsEnabled() {
 		t.Skip("somebody traces already")
@@ -58,7 +58,7 @@ func traced(t *testing.T) []byte {
 	return buf.Bytes()
 }
 
-// calls is how often which callback is made by traced, by the name of its region.
+// calls has the number of calls of each callback in traced, by the name of its region.
 var calls = map[string]int{
 	"Timer flush": 3, "Queue lines": 1, "Timer fragile": 1,
 	"Timer outer": 1, "Timer inner": 1, "Timer bomb": 1, "Timer leaver": 1,
@@ -119,7 +119,7 @@ func TestTheFlightRecorderOfTheRuntimeSeesCallbacksToo(t *testing.T) {
 	assert.Equal(t, []string{"Timer flush"}, regions)
 }
 
-// account is of what a trace has said so far.
+// account is the state after a part of a trace.
 type account struct {
 	t       *testing.T
 	job     exptrace.TaskID

@@ -17,12 +17,12 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// traceServer has "go tool trace" serve the trace.
+// traceServer makes "go tool trace" serve the trace.
 func traceServer(t *testing.T, data []byte) (url string) {
 	path := filepath.Join(t.TempDir(), "trace.out")
 	require.NoError(t, os.WriteFile(path, data, 0o600))
 	cmd := exec.CommandContext(t.Context(), tool(t, "trace"), "-http=127.0.0.1:0", path)
-	cmd.Env = append(os.Environ(), "BROWSER=true") // which it would open
+	cmd.Env = append(os.Environ(), "BROWSER=true") // it would open a browser
 	said, err := cmd.StderrPipe()
 	require.NoError(t, err)
 	require.NoError(t, cmd.Start())

@@ -12,8 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// newViewer serves the viewer of Chrome's traces, that of chrome://tracing, which
-// is part of "go tool trace", and shows this trace in place of an execution trace.
+// newViewer serves the viewer of Chrome's traces, which is part of "go tool trace". The
+// viewer shows this trace in place of an execution trace.
 func newViewer(t *testing.T, trace []byte) (page string) {
 	tool, err := url.Parse(traceServer(t, traced(t)))
 	require.NoError(t, err)
@@ -29,8 +29,8 @@ func newViewer(t *testing.T, trace []byte) (page string) {
 	return server.URL + "/trace"
 }
 
-// inModel asks the viewer for the threads of the slices that are callbacks, as it
-// has understood them.
+// inModel returns the threads of the slices that are callbacks, from the viewer's
+// model.
 const inModel = `(() => {
 	const loops = {};
 	for (const thread of document.querySelector("#trace-viewer").model.getAllThreads())
@@ -40,11 +40,11 @@ const inModel = `(() => {
 	return loops;
 })()`
 
-// warnings are what the viewer found wrong with the trace.
+// warnings are the viewer's warnings about the trace.
 const warnings = `document.querySelector("#trace-viewer").model.importWarnings.map(w => w.message)`
 
-// lookAtLate makes the trace as wide as the window, and selects a timer's callback
-// that was late.
+// lookAtLate makes the trace as wide as the window and selects a late callback of a
+// timer.
 const lookAtLate = `(() => {
 	for (const button of Array.from(document.querySelectorAll("button")))
 		if (button.textContent === "Hide")
