@@ -106,7 +106,7 @@ func TestDebuggingDoesNotMindTheLoopsOwnGoroutine(t *testing.T) {
 	})
 }
 
-func TestDebuggingLetsEveryGoroutineUseTheDoors(t *testing.T) {
+func TestDebuggingAllowsMethodsThatAreSafeForConcurrentUse(t *testing.T) {
 	t.Setenv("EV_DEBUG", "1")
 	l := newLoop(t)
 	a := ev.NewAsync(l, func(*ev.Async) {})

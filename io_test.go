@@ -317,7 +317,7 @@ func TestAConnThatIsClosedAlreadyIsRefused(t *testing.T) {
 	})
 }
 
-func TestFeedFDReachesThoseWhoAskedForTheEvents(t *testing.T) {
+func TestFeedFDReachesTheWatchersThatAskedForTheEvents(t *testing.T) {
 	onEveryFDLoop(t, func(t *testing.T, l *ev.Loop) {
 		a, _ := socketpair(t)
 		var got ev.Events

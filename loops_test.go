@@ -83,7 +83,7 @@ func TestPendingAtCountsByPriority(t *testing.T) {
 	l.Invoke()
 }
 
-func TestALoopSaysWhoRunsIt(t *testing.T) {
+func TestGoroutineIDIsThatOfTheGoroutineInRun(t *testing.T) {
 	l := newLoop(t)
 	assert.False(t, l.Running())
 	assert.Zero(t, l.GoroutineID())

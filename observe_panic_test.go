@@ -317,7 +317,7 @@ func TestWithoutAHandlerAnObserversPanicLeavesRun(t *testing.T) {
 	}
 }
 
-func TestAllObserversAreToldOfTheEndWhateverTheOthersDo(t *testing.T) {
+func TestAllObserversAreCalledEvenIfOthersDoNotReturn(t *testing.T) {
 	for way, leave := range ways {
 		l := newLoop(t)
 		ends := 0

@@ -99,7 +99,7 @@ func TestTimersDueAtTheSameMomentRunInTheOrderOfTheirStarts(t *testing.T) {
 	})
 }
 
-func TestOnlyTheEarliestTimerFiresWhateverTheOrderOfStarts(t *testing.T) {
+func TestOnlyTheEarliestTimerFiresInAnyOrderOfStarts(t *testing.T) {
 	for _, afters := range [][]time.Duration{
 		{time.Hour, 1}, {1, time.Hour}, {2 * time.Hour, time.Hour, 1}, {time.Hour, 1, 2 * time.Hour},
 	} {

@@ -246,7 +246,7 @@ func TestStartAfterCloseInTheSameCallbackHasNoEffect(t *testing.T) {
 	})
 }
 
-func TestTheDoorsOfAClosedLoopAnswerErrClosed(t *testing.T) {
+func TestMethodsOfAClosedLoopReturnErrClosed(t *testing.T) {
 	l := newLoop(t)
 	a := ev.NewAsync(l, func(*ev.Async) { assert.Fail(t, "called") })
 	a.Start()

@@ -1,15 +1,17 @@
-// Package proptest holds property and model tests of package ev, on its exported
-// API and Loop.Verify alone. There is nothing to import.
+// Package proptest has only tests of package ev: random programs that use its exported
+// API and Loop.Verify.
 //
-// Random programs (pgregory.net/rapid) run on a real loop and on a reference, a
-// slow loop of plain slices in virtual time that was written from the
-// documentation. What the two do must be equal, step by step. The doors that are
-// open to every goroutine are held against a sequential model
-// (github.com/anishathalye/porcupine).
+// Random programs of pgregory.net/rapid run on a real loop and on a reference. The
+// reference is a slow loop of plain slices in virtual time, written from the
+// documentation. Both must do the same, step by step. Methods that are safe for
+// concurrent use are compared with a sequential model, by
+// github.com/anishathalye/porcupine. FuzzAPI uses all kinds of watchers on two loops. It
+// has no reference and checks what must always hold.
 //
 //	go test -race ./...                         # seconds
 //	go test -run Programs -rapid.checks=100000  # as long as you like
+//	go test -fuzz FuzzAPI                       # until it finds something
 //
-// A failure prints the smallest program that shows it, and rapid says how to run
-// it again.
+// A failure prints the smallest program that shows it, and rapid says how to run it
+// again.
 package proptest

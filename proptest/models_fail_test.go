@@ -58,16 +58,16 @@ func TestTheModelsTellBrokenPromises(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			var h history
 			for i, text := range test.ops {
-				h = append(h, porcupine.Operation{Input: parseDoor(t, test.object, text), Call: int64(2 * i), Return: int64(2*i + 1)})
+				h = append(h, porcupine.Operation{Input: parseOperation(t, test.object, text), Call: int64(2 * i), Return: int64(2*i + 1)})
 			}
 			assert.Equal(t, test.legal, h.check(test.object) == porcupine.Ok)
 		})
 	}
 }
 
-// parseDoor reads an operation, its number if it has one, and its result.
-func parseDoor(t *testing.T, object, text string) door {
-	d := door{object: object}
+// parseOperation reads an operation, its number if it has one, and its result.
+func parseOperation(t *testing.T, object, text string) operation {
+	d := operation{object: object}
 	if n, _ := fmt.Sscan(text, &d.op, &d.id, &d.result); n < 2 {
 		_, _ = fmt.Sscan(text, &d.op, &d.result)
 	}
@@ -77,13 +77,13 @@ func parseDoor(t *testing.T, object, text string) door {
 
 // Each change alters one recorded operation or leaves it out.
 func TestAHistoryThatWasTamperedWithIsIllegal(t *testing.T) {
-	h := recordDoors(t, 0)
+	h := recordCalls(t, 0)
 	for _, object := range objects() {
 		requireLegal(t, h, object)
 	}
 	tampered := 0
 	for i, o := range h {
-		switch d := o.Input.(door); d.op {
+		switch d := o.Input.(operation); d.op {
 		case "run": // twice
 			tampered++
 			o.Call, o.Return = o.Return+1, o.Return+2
@@ -94,9 +94,9 @@ func TestAHistoryThatWasTamperedWithIsIllegal(t *testing.T) {
 		case "rest": // an operation right before it that has no answer
 			tampered++
 			o.Call--
-			o.Return, o.Input = o.Call, door{object: d.object, op: "Send"}
+			o.Return, o.Input = o.Call, operation{object: d.object, op: "Send"}
 			if d.object == "posts" {
-				o.Input = door{object: d.object, op: "Post", id: -1, result: "ok"}
+				o.Input = operation{object: d.object, op: "Post", id: -1, result: "ok"}
 			}
 			requireIllegal(t, append(slices.Clone(h), o), d.object)
 		}

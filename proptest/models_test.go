@@ -12,8 +12,8 @@ import (
 // event on the loop's own goroutine is an operation too. It takes effect at some moment
 // between the callback before it and its record.
 
-// door is an operation on one object with its outcome.
-type door struct {
+// operation is a call of one object with its outcome.
+type operation struct {
 	object string // "runs", "posts" or an Async's name
 	op     string
 	id     int    // the number of the posted function
@@ -23,27 +23,29 @@ type door struct {
 	ran  bool
 }
 
-func (d door) String() string { return fmt.Sprintf("%s.%s(%d)=%s", d.object, d.op, d.id, d.result) }
+func (d operation) String() string {
+	return fmt.Sprintf("%s.%s(%d)=%s", d.object, d.op, d.id, d.result)
+}
 
 // model steps from a state to all states that may follow.
-func model[S comparable](initial S, step func(state S, d door) []S) porcupine.Model {
+func model[S comparable](initial S, step func(state S, d operation) []S) porcupine.Model {
 	m := porcupine.NondeterministicModel{
 		Init: func() []any { return []any{initial} },
 		Step: func(state, in, _ any) []any {
 			var next []any
-			for _, s := range step(state.(S), in.(door)) {
+			for _, s := range step(state.(S), in.(operation)) {
 				next = append(next, s)
 			}
 			return next
 		},
-		DescribeOperation: func(in, _ any) string { return in.(door).String() },
+		DescribeOperation: func(in, _ any) string { return in.(operation).String() },
 	}
 	return m.ToModel()
 }
 
 // The state of runs has a digit for each active Run, the innermost last: 1 if it was
 // asked to stop. A c in front is a closed loop.
-var runsModel = model("", func(state string, d door) []string {
+var runsModel = model("", func(state string, d operation) []string {
 	runs, closed := strings.CutPrefix(state, "c")
 	shut := state[:len(state)-len(runs)]
 	asked := strings.HasSuffix(runs, "1")
@@ -78,7 +80,7 @@ type posts struct {
 	closed  bool
 }
 
-var postsModel = model(posts{}, func(state posts, d door) []posts {
+var postsModel = model(posts{}, func(state posts, d operation) []posts {
 	next := state
 	switch d.op {
 	case "Close":
@@ -108,14 +110,14 @@ var postsModel = model(posts{}, func(state posts, d door) []posts {
 func (h history) takeTurns() history {
 	turns := map[int]int{}
 	for _, o := range h.sorted() {
-		d := o.Input.(door)
+		d := o.Input.(operation)
 		if _, again := turns[d.id]; d.op == "run" && !again {
 			turns[d.id] = len(turns)
 		}
 	}
 	h = slices.Clone(h)
 	for i := range h {
-		d := h[i].Input.(door)
+		d := h[i].Input.(operation)
 		if d.turn, d.ran = turns[d.id]; !d.ran {
 			d.turn = len(turns)
 		}
@@ -126,7 +128,7 @@ func (h history) takeTurns() history {
 
 // The state of an Async says whether it is active and whether it was sent. A collected
 // request is called, or a Stop drops it.
-var asyncModel = model("active", func(state string, d door) []string {
+var asyncModel = model("active", func(state string, d operation) []string {
 	activity, sent := strings.CutSuffix(state, " sent")
 	active := activity == "active"
 	switch d.op {
@@ -161,7 +163,7 @@ type history []porcupine.Operation
 
 // of returns the record of one object.
 func (h history) of(object string) history {
-	return slices.DeleteFunc(slices.Clone(h), func(o porcupine.Operation) bool { return o.Input.(door).object != object })
+	return slices.DeleteFunc(slices.Clone(h), func(o porcupine.Operation) bool { return o.Input.(operation).object != object })
 }
 
 // sorted returns the operations in the order of their beginnings.

@@ -203,7 +203,7 @@ func stopped(t *testing.T) *exec.Cmd {
 	return cmd
 }
 
-func TestAChildIsRefusedWhereThereIsNoRoomForItsDescriptor(t *testing.T) {
+func TestAChildIsRefusedIfItsDescriptorCannotBeOpened(t *testing.T) {
 	if !alone(t) {
 		return
 	}

@@ -1,5 +1,4 @@
-// Package faults has no code, only tests: of what the loop does when the system,
-// the runtime or a callback does not do what it should. Each runs in a process of
-// its own, since what it breaks is the whole process's. docs/reliability.md says,
-// row by row, what comes of each fault.
+// Package faults has only tests. They check the loop's behaviour if the system, the
+// runtime or a callback fails. Each test runs in a process of its own, because it breaks
+// the whole process. docs/reliability.md lists the consequences of each fault.
 package faults

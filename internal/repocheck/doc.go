@@ -1,5 +1,4 @@
-// Package repocheck has tests of the repository itself: the exported API is the
-// one written down, the programs in the documentation work, its links lead
-// somewhere, its tables name tests and functions that exist, and its sentences stay
-// plain. It has no code of its own.
+// Package repocheck has only tests of the repository itself. The exported API is the one
+// in testdata/api.txt. The programs in the documentation work. Links lead somewhere.
+// Tables name tests and functions that exist. The sentences are plain.
 package repocheck

@@ -17,13 +17,12 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Every Go program in the documentation is complete, so that it can be copied,
-// and works as printed. One that ends with a comment "// Output:" is run and
-// compared with that; one of a package whose name ends with _test is a test file,
-// and passes; any other is compiled.
+// Every Go program in the documentation is complete and works as printed, so that it
+// can be copied. A program that ends with a comment "// Output:" is run, and its output
+// compared. A package whose name ends with _test is a test file, and must pass. Any other
+// program is compiled.
 //
-// The go command is slow to start: so all of them are packages of one module,
-// which lives for one test.
+// The go command starts slowly, so all programs are packages of one module.
 func TestTheProgramsInTheDocumentationWork(t *testing.T) {
 	atRoot(t)
 	if _, err := exec.LookPath("go"); err != nil || testing.Short() {

@@ -1,15 +1,14 @@
-// Command soak has loops of every backend and wake mode under random load for a
-// long time, with all kinds of watchers, and fails when a promise is broken or
-// something grows:
+// Command soak runs loops of every backend and wake mode under random load for a long
+// time, with all kinds of watchers. It fails if a promise is broken or a resource grows:
 //
 //	go run ./internal/soak -for 10m
 //	go run -race ./internal/soak -for 1m
 //
-// Every second it prints what is done per second and what the process holds. At
-// the end it compares the last fifth of that with the second, and, when all loops
-// are closed, what is left with what there was before the first; it names what is
-// more than the slack in holdings.go. The seed makes the choices the same again,
-// not the order in which goroutines come to make them.
+// Every second it prints the work per second and the resources of the process. At the
+// end it compares the last fifth of the samples with the second fifth. When all loops
+// are closed, it compares the resources with those before the first loop. It names the
+// growth beyond the slack in holdings.go. The seed repeats the random choices, but not
+// the order in which goroutines make them.
 package main
 
 import (

@@ -25,9 +25,9 @@ const (
 	patience    = 30 * time.Second // after a lost wake-up a round would not end
 )
 
-// doors is a loop, goroutines that call its methods that are safe for concurrent use,
+// recorder is a loop, goroutines that call its methods that are safe for concurrent use,
 // and a record of the calls.
-type doors struct {
+type recorder struct {
 	t      *testing.T
 	l      *ev.Loop
 	clock  atomic.Int64 // each value is one moment
@@ -44,22 +44,22 @@ type doors struct {
 	asyncs  [asyncs]*ev.Async
 }
 
-func (d *doors) now() int64 { return d.clock.Add(1) }
+func (d *recorder) now() int64 { return d.clock.Add(1) }
 
 // note records an operation that began at call and has ended.
-func (d *doors) note(client int, call int64, op door) {
+func (d *recorder) note(client int, call int64, op operation) {
 	end := d.now()
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.record = append(d.record, porcupine.Operation{ClientId: client, Input: op, Call: call, Return: end})
 }
 
-func TestTheDoorsAreLinearizable(t *testing.T) {
+func TestConcurrentCallsAreLinearizable(t *testing.T) {
 	for _, backend := range ev.SupportedBackends() {
 		for _, wakeup := range wakeups(backend) {
 			t.Run(fmt.Sprintf("%v-%v", backend, wakeup), func(t *testing.T) {
 				for round := range rounds {
-					h := recordDoors(t, uint64(round), ev.WithBackend(backend), ev.WithWakeup(wakeup))
+					h := recordCalls(t, uint64(round), ev.WithBackend(backend), ev.WithWakeup(wakeup))
 					for _, object := range objects() {
 						requireLegal(t, h, object)
 					}
@@ -84,10 +84,10 @@ func objects() []string {
 
 func asyncName(i int) string { return fmt.Sprint("async", i) }
 
-// recordDoors makes goroutines call all these methods concurrently. In odd rounds one
+// recordCalls makes goroutines call all these methods concurrently. In odd rounds one
 // of them closes the loop meanwhile.
-func recordDoors(t *testing.T, round uint64, opts ...ev.LoopOption) history {
-	d := &doors{t: t, l: newLoop(t, opts...), ended: make(chan struct{}), entered: func() {}}
+func recordCalls(t *testing.T, round uint64, opts ...ev.LoopOption) history {
+	d := &recorder{t: t, l: newLoop(t, opts...), ended: make(chan struct{}), entered: func() {}}
 	d.l.Ref()
 	d.setUp()
 	go d.own()
@@ -114,16 +114,16 @@ func recordDoors(t *testing.T, round uint64, opts ...ev.LoopOption) history {
 	return d.record
 }
 
-func (d *doors) setUp() {
+func (d *recorder) setUp() {
 	d.l.Observe(&ev.Observer{Enter: func(time.Time) { d.entered() }})
 	ev.NewCheck(d.l, func(*ev.Check) {
 		d.before = d.last
-		d.note(-1, d.last, door{object: "runs", op: "iterate"})
+		d.note(-1, d.last, operation{object: "runs", op: "iterate"})
 		d.last = d.now()
 	}, ev.Priority(ev.MaxPriority)).Start()
 	for i := range d.asyncs {
 		d.asyncs[i] = ev.NewAsync(d.l, func(*ev.Async) {
-			d.note(-1, d.before, door{object: asyncName(i), op: "called"})
+			d.note(-1, d.before, operation{object: asyncName(i), op: "called"})
 			d.last = d.now()
 		})
 		d.asyncs[i].Start()
@@ -131,7 +131,7 @@ func (d *doors) setUp() {
 }
 
 // own runs the loop again and again until it is closed.
-func (d *doors) own() {
+func (d *recorder) own() {
 	defer close(d.ended)
 	for d.run() == nil {
 	}
@@ -139,36 +139,36 @@ func (d *doors) own() {
 
 // run enters a Run, perhaps a nested one, and records that. Between two Runs it does
 // not use the loop: another goroutine may close it then.
-func (d *doors) run() error {
+func (d *recorder) run() error {
 	call, entered := d.now(), false
 	outer := d.entered
 	d.entered = func() {
 		entered = true
-		d.note(-1, call, door{object: "runs", op: "enter"})
+		d.note(-1, call, operation{object: "runs", op: "enter"})
 		d.last = d.now()
 	}
 	err := d.l.Run(context.Background())
 	d.entered = outer
 	if entered {
-		d.note(-1, d.last, door{object: "runs", op: "leave", result: outcome(err)})
+		d.note(-1, d.last, operation{object: "runs", op: "leave", result: outcome(err)})
 	} else {
-		d.note(-1, call, door{object: "runs", op: "refused"})
+		d.note(-1, call, operation{object: "runs", op: "refused"})
 	}
 	d.last = d.now()
 	return err
 }
 
 // step is one operation of a client.
-func (d *doors) step(client int, random *rand.Rand) {
+func (d *recorder) step(client int, random *rand.Rand) {
 	i := random.IntN(asyncs)
 	call := d.now()
 	switch random.IntN(16) {
 	case 0:
 		d.l.Stop()
-		d.note(client, call, door{object: "runs", op: "Stop"})
+		d.note(client, call, operation{object: "runs", op: "Stop"})
 	case 1:
 		d.l.StopAll()
-		d.note(client, call, door{object: "runs", op: "StopAll"})
+		d.note(client, call, operation{object: "runs", op: "StopAll"})
 	case 2:
 		d.post(client, func() { _ = d.run() })
 	case 3:
@@ -179,26 +179,26 @@ func (d *doors) step(client int, random *rand.Rand) {
 		d.call(client, random.IntN(4) == 0)
 	case 8, 9, 10:
 		sent := d.asyncs[i].Sent()
-		d.note(client, call, door{object: asyncName(i), op: "Sent", result: fmt.Sprint(sent)})
+		d.note(client, call, operation{object: asyncName(i), op: "Sent", result: fmt.Sprint(sent)})
 	default:
 		d.asyncs[i].Send()
-		d.note(client, call, door{object: asyncName(i), op: "Send"})
+		d.note(client, call, operation{object: asyncName(i), op: "Send"})
 	}
 }
 
-func (d *doors) post(client int, fn func()) {
+func (d *recorder) post(client int, fn func()) {
 	id, call := int(d.ids.Add(1)), d.now()
 	err := d.l.Post(func() {
-		d.note(-1, d.last, door{object: "posts", op: "run", id: id})
+		d.note(-1, d.last, operation{object: "posts", op: "run", id: id})
 		fn()
 		d.last = d.now()
 	})
-	d.note(client, call, door{object: "posts", op: "Post", id: id, result: outcome(err)})
+	d.note(client, call, operation{object: "posts", op: "Post", id: id, result: outcome(err)})
 }
 
 // call is a Call. In the queue it counts as a Post that ends when it runs, at the
 // latest. A Call that gave up before it ran does not count.
-func (d *doors) call(client int, impatient bool) {
+func (d *recorder) call(client int, impatient bool) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	if impatient {
@@ -209,8 +209,8 @@ func (d *doors) call(client int, impatient bool) {
 	var began atomic.Bool
 	answer, err := ev.Call(ctx, d.l, func() (int, error) {
 		began.Store(true)
-		d.note(client, call, door{object: "posts", op: "Post", id: id, result: "ok"})
-		d.note(-1, d.last, door{object: "posts", op: "run", id: id})
+		d.note(client, call, operation{object: "posts", op: "Post", id: id, result: "ok"})
+		d.note(-1, d.last, operation{object: "posts", op: "run", id: id})
 		d.last = d.now()
 		return id, nil
 	})
@@ -220,7 +220,7 @@ func (d *doors) call(client int, impatient bool) {
 		assert.Equal(d.t, id, answer)
 	case errors.Is(err, ev.ErrClosed):
 		assert.False(d.t, began.Load(), "ErrClosed says that the function did not begin")
-		d.note(client, call, door{object: "posts", op: "Post", id: id, result: "closed"})
+		d.note(client, call, operation{object: "posts", op: "Post", id: id, result: "closed"})
 	default:
 		assert.True(d.t, impatient && errors.Is(err, context.Canceled), "%v", err)
 	}
@@ -228,31 +228,31 @@ func (d *doors) call(client int, impatient bool) {
 
 // restart stops and starts an Async, on the loop's goroutine. The request that
 // Stop forgets was collected earlier in this iteration.
-func (d *doors) restart(i int) {
+func (d *recorder) restart(i int) {
 	d.asyncs[i].Stop()
-	d.note(-1, d.before, door{object: asyncName(i), op: "Stop"})
+	d.note(-1, d.before, operation{object: asyncName(i), op: "Stop"})
 	call := d.now()
 	if d.asyncs[i].Start(); d.asyncs[i].Active() { // the loop is not closed
-		d.note(-1, call, door{object: asyncName(i), op: "Start"})
+		d.note(-1, call, operation{object: asyncName(i), op: "Start"})
 	}
 }
 
 // close is recorded for each object. The active Run stops the Asyncs when it ends.
 // Requests that its last iteration collected are dropped too.
-func (d *doors) close(client int) {
+func (d *recorder) close(client int) {
 	call := d.now()
 	assert.NoError(d.t, d.l.Close())
-	d.note(client, call, door{object: "runs", op: "Close"})
-	d.note(client, call, door{object: "posts", op: "Close"})
+	d.note(client, call, operation{object: "runs", op: "Close"})
+	d.note(client, call, operation{object: "posts", op: "Close"})
 	<-d.ended
 	for i := range d.asyncs {
-		d.note(client, min(call, max(d.before, d.rested)), door{object: asyncName(i), op: "Stop"})
+		d.note(client, min(call, max(d.before, d.rested)), operation{object: asyncName(i), op: "Stop"})
 	}
 }
 
 // rest waits for two iterations of the loop, unless it is closed: one collects, and
 // after the other the collected requests were delivered.
-func (d *doors) rest() {
+func (d *recorder) rest() {
 	for range 2 {
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		_, err := ev.Call(ctx, d.l, func() (int, error) { d.last = d.now(); return 0, nil })
@@ -263,7 +263,7 @@ func (d *doors) rest() {
 		require.NoError(d.t, err, "a wake-up was lost?")
 	}
 	for _, object := range objects()[1:] {
-		d.note(clients, d.now(), door{object: object, op: "rest"})
+		d.note(clients, d.now(), operation{object: object, op: "rest"})
 	}
 	d.rested = d.now()
 }
