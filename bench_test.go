@@ -145,6 +145,24 @@ func BenchmarkSendParked(b *testing.B) {
 	}
 }
 
+// benchIterations measures iterations of a loop. In each of them an Async sends itself.
+func benchIterations(b *testing.B, l *ev.Loop) {
+	n := 0
+	a := ev.NewAsync(l, func(a *ev.Async) {
+		if n++; n < b.N {
+			a.Send()
+		} else {
+			l.Stop()
+		}
+	})
+	a.Start()
+	a.Send()
+	runtime.GC()
+	b.ReportAllocs()
+	b.ResetTimer()
+	_ = l.Run(context.Background())
+}
+
 // An Async sends itself: one send, one collection, one callback, one iteration.
 func BenchmarkIteration(b *testing.B) {
 	for _, active := range []int{1, 1_000, 100_000} {
@@ -153,20 +171,7 @@ func BenchmarkIteration(b *testing.B) {
 			for range active - 1 {
 				ev.NewAsync(l, func(*ev.Async) {}).Start()
 			}
-			n := 0
-			a := ev.NewAsync(l, func(a *ev.Async) {
-				if n++; n < b.N {
-					a.Send()
-				} else {
-					l.Stop()
-				}
-			})
-			a.Start()
-			a.Send()
-			runtime.GC()
-			b.ReportAllocs()
-			b.ResetTimer()
-			_ = l.Run(context.Background())
+			benchIterations(b, l)
 		})
 	}
 }
@@ -283,19 +288,7 @@ func BenchmarkObserved(b *testing.B) {
 			for range observers {
 				defer l.Observe(&ev.Observer{Begin: func(ev.Callback, time.Time) {}, End: func(ev.Callback, time.Time) {}})()
 			}
-			n := 0
-			a := ev.NewAsync(l, func(a *ev.Async) {
-				if n++; n < b.N {
-					a.Send()
-				} else {
-					l.Stop()
-				}
-			})
-			a.Start()
-			a.Send()
-			b.ReportAllocs()
-			b.ResetTimer()
-			_ = l.Run(context.Background())
+			benchIterations(b, l)
 		})
 	}
 }
