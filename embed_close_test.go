@@ -101,7 +101,7 @@ func (c *chain) check(allowed func(i int, goroutine uint64) bool) {
 	}
 }
 
-func TestClosesOfHostsAndGuestsNeitherWaitForEachOtherNorLoseATeardown(t *testing.T) {
+func TestClosesOfHostsAndEmbeddedLoopsNeitherWaitForEachOtherNorLoseATeardown(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, uint64(time.Now().UnixNano())))
 	before := openDescriptors()
 	deadline := time.Now().Add(1500 * time.Millisecond)
@@ -172,7 +172,7 @@ func TestClosesBetweenRunsAreDoneWhenTheyReturn(t *testing.T) {
 
 // The goroutine in Run tears down the loops that another goroutine closes, even if it
 // stops and starts Embeds meanwhile.
-func TestAGuestOfAGuestThatIsClosedDuringARunIsTakenDownByThatRun(t *testing.T) {
+func TestAnEmbeddedLoopOfAnEmbeddedLoopThatIsClosedDuringARunIsTakenDownByThatRun(t *testing.T) {
 	type tree struct {
 		outer, middle, inner *ev.Loop
 		om, mi               *ev.Embed
@@ -230,9 +230,9 @@ func TestAGuestOfAGuestThatIsClosedDuringARunIsTakenDownByThatRun(t *testing.T) 
 // A function that the host calls while it waits may stop Embeds. The host gets its
 // descriptors back.
 func TestAnEmbedStoppedWhileTheHostWaits(t *testing.T) {
-	onEveryPair(t, func(t *testing.T, host, guest *ev.Loop) {
+	onEveryPair(t, func(t *testing.T, host, embedded *ev.Loop) {
 		below := newLoop(t)
-		e, under := embed(t, host, guest), embed(t, guest, below)
+		e, under := embed(t, host, embedded), embed(t, embedded, below)
 		other := embed(t, host, newLoop(t))
 		ev.NewAsync(below, func(*ev.Async) {}).Start()
 		waits := 0
@@ -247,7 +247,7 @@ func TestAnEmbedStoppedWhileTheHostWaits(t *testing.T) {
 		assert.False(t, e.Active())
 		assert.True(t, under.Active())
 		assert.True(t, other.Active())
-		for _, l := range []*ev.Loop{host, guest, below} {
+		for _, l := range []*ev.Loop{host, embedded, below} {
 			assert.NoError(t, l.Verify())
 			nowait(t, l) // it has no host now, or no goroutine waits in it
 		}

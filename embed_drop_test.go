@@ -51,7 +51,7 @@ func parkAll(t *testing.T, loops []*ev.Loop) {
 	}
 }
 
-func TestDroppedHostsAndGuestsLeaveNoGoroutineBehind(t *testing.T) {
+func TestDroppedHostsAndEmbeddedLoopsLeaveNoGoroutineBehind(t *testing.T) {
 	for name, prepare := range map[string]func(t *testing.T, loops []*ev.Loop, embeds []*ev.Embed){
 		"that parked": func(t *testing.T, loops []*ev.Loop, _ []*ev.Embed) { parkAll(t, loops) },
 		"with work":   func(t *testing.T, loops []*ev.Loop, _ []*ev.Embed) { parkAll(t, loops); loops[1].Post(func() {}) },
@@ -69,8 +69,8 @@ func TestDroppedHostsAndGuestsLeaveNoGoroutineBehind(t *testing.T) {
 		},
 		"after a panic": func(t *testing.T, loops []*ev.Loop, _ []*ev.Embed) {
 			parkAll(t, loops)
-			dueNow(loops[len(loops)-1], func(*ev.Timer) { panic("guest") })
-			assert.PanicsWithValue(t, "guest", func() { loops[0].Run(t.Context()) })
+			dueNow(loops[len(loops)-1], func(*ev.Timer) { panic("embedded") })
+			assert.PanicsWithValue(t, "embedded", func() { loops[0].Run(t.Context()) })
 		},
 	} {
 		t.Run("pairs "+name, func(t *testing.T) { dropChains(t, 2, prepare) })
@@ -80,15 +80,15 @@ func TestDroppedHostsAndGuestsLeaveNoGoroutineBehind(t *testing.T) {
 
 // A host has one goroutine for each embedded loop that it waits for, and none for a
 // loop that it has released.
-func TestAHostThatLetsGoOfItsGuestsKeepsNone(t *testing.T) {
+func TestAHostThatLetsGoOfItsEmbeddedLoopsKeepsNone(t *testing.T) {
 	host := newLoop(t)
 	var ids []uint64
-	dropLoops(t, 20, func(guest *ev.Loop) {
-		e := embed(t, host, guest)
-		ev.NewTimer(guest, time.Millisecond, 0, func(*ev.Timer) { host.Stop() }).Start()
+	dropLoops(t, 20, func(embedded *ev.Loop) {
+		e := embed(t, host, embedded)
+		ev.NewTimer(embedded, time.Millisecond, 0, func(*ev.Timer) { host.Stop() }).Start()
 		run(t, host)
 		e.Stop()
-		ids = append(ids, guest.ID())
+		ids = append(ids, embedded.ID())
 	})
 	assert.Zero(t, host.Active())
 	requireCollected(t, ids)

@@ -13,95 +13,95 @@ import (
 	"github.com/goevlib/ev"
 )
 
-func TestAPanicInAGuestLeavesTheHostsRun(t *testing.T) {
-	onEveryPair(t, func(t *testing.T, host, guest *ev.Loop) {
+func TestAPanicInAnEmbeddedLoopLeavesTheHostsRun(t *testing.T) {
+	onEveryPair(t, func(t *testing.T, host, embedded *ev.Loop) {
 		var j journal
-		embed(t, host, guest)
-		dueNow(guest, func(*ev.Timer) { panic("guest") })
-		j.due(guest, "the rest")
-		assert.PanicsWithValue(t, "guest", func() { host.Run(t.Context()) })
-		assert.Zero(t, guest.Depth())
+		embed(t, host, embedded)
+		dueNow(embedded, func(*ev.Timer) { panic("embedded") })
+		j.due(embedded, "the rest")
+		assert.PanicsWithValue(t, "embedded", func() { host.Run(t.Context()) })
+		assert.Zero(t, embedded.Depth())
 		assert.Zero(t, host.Depth())
-		assert.NoError(t, guest.Verify())
+		assert.NoError(t, embedded.Verify())
 		once(t, host)
 		assert.Equal(t, []string{"the rest"}, j.takeAll())
 	})
 }
 
-func TestTheHostsPanicHandlerGetsThePanicOfAGuest(t *testing.T) {
+func TestTheHostsPanicHandlerGetsThePanicOfAnEmbeddedLoop(t *testing.T) {
 	var kind string
 	handler := ev.WithPanicHandler(func(w ev.Watcher, v any, _ []byte) { kind = fmt.Sprintf("%T: %v", w, v) })
 	onEveryLoop(t, func(t *testing.T, host *ev.Loop) {
 		kind = ""
-		guest := newLoop(t)
-		embed(t, host, guest)
-		dueNow(guest, func(*ev.Timer) { panic("guest") })
+		embedded := newLoop(t)
+		embed(t, host, embedded)
+		dueNow(embedded, func(*ev.Timer) { panic("embedded") })
 		once(t, host)
-		assert.Equal(t, "*ev.Embed: guest", kind)
+		assert.Equal(t, "*ev.Embed: embedded", kind)
 	}, handler)
 }
 
-func TestGoexitInAGuestLeavesBothLoopsUsable(t *testing.T) {
-	onEveryPair(t, func(t *testing.T, host, guest *ev.Loop) {
+func TestGoexitInAnEmbeddedLoopLeavesBothLoopsUsable(t *testing.T) {
+	onEveryPair(t, func(t *testing.T, host, embedded *ev.Loop) {
 		var j journal
-		embed(t, host, guest)
-		dueNow(guest, func(*ev.Timer) { runtime.Goexit() })
+		embed(t, host, embedded)
+		dueNow(embedded, func(*ev.Timer) { runtime.Goexit() })
 		gone := make(chan struct{})
 		go func() {
 			defer close(gone)
 			host.Run(t.Context())
 		}()
 		receive(t, gone)
-		j.due(guest, "next")
+		j.due(embedded, "next")
 		once(t, host)
 		assert.Equal(t, []string{"next"}, j.takeAll())
 	})
 }
 
-func TestAClosedGuestStopsItsEmbed(t *testing.T) {
-	closers := map[string]func(t *testing.T, host, guest *ev.Loop){
-		"in a callback of the guest": func(t *testing.T, _, guest *ev.Loop) {
-			dueNow(guest, func(*ev.Timer) { assert.NoError(t, guest.Close()) })
+func TestAClosedEmbeddedLoopStopsItsEmbed(t *testing.T) {
+	closers := map[string]func(t *testing.T, host, embedded *ev.Loop){
+		"in a callback of the embedded": func(t *testing.T, _, embedded *ev.Loop) {
+			dueNow(embedded, func(*ev.Timer) { assert.NoError(t, embedded.Close()) })
 		},
-		"in a callback of the host": func(t *testing.T, host, guest *ev.Loop) {
-			dueNow(host, func(*ev.Timer) { assert.NoError(t, guest.Close()) })
+		"in a callback of the host": func(t *testing.T, host, embedded *ev.Loop) {
+			dueNow(host, func(*ev.Timer) { assert.NoError(t, embedded.Close()) })
 		},
-		"on another goroutine": func(t *testing.T, _, guest *ev.Loop) {
+		"on another goroutine": func(t *testing.T, _, embedded *ev.Loop) {
 			go func() {
-				for guest.Stats().Parks == 0 {
+				for embedded.Stats().Parks == 0 {
 					runtime.Gosched()
 				}
-				assert.NoError(t, guest.Close())
+				assert.NoError(t, embedded.Close())
 			}()
 		},
-		"before": func(t *testing.T, _, guest *ev.Loop) { assert.NoError(t, guest.Close()) },
+		"before": func(t *testing.T, _, embedded *ev.Loop) { assert.NoError(t, embedded.Close()) },
 	}
 	for name, arrange := range closers {
 		t.Run(name, func(t *testing.T) {
-			onEveryPair(t, func(t *testing.T, host, guest *ev.Loop) {
+			onEveryPair(t, func(t *testing.T, host, embedded *ev.Loop) {
 				cleaned := 0 // no lock: only the host's goroutine uses it
-				e := embed(t, host, guest)
-				ev.NewCleanup(guest, func(*ev.Cleanup) { cleaned++ }).Start()
-				farOff(t, guest)
-				arrange(t, host, guest)
+				e := embed(t, host, embedded)
+				ev.NewCleanup(embedded, func(*ev.Cleanup) { cleaned++ }).Start()
+				farOff(t, embedded)
+				arrange(t, host, embedded)
 				run(t, host)
 				assert.False(t, e.Active())
 				assert.Equal(t, 1, cleaned)
-				assert.Zero(t, guest.Active())
-				assert.ErrorIs(t, guest.RunNoWait(), ev.ErrClosed)
+				assert.Zero(t, embedded.Active())
+				assert.ErrorIs(t, embedded.RunNoWait(), ev.ErrClosed)
 			})
 		})
 	}
 }
 
-func TestAClosedHostLetsGoOfItsGuest(t *testing.T) {
-	closers := map[string]func(t *testing.T, host, guest *ev.Loop){
-		"in a callback of the guest": func(t *testing.T, host, guest *ev.Loop) {
-			dueNow(guest, func(*ev.Timer) { assert.NoError(t, host.Close()) })
+func TestAClosedHostLetsGoOfItsEmbeddedLoop(t *testing.T) {
+	closers := map[string]func(t *testing.T, host, embedded *ev.Loop){
+		"in a callback of the embedded": func(t *testing.T, host, embedded *ev.Loop) {
+			dueNow(embedded, func(*ev.Timer) { assert.NoError(t, host.Close()) })
 		},
-		"on another goroutine": func(t *testing.T, host, guest *ev.Loop) {
+		"on another goroutine": func(t *testing.T, host, embedded *ev.Loop) {
 			go func() {
-				for guest.Stats().Parks == 0 {
+				for embedded.Stats().Parks == 0 {
 					runtime.Gosched()
 				}
 				assert.NoError(t, host.Close())
@@ -111,30 +111,30 @@ func TestAClosedHostLetsGoOfItsGuest(t *testing.T) {
 	}
 	for name, arrange := range closers {
 		t.Run(name, func(t *testing.T) {
-			onEveryPair(t, func(t *testing.T, host, guest *ev.Loop) {
+			onEveryPair(t, func(t *testing.T, host, embedded *ev.Loop) {
 				var j journal
-				e := embed(t, host, guest)
-				arrange(t, host, guest)
+				e := embed(t, host, embedded)
+				arrange(t, host, embedded)
 				assert.ErrorIs(t, receive(t, goRun(host)), ev.ErrClosed)
 				assert.False(t, e.Active())
-				j.due(guest, "on its own")
-				run(t, guest)
+				j.due(embedded, "on its own")
+				run(t, embedded)
 				assert.Equal(t, []string{"on its own"}, j.takeAll())
 			})
 		})
 	}
 }
 
-func TestAPanicInTheCleanupOfAGuestLeavesTheHostUsable(t *testing.T) {
-	onEveryPair(t, func(t *testing.T, host, guest *ev.Loop) {
+func TestAPanicInTheCleanupOfAnEmbeddedLoopLeavesTheHostUsable(t *testing.T) {
+	onEveryPair(t, func(t *testing.T, host, embedded *ev.Loop) {
 		other := newLoop(t)
-		e, o := embed(t, host, guest), embed(t, host, other)
-		ev.NewCleanup(guest, func(*ev.Cleanup) { panic("cleanup") }).Start()
+		e, o := embed(t, host, embedded), embed(t, host, other)
+		ev.NewCleanup(embedded, func(*ev.Cleanup) { panic("cleanup") }).Start()
 		go func() {
-			for guest.Stats().Parks == 0 {
+			for embedded.Stats().Parks == 0 {
 				runtime.Gosched()
 			}
-			assert.NoError(t, guest.Close())
+			assert.NoError(t, embedded.Close())
 		}()
 		assert.PanicsWithValue(t, "cleanup", func() { host.Run(t.Context()) })
 		assert.False(t, e.Active())
@@ -151,8 +151,8 @@ func TestACloseThatRacesWithTheHostIsNeverLost(t *testing.T) {
 		t.Run(backend.String(), func(t *testing.T) {
 			before := openDescriptors()
 			for i := range 200 {
-				host, guest := newLoop(t, ev.WithBackend(backend)), newLoop(t, ev.WithBackend(backend))
-				embed(t, host, guest)
+				host, embedded := newLoop(t, ev.WithBackend(backend)), newLoop(t, ev.WithBackend(backend))
+				embed(t, host, embedded)
 				noise := ev.NewAsync(host, func(*ev.Async) {})
 				noise.Start()
 				noise.Keep(false)
@@ -163,7 +163,7 @@ func TestACloseThatRacesWithTheHostIsNeverLost(t *testing.T) {
 						noise.Send()
 						runtime.Gosched()
 					}
-					assert.NoError(t, guest.Close())
+					assert.NoError(t, embedded.Close())
 				}()
 				run(t, host) // ends with its last watcher
 				receive(t, closed)
@@ -174,14 +174,14 @@ func TestACloseThatRacesWithTheHostIsNeverLost(t *testing.T) {
 	}
 }
 
-func TestAHostThatNestsItsRunInACallbackOfTheGuest(t *testing.T) {
-	onEveryPair(t, func(t *testing.T, host, guest *ev.Loop) {
+func TestAHostThatNestsItsRunInACallbackOfTheEmbeddedLoop(t *testing.T) {
+	onEveryPair(t, func(t *testing.T, host, embedded *ev.Loop) {
 		var j journal
-		embed(t, host, guest)
-		dueNow(guest, func(*ev.Timer) {
-			j.due(guest, "inner")
+		embed(t, host, embedded)
+		dueNow(embedded, func(*ev.Timer) {
+			j.due(embedded, "inner")
 			assert.NoError(t, host.RunOnce(t.Context()))
-			assert.Equal(t, 1, guest.Depth())
+			assert.Equal(t, 1, embedded.Depth())
 			j.note("outer")
 		})
 		once(t, host)
@@ -189,25 +189,25 @@ func TestAHostThatNestsItsRunInACallbackOfTheGuest(t *testing.T) {
 	})
 }
 
-func TestCancellationEndsAHostThatWaitsForAGuest(t *testing.T) {
-	onEveryPair(t, func(t *testing.T, host, guest *ev.Loop) {
-		embed(t, host, guest)
+func TestCancellationEndsAHostThatWaitsForAnEmbeddedLoop(t *testing.T) {
+	onEveryPair(t, func(t *testing.T, host, embedded *ev.Loop) {
+		embed(t, host, embedded)
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Millisecond)
 		defer cancel()
 		assert.ErrorIs(t, host.Run(ctx), context.DeadlineExceeded)
 		assert.NoError(t, host.Verify())
-		assert.NoError(t, guest.Verify())
+		assert.NoError(t, embedded.Verify())
 	})
 }
 
-func TestTheUsersFunctionsAreNotCalledWhileAnotherGoroutineHasTheGuest(t *testing.T) { // ev_set_loop_release_cb
-	onEveryPair(t, func(t *testing.T, host, guest *ev.Loop) {
-		embed(t, host, guest)
+func TestTheUsersFunctionsAreNotCalledWhileAnotherGoroutineHasTheEmbeddedLoop(t *testing.T) { // ev_set_loop_release_cb
+	onEveryPair(t, func(t *testing.T, host, embedded *ev.Loop) {
+		embed(t, host, embedded)
 		calls := 0 // no lock: only the host's goroutine uses it
-		guest.SetRelease(func(*ev.Loop) { calls++ }, func(*ev.Loop) { calls++ })
-		guest.SetInvoke(func(l *ev.Loop) { calls++; l.Invoke() })
-		ev.NewTimer(guest, 0, time.Millisecond, func(w *ev.Timer) {
-			if guest.Iteration() == 5 {
+		embedded.SetRelease(func(*ev.Loop) { calls++ }, func(*ev.Loop) { calls++ })
+		embedded.SetInvoke(func(l *ev.Loop) { calls++; l.Invoke() })
+		ev.NewTimer(embedded, 0, time.Millisecond, func(w *ev.Timer) {
+			if embedded.Iteration() == 5 {
 				host.Stop()
 			}
 		}).Start()
@@ -217,20 +217,20 @@ func TestTheUsersFunctionsAreNotCalledWhileAnotherGoroutineHasTheGuest(t *testin
 }
 
 // The race detector checks that the host still owns the embedded loop in a callback.
-func TestAGuestClosedWhileTheHostIsBusyIsTakenDownByTheHost(t *testing.T) {
+func TestAnEmbeddedLoopClosedWhileTheHostIsBusyIsTakenDownByTheHost(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, host *ev.Loop) {
 		for range 50 {
-			guest := newLoop(t)
-			timer := ev.NewTimer(guest, time.Hour, 0, func(*ev.Timer) {})
+			embedded := newLoop(t)
+			timer := ev.NewTimer(embedded, time.Hour, 0, func(*ev.Timer) {})
 			cleaned := false // used on the host's goroutine
-			ev.NewCleanup(guest, func(*ev.Cleanup) { cleaned = true }).Start()
-			e := ev.NewEmbed(host, guest, nil)
+			ev.NewCleanup(embedded, func(*ev.Cleanup) { cleaned = true }).Start()
+			e := ev.NewEmbed(host, embedded, nil)
 			require.NoError(t, e.Start())
 			closed := make(chan struct{})
 			turns := 0
 			ev.NewTimer(host, 0, 1, func(w *ev.Timer) {
 				if turns++; turns == 3 {
-					go func() { assert.NoError(t, guest.Close()); close(closed) }()
+					go func() { assert.NoError(t, embedded.Close()); close(closed) }()
 				}
 				timer.Start()
 				timer.Stop()

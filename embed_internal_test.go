@@ -10,7 +10,7 @@ import (
 
 // A Scheduler's function that is asked because the clock was set may stop Embeds, in
 // the middle of the host's look at its guests: the others are looked at all the same.
-func TestEmbedsStoppedInTheHostsLookAtItsGuests(t *testing.T) {
+func TestEmbedsStoppedInTheHostsLookAtItsEmbeddedLoops(t *testing.T) {
 	for _, sleep := range []bool{false, true} {
 		var loops [6]*Loop
 		for i := range loops {

@@ -10,17 +10,17 @@ import (
 	"github.com/goevlib/ev"
 )
 
-func TestTheDescriptorsOfAGuestAreWatchedInEveryHost(t *testing.T) {
+func TestTheDescriptorsOfAnEmbeddedLoopAreWatchedInEveryHost(t *testing.T) {
 	for _, backend := range ev.SupportedBackends() {
 		t.Run("in "+backend.String(), func(t *testing.T) {
-			host, guest := newLoop(t, ev.WithBackend(backend)), newLoop(t, ev.WithBackend(ev.BackendEpoll))
+			host, embedded := newLoop(t, ev.WithBackend(backend)), newLoop(t, ev.WithBackend(ev.BackendEpoll))
 			r, w, err := os.Pipe()
 			require.NoError(t, err)
 			defer r.Close()
 			defer w.Close()
-			embed(t, host, guest)
+			embed(t, host, embedded)
 			got := make(chan string)
-			io := ev.NewConnIO(guest, r, ev.Read, func(_ *ev.IO, events ev.Events) {
+			io := ev.NewConnIO(embedded, r, ev.Read, func(_ *ev.IO, events ev.Events) {
 				assert.Equal(t, ev.Read, events)
 				buf := make([]byte, 8)
 				n, err := r.Read(buf)
@@ -30,11 +30,11 @@ func TestTheDescriptorsOfAGuestAreWatchedInEveryHost(t *testing.T) {
 			start(t, host)
 			onLoop(t, host, func() { require.NoError(t, io.Start()) }) // the embedded loop had no set yet
 			for _, s := range []string{"one", "two", "three"} {
-				before := guest.Stats().Parks
+				before := embedded.Stats().Parks
 				_, err = w.WriteString(s)
 				require.NoError(t, err)
 				assert.Equal(t, s, receive(t, got))
-				untilParked(t, guest, before) // next time it is parked
+				untilParked(t, embedded, before) // next time it is parked
 			}
 			_, err = w.WriteString("ready already")
 			require.NoError(t, err)
@@ -45,18 +45,18 @@ func TestTheDescriptorsOfAGuestAreWatchedInEveryHost(t *testing.T) {
 	}
 }
 
-func TestAReadyDescriptorOfAGuestWaitsForSweep(t *testing.T) {
+func TestAReadyDescriptorOfAnEmbeddedLoopWaitsForSweep(t *testing.T) {
 	for _, backend := range ev.SupportedBackends() {
 		t.Run("in "+backend.String(), func(t *testing.T) {
-			host, guest := newLoop(t, ev.WithBackend(backend)), newLoop(t, ev.WithBackend(ev.BackendEpoll))
+			host, embedded := newLoop(t, ev.WithBackend(backend)), newLoop(t, ev.WithBackend(ev.BackendEpoll))
 			r, w, err := os.Pipe()
 			require.NoError(t, err)
 			defer r.Close()
 			defer w.Close()
 			var called, ready int
-			e := ev.NewEmbed(host, guest, func(*ev.Embed) { called++ })
+			e := ev.NewEmbed(host, embedded, func(*ev.Embed) { called++ })
 			require.NoError(t, e.Start())
-			require.NoError(t, ev.NewConnIO(guest, r, ev.Read, func(*ev.IO, ev.Events) { ready++ }).Start())
+			require.NoError(t, ev.NewConnIO(embedded, r, ev.Read, func(*ev.IO, ev.Events) { ready++ }).Start())
 			nowait(t, host)
 			assert.Zero(t, called)
 			_, err = w.WriteString("x")
@@ -76,19 +76,19 @@ func TestAReadyDescriptorOfAGuestWaitsForSweep(t *testing.T) {
 
 // The host registers new descriptors with the embedded loop's poller. Stats are exact
 // when it parks.
-func TestStatsOfAGuestCountWhatItsHostHasTheSystemToldOf(t *testing.T) {
-	guest := newLoop(t, ev.WithBackend(ev.BackendEpoll))
+func TestStatsOfAnEmbeddedLoopCountWhatItsHostHasTheSystemToldOf(t *testing.T) {
+	embedded := newLoop(t, ev.WithBackend(ev.BackendEpoll))
 	host := newLoop(t)
-	embed(t, host, guest)
+	embed(t, host, embedded)
 	ended := goRun(host)
 	for i := range 3 {
 		parks := host.Stats().Parks
 		onLoop(t, host, func() {
 			a, _ := socketpair(t)
-			startIO(t, guest, a, ev.Read, func(*ev.IO, ev.Events) {})
+			startIO(t, embedded, a, ev.Read, func(*ev.IO, ev.Events) {})
 		})
 		untilParked(t, host, parks)
-		assert.EqualValues(t, i+1, guest.Stats().InterestChanges)
+		assert.EqualValues(t, i+1, embedded.Stats().InterestChanges)
 	}
 	host.Stop()
 	assert.NoError(t, receive(t, ended))

@@ -11,18 +11,18 @@ import (
 	"github.com/goevlib/ev"
 )
 
-func TestAGuestLivesInVirtualTime(t *testing.T) {
+func TestAnEmbeddedLoopLivesInVirtualTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		host, err := ev.New(ev.WithBackend(ev.BackendChan))
 		require.NoError(t, err)
 		defer host.Close()
-		guest, err := ev.New(ev.WithBackend(ev.BackendChan))
+		embedded, err := ev.New(ev.WithBackend(ev.BackendChan))
 		require.NoError(t, err)
-		defer guest.Close()
-		e := ev.NewEmbed(host, guest, nil)
+		defer embedded.Close()
+		e := ev.NewEmbed(host, embedded, nil)
 		require.NoError(t, e.Start())
 		began, ticks := time.Now(), 0
-		ev.NewTimer(guest, time.Hour, time.Hour, func(*ev.Timer) {
+		ev.NewTimer(embedded, time.Hour, time.Hour, func(*ev.Timer) {
 			if ticks++; ticks == 24 {
 				e.Stop()
 			}

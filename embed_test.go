@@ -14,31 +14,31 @@ import (
 	"github.com/goevlib/ev"
 )
 
-// onEveryPair runs the test on two loops, host and guest, of every two backends. The
-// test embeds one in the other. The guest has every wake mode.
-func onEveryPair(t *testing.T, test func(t *testing.T, host, guest *ev.Loop)) {
+// onEveryPair runs the test on two loops, host and embedded, of every two backends. The
+// test embeds one in the other. The embedded loop has every wake mode.
+func onEveryPair(t *testing.T, test func(t *testing.T, host, embedded *ev.Loop)) {
 	t.Helper()
 	for _, backend := range ev.SupportedBackends() {
 		t.Run("in "+backend.String(), func(t *testing.T) {
-			onEveryLoop(t, func(t *testing.T, guest *ev.Loop) {
-				test(t, newLoop(t, ev.WithBackend(backend), ev.WithName("host")), guest)
+			onEveryLoop(t, func(t *testing.T, embedded *ev.Loop) {
+				test(t, newLoop(t, ev.WithBackend(backend), ev.WithName("host")), embedded)
 			})
 		})
 	}
 }
 
-// embed embeds guest in host.
-func embed(t testing.TB, host, guest *ev.Loop, opts ...ev.Option) *ev.Embed {
+// embed embeds a loop in host.
+func embed(t testing.TB, host, embedded *ev.Loop, opts ...ev.Option) *ev.Embed {
 	t.Helper()
-	e := ev.NewEmbed(host, guest, nil, opts...)
+	e := ev.NewEmbed(host, embedded, nil, opts...)
 	require.NoError(t, e.Start())
 	return e
 }
 
-func TestTheWatchersOfAGuestWorkWhileOnlyTheHostRuns(t *testing.T) {
-	onEveryPair(t, func(t *testing.T, host, guest *ev.Loop) {
+func TestTheWatchersOfAnEmbeddedLoopWorkWhileOnlyTheHostRuns(t *testing.T) {
+	onEveryPair(t, func(t *testing.T, host, embedded *ev.Loop) {
 		var j journal
-		e := embed(t, host, guest)
+		e := embed(t, host, embedded)
 		done := make(chan struct{}, 1)
 		step := func(what string, arrange func()) {
 			t.Helper()
@@ -49,50 +49,50 @@ func TestTheWatchersOfAGuestWorkWhileOnlyTheHostRuns(t *testing.T) {
 		came := func(what string) { j.note(what); done <- struct{}{} }
 		start(t, host)
 
-		a := ev.NewAsync(guest, func(w *ev.Async) { assert.Equal(t, 1, guest.Depth()); came("async") })
+		a := ev.NewAsync(embedded, func(w *ev.Async) { assert.Equal(t, 1, embedded.Depth()); came("async") })
 		step("async", func() { a.Start(); go a.Send() })
 		step("async", func() { a.Send() })
-		step("timer", func() { ev.NewTimer(guest, time.Millisecond, 0, func(*ev.Timer) { came("timer") }).Start() })
-		step("timer due", func() { dueNow(guest, func(*ev.Timer) { came("timer due") }) })
+		step("timer", func() { ev.NewTimer(embedded, time.Millisecond, 0, func(*ev.Timer) { came("timer") }).Start() })
+		step("timer due", func() { dueNow(embedded, func(*ev.Timer) { came("timer due") }) })
 		step("periodic", func() {
-			ev.NewPeriodic(guest, 0, 2*time.Millisecond, func(w *ev.Periodic) { w.Stop(); came("periodic") }).Start()
+			ev.NewPeriodic(embedded, 0, 2*time.Millisecond, func(w *ev.Periodic) { w.Stop(); came("periodic") }).Start()
 		})
-		step("post", func() { go guest.Post(func() { came("post") }) })
+		step("post", func() { go embedded.Post(func() { came("post") }) })
 		step("call", func() {
-			go ev.Call(t.Context(), guest, func() (int, error) { came("call"); return 0, nil })
+			go ev.Call(t.Context(), embedded, func() (int, error) { came("call"); return 0, nil })
 		})
-		q := ev.NewQueue(guest, 0, func(_ *ev.Queue[int], batch []int) { came(fmt.Sprint("queue ", batch)) })
+		q := ev.NewQueue(embedded, 0, func(_ *ev.Queue[int], batch []int) { came(fmt.Sprint("queue ", batch)) })
 		step("queue [7]", func() { q.Start(); go q.Send(7) })
-		s := ev.NewSignal(guest, syscall.SIGINT, func(*ev.Signal) { came("signal") })
+		s := ev.NewSignal(embedded, syscall.SIGINT, func(*ev.Signal) { came("signal") })
 		step("signal", func() { assert.NoError(t, s.Start()); go ev.FeedSignal(syscall.SIGINT) })
-		step("signal", func() { guest.FeedSignal(syscall.SIGINT) })
+		step("signal", func() { embedded.FeedSignal(syscall.SIGINT) })
 		step("fed", func() { a.SetCallback(func(*ev.Async) { came("fed") }); a.Feed(ev.Custom) })
-		step("idle", func() { ev.NewIdle(guest, func(w *ev.Idle) { w.Stop(); came("idle") }).Start() })
+		step("idle", func() { ev.NewIdle(embedded, func(w *ev.Idle) { w.Stop(); came("idle") }).Start() })
 		onLoop(t, host, func() {
-			assert.NoError(t, guest.Verify())
+			assert.NoError(t, embedded.Verify())
 			assert.NoError(t, host.Verify())
-			assert.Same(t, guest, e.Other())
-			assert.Zero(t, guest.Depth())
+			assert.Same(t, embedded, e.Other())
+			assert.Zero(t, embedded.Depth())
 			e.Stop()
 		})
 	})
 }
 
-func TestAnIdleGuestCostsTheHostNoIteration(t *testing.T) {
-	onEveryPair(t, func(t *testing.T, host, guest *ev.Loop) {
-		embed(t, host, guest)
-		ev.NewAsync(guest, func(*ev.Async) {}).Start()
-		farOff(t, guest)
+func TestAnIdleEmbeddedLoopCostsTheHostNoIteration(t *testing.T) {
+	onEveryPair(t, func(t *testing.T, host, embedded *ev.Loop) {
+		embed(t, host, embedded)
+		ev.NewAsync(embedded, func(*ev.Async) {}).Start()
+		farOff(t, embedded)
 		ev.NewTimer(host, 30*time.Millisecond, 0, func(*ev.Timer) { host.Stop() }).Start()
 		run(t, host)
 		assert.LessOrEqual(t, host.Iteration(), uint64(2))
-		assert.Zero(t, guest.Iteration())
+		assert.Zero(t, embedded.Iteration())
 	})
 }
 
-func TestAnEmbedKeepsTheHostRunningThoughNothingIsActiveInTheGuest(t *testing.T) {
-	onEveryPair(t, func(t *testing.T, host, guest *ev.Loop) {
-		e := embed(t, host, guest)
+func TestAnEmbedKeepsTheHostRunningThoughNothingIsActiveInTheEmbeddedLoop(t *testing.T) {
+	onEveryPair(t, func(t *testing.T, host, embedded *ev.Loop) {
+		e := embed(t, host, embedded)
 		assert.True(t, host.Alive())
 		timer := ev.NewTimer(host, 5*time.Millisecond, 0, func(*ev.Timer) { e.Stop() })
 		timer.Start()
@@ -104,27 +104,27 @@ func TestAnEmbedKeepsTheHostRunningThoughNothingIsActiveInTheGuest(t *testing.T)
 }
 
 func TestAnEmbedThatDoesNotKeepTheHost(t *testing.T) {
-	onEveryPair(t, func(t *testing.T, host, guest *ev.Loop) {
+	onEveryPair(t, func(t *testing.T, host, embedded *ev.Loop) {
 		var j journal
-		embed(t, host, guest).Keep(false)
-		farOff(t, guest)
-		j.due(guest, "due")
+		embed(t, host, embedded).Keep(false)
+		farOff(t, embedded)
+		j.due(embedded, "due")
 		run(t, host)
 		assert.EqualValues(t, 1, host.Iteration())
 		assert.Equal(t, []string{"due"}, j.takeAll())
 	})
 }
 
-func TestTimersOfAGuestFireInTheirExactOrder(t *testing.T) {
-	onEveryPair(t, func(t *testing.T, host, guest *ev.Loop) {
+func TestTimersOfAnEmbeddedLoopFireInTheirExactOrder(t *testing.T) {
+	onEveryPair(t, func(t *testing.T, host, embedded *ev.Loop) {
 		var j journal
-		embed(t, host, guest)
+		embed(t, host, embedded)
 		var want []string
 		for i := range 8 {
 			name := fmt.Sprint("timer ", i)
 			want = append(want, name)
 			after := time.Duration(i) * time.Millisecond
-			l := guest
+			l := embedded
 			if i%2 == 1 {
 				l = host
 			}
@@ -157,35 +157,35 @@ func TestTimersOfAGuestFireInTheirExactOrder(t *testing.T) {
 }
 
 func TestAnEmbedIsCalledInThePassAtItsPriority(t *testing.T) {
-	onEveryPair(t, func(t *testing.T, host, guest *ev.Loop) {
+	onEveryPair(t, func(t *testing.T, host, embedded *ev.Loop) {
 		var j journal
-		e := embed(t, host, guest, ev.Priority(1))
+		e := embed(t, host, embedded, ev.Priority(1))
 		j.due(host, "host 2", ev.Priority(2))
 		j.due(host, "host 1", ev.Priority(0))
-		j.due(guest, "guest -2", ev.Priority(-2))
-		j.due(guest, "guest 2", ev.Priority(2))
+		j.due(embedded, "embedded -2", ev.Priority(-2))
+		j.due(embedded, "embedded 2", ev.Priority(2))
 		once(t, host)
-		assert.Equal(t, []string{"host 2", "guest 2", "guest -2", "host 1"}, j.takeAll())
+		assert.Equal(t, []string{"host 2", "embedded 2", "embedded -2", "host 1"}, j.takeAll())
 		e.Stop()
 	})
 }
 
 func TestWithACallbackNothingIsDeliveredUntilSweep(t *testing.T) {
-	onEveryPair(t, func(t *testing.T, host, guest *ev.Loop) {
+	onEveryPair(t, func(t *testing.T, host, embedded *ev.Loop) {
 		var (
 			j      journal
 			events ev.Events
 			calls  int
 		)
-		e := ev.NewEmbed(host, guest, func(e *ev.Embed) { calls++; events = e.Events() })
+		e := ev.NewEmbed(host, embedded, func(e *ev.Embed) { calls++; events = e.Events() })
 		require.NoError(t, e.Start())
 		nowait(t, host)
 		assert.Zero(t, calls)
-		a := j.async(guest, "async")
+		a := j.async(embedded, "async")
 		a.Start()
 		sent := make(chan struct{})
 		go func() { a.Send(); close(sent) }()
-		j.due(guest, "timer")
+		j.due(embedded, "timer")
 		for range 10 {
 			once(t, host)
 		}
@@ -212,20 +212,20 @@ func TestWithACallbackNothingIsDeliveredUntilSweep(t *testing.T) {
 	})
 }
 
-func TestACallbackOfTheHostMayUseTheGuest(t *testing.T) {
-	onEveryPair(t, func(t *testing.T, host, guest *ev.Loop) {
-		embed(t, host, guest)
+func TestACallbackOfTheHostMayUseTheEmbeddedLoop(t *testing.T) {
+	onEveryPair(t, func(t *testing.T, host, embedded *ev.Loop) {
+		embed(t, host, embedded)
 		fired := 0
-		timer := ev.NewTimer(guest, time.Millisecond, 0, func(*ev.Timer) {
+		timer := ev.NewTimer(embedded, time.Millisecond, 0, func(*ev.Timer) {
 			if fired++; fired == 20 {
 				host.Stop()
 			}
 		})
-		slow := farOff(t, guest)
+		slow := farOff(t, embedded)
 		ev.NewTimer(host, 0, time.Millisecond, func(*ev.Timer) {
-			assert.NoError(t, guest.Verify())
+			assert.NoError(t, embedded.Verify())
 			if !timer.Active() {
-				guest.Update()
+				embedded.Update()
 				assert.NoError(t, timer.Set(time.Millisecond, 0))
 				timer.Start()
 			}
@@ -237,15 +237,15 @@ func TestACallbackOfTheHostMayUseTheGuest(t *testing.T) {
 	})
 }
 
-func TestNoSendToAGuestIsLost(t *testing.T) {
+func TestNoSendToAnEmbeddedLoopIsLost(t *testing.T) {
 	rounds := 10_000
 	if testing.Short() {
 		rounds = 1000
 	}
-	race := func(t *testing.T, host, guest *ev.Loop) {
-		embed(t, host, guest)
+	race := func(t *testing.T, host, embedded *ev.Loop) {
+		embed(t, host, embedded)
 		ball := make(chan struct{}, 1)
-		a := ev.NewAsync(guest, func(*ev.Async) { ball <- struct{}{} })
+		a := ev.NewAsync(embedded, func(*ev.Async) { ball <- struct{}{} })
 		a.Start()
 		noise := ev.NewAsync(host, func(*ev.Async) {})
 		noise.Start()
@@ -283,12 +283,12 @@ func TestNoSendToAGuestIsLost(t *testing.T) {
 	}
 }
 
-func TestManySendersIntoAGuest(t *testing.T) {
-	onEveryPair(t, func(t *testing.T, host, guest *ev.Loop) {
-		embed(t, host, guest)
+func TestManySendersIntoAnEmbeddedLoop(t *testing.T) {
+	onEveryPair(t, func(t *testing.T, host, embedded *ev.Loop) {
+		embed(t, host, embedded)
 		const senders, each = 4, 500
 		got := 0
-		q := ev.NewQueue(guest, 0, func(_ *ev.Queue[int], batch []int) {
+		q := ev.NewQueue(embedded, 0, func(_ *ev.Queue[int], batch []int) {
 			if got += len(batch); got == senders*each {
 				host.Stop()
 			}
@@ -311,68 +311,68 @@ func TestManySendersIntoAGuest(t *testing.T) {
 	})
 }
 
-func TestStopInACallbackOfTheGuestEndsOnlyTheSweep(t *testing.T) {
-	onEveryPair(t, func(t *testing.T, host, guest *ev.Loop) {
+func TestStopInACallbackOfTheEmbeddedLoopEndsOnlyTheSweep(t *testing.T) {
+	onEveryPair(t, func(t *testing.T, host, embedded *ev.Loop) {
 		var j journal
-		embed(t, host, guest)
-		dueNow(guest, func(*ev.Timer) {
+		embed(t, host, embedded)
+		dueNow(embedded, func(*ev.Timer) {
 			j.note("stop")
-			guest.Stop()
-			guest.StopAll()
+			embedded.Stop()
+			embedded.StopAll()
 		})
-		j.due(guest, "the rest of the pass")
-		ev.NewTimer(guest, 2*time.Millisecond, 0, func(*ev.Timer) { j.note("later"); host.Stop() }).Start()
+		j.due(embedded, "the rest of the pass")
+		ev.NewTimer(embedded, 2*time.Millisecond, 0, func(*ev.Timer) { j.note("later"); host.Stop() }).Start()
 		run(t, host)
 		assert.Equal(t, []string{"stop", "the rest of the pass", "later"}, j.takeAll())
 	})
 }
 
-func TestStopOfAGuestFromAnotherGoroutineHasNoEffect(t *testing.T) {
-	onEveryPair(t, func(t *testing.T, host, guest *ev.Loop) {
-		embed(t, host, guest)
+func TestStopOfAnEmbeddedLoopFromAnotherGoroutineHasNoEffect(t *testing.T) {
+	onEveryPair(t, func(t *testing.T, host, embedded *ev.Loop) {
+		embed(t, host, embedded)
 		calls := 0
-		a := ev.NewAsync(guest, func(*ev.Async) { calls++ })
+		a := ev.NewAsync(embedded, func(*ev.Async) { calls++ })
 		a.Start()
 		start(t, host)
 		for range 100 {
-			guest.Stop()
-			guest.StopAll()
+			embedded.Stop()
+			embedded.StopAll()
 			a.Send()
 			runtime.Gosched()
 		}
-		onLoop(t, guest, func() {})
-		onLoop(t, guest, func() { assert.NotZero(t, calls) })
+		onLoop(t, embedded, func() {})
+		onLoop(t, embedded, func() { assert.NotZero(t, calls) })
 	})
 }
 
-func TestStopOfTheEmbedLeavesTheGuestToItself(t *testing.T) {
-	onEveryPair(t, func(t *testing.T, host, guest *ev.Loop) {
+func TestStopOfTheEmbedLeavesTheEmbeddedLoopToItself(t *testing.T) {
+	onEveryPair(t, func(t *testing.T, host, embedded *ev.Loop) {
 		var j journal
-		e := embed(t, host, guest)
-		dueNow(guest, func(*ev.Timer) { j.note("first"); e.Stop(); j.due(guest, "second") })
+		e := embed(t, host, embedded)
+		dueNow(embedded, func(*ev.Timer) { j.note("first"); e.Stop(); j.due(embedded, "second") })
 		run(t, host)
 		assert.Equal(t, []string{"first"}, j.takeAll())
-		run(t, guest)
+		run(t, embedded)
 		assert.Equal(t, []string{"second"}, j.takeAll())
 
 		require.NoError(t, e.Start()) // and again
 		require.NoError(t, e.Start())
 		assert.Equal(t, 1, host.Active())
-		j.due(guest, "third")
+		j.due(embedded, "third")
 		once(t, host)
 		assert.Equal(t, []string{"third"}, j.takeAll())
 		e.Stop()
 		e.Stop()
 		other := newLoop(t)
-		embed(t, other, guest).Stop()
+		embed(t, other, embedded).Stop()
 	})
 }
 
 func TestAStoppedEmbedForgetsWhatItWasPendingWith(t *testing.T) {
-	onEveryPair(t, func(t *testing.T, host, guest *ev.Loop) {
+	onEveryPair(t, func(t *testing.T, host, embedded *ev.Loop) {
 		var j journal
-		e := embed(t, host, guest)
-		j.due(guest, "guest")
+		e := embed(t, host, embedded)
+		j.due(embedded, "embedded")
 		dueNow(host, func(*ev.Timer) {
 			assert.True(t, e.Pending())
 			e.Stop()
@@ -389,9 +389,9 @@ func TestBadPairsAreRefused(t *testing.T) {
 	assert.PanicsWithValue(t, "ev: NewEmbed: nil loop", func() { ev.NewEmbed(nil, a, nil) })
 	assert.PanicsWithValue(t, "ev: Embed.Start: a watcher that no constructor made", func() { new(ev.Embed).Start() })
 
-	refused := func(host, guest *ev.Loop, why string) {
+	refused := func(host, embedded *ev.Loop, why string) {
 		t.Helper()
-		e := ev.NewEmbed(host, guest, nil)
+		e := ev.NewEmbed(host, embedded, nil)
 		assert.EqualError(t, e.Start(), "ev: Embed.Start: "+why)
 		assert.False(t, e.Active())
 		assert.False(t, host.Active() > 1)
@@ -416,13 +416,13 @@ func TestBadPairsAreRefused(t *testing.T) {
 	embed(t, b, a).Stop() // a refused Start leaves no trace
 }
 
-func TestAParkedHostsGuestCannotBeRunByAnother(t *testing.T) {
-	onEveryPair(t, func(t *testing.T, host, guest *ev.Loop) {
-		embed(t, host, guest)
-		before := guest.Stats().Parks
+func TestAParkedHostsEmbeddedLoopCannotBeRunByAnother(t *testing.T) {
+	onEveryPair(t, func(t *testing.T, host, embedded *ev.Loop) {
+		embed(t, host, embedded)
+		before := embedded.Stats().Parks
 		start(t, host)
-		untilParked(t, guest, before)
-		assert.EqualError(t, guest.RunNoWait(), "ev: RunNoWait: the loop is embedded, and its host is waiting for it")
+		untilParked(t, embedded, before)
+		assert.EqualError(t, embedded.RunNoWait(), "ev: RunNoWait: the loop is embedded, and its host is waiting for it")
 	})
 }
 
@@ -455,7 +455,7 @@ func TestLoopsEmbeddedInEachOther(t *testing.T) {
 	})
 }
 
-func TestSeveralGuestsAreSweptInTheOrderOfTheirStarts(t *testing.T) {
+func TestSeveralEmbeddedLoopsAreSweptInTheOrderOfTheirStarts(t *testing.T) {
 	onEveryPair(t, func(t *testing.T, host, first *ev.Loop) {
 		var j journal
 		second := newLoop(t)

@@ -220,8 +220,8 @@ func fullLoop(t *testing.T) *Loop {
 	return l
 }
 
-// guestOf makes the Embed by which a host knows its embedded loop.
-func guestOf(host *Loop, index int32) *Embed {
+// embedOf makes the Embed by which a host knows its embedded loop.
+func embedOf(host *Loop, index int32) *Embed {
 	return &Embed{watcher: watcher{index: index}, other: &Loop{hosted: hosted{host: host}}}
 }
 
@@ -282,13 +282,13 @@ func TestVerifyNamesTheInvariantThatIsBroken(t *testing.T) {
 		"a descriptor that is always ready": {func(l *Loop) { l.files.table = []file{{always: true}} },
 			"ev: 0 IOs, 0 changed and 0 always ready descriptors; counted 0, 0 and 1"},
 
-		"an inactive guest": {func(l *Loop) { l.embedded = []*Embed{guestOf(l, 0)} },
+		"an inactive embedded": {func(l *Loop) { l.embedded = []*Embed{embedOf(l, 0)} },
 			"ev: embedded loop 0: inconsistent host state"},
-		"a guest of another host": {func(l *Loop) { l.embedded = []*Embed{guestOf(nil, 1)} },
+		"a embedded of another host": {func(l *Loop) { l.embedded = []*Embed{embedOf(nil, 1)} },
 			"ev: embedded loop 0: inconsistent host state"},
-		"a guest that is out": {func(l *Loop) { l.embedded = []*Embed{guestOf(l, 1), guestOf(l, 2)}; l.embedded[1].delegated = true },
+		"a embedded that is out": {func(l *Loop) { l.embedded = []*Embed{embedOf(l, 1), embedOf(l, 2)}; l.embedded[1].delegated = true },
 			"ev: embedded loop 1: inconsistent host state"},
-		"a guest with its sitter": {func(l *Loop) { l.embedded = []*Embed{guestOf(l, 1)}; l.embedded[0].proxied = true },
+		"a embedded with its sitter": {func(l *Loop) { l.embedded = []*Embed{embedOf(l, 1)}; l.embedded[0].proxied = true },
 			"ev: embedded loop 0: inconsistent host state"},
 
 		"a bit too many": {func(l *Loop) { l.pending.filled |= 1 << (2 - MinPriority) },

@@ -382,13 +382,13 @@ func TestCloseAndCollectionEndTheRelays(t *testing.T) {
 	})
 }
 
-func TestAGuestHasTheEventsOfSuchAFile(t *testing.T) {
+func TestAnEmbeddedLoopHasTheEventsOfSuchAFile(t *testing.T) {
 	fd, fault := openFaults(t)
 	defer unix.Close(fd)
-	host, guest := newLoop(t), newLoop(t)
-	require.NoError(t, ev.NewEmbed(host, guest, nil).Start())
+	host, embedded := newLoop(t), newLoop(t)
+	require.NoError(t, ev.NewEmbed(host, embedded, nil).Start())
 	var calls atomic.Int64
-	startIO(t, guest, fd, ev.Read, func(*ev.IO, ev.Events) { calls.Add(1) })
+	startIO(t, embedded, fd, ev.Read, func(*ev.IO, ev.Events) { calls.Add(1) })
 	start(t, host)
 	for range 20 {
 		settled(t, host, &calls)

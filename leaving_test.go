@@ -57,28 +57,28 @@ func TestAClockThatWasSetIsFollowedByAllThoughANextFunctionExits(t *testing.T) {
 	}
 }
 
-func TestASchedulersFunctionMayLookAtAGuestWhoseGuestsAreLent(t *testing.T) {
+func TestASchedulersFunctionMayLookAtAnEmbeddedLoopWhoseEmbeddedLoopsAreLent(t *testing.T) {
 	host, err := New()
 	require.NoError(t, err)
-	guest, err := New()
+	embedded, err := New()
 	require.NoError(t, err)
 	inner, err := New()
 	require.NoError(t, err)
-	require.NoError(t, NewEmbed(host, guest, nil).Start())
-	require.NoError(t, NewEmbed(guest, inner, nil).Start())
+	require.NoError(t, NewEmbed(host, embedded, nil).Start())
+	require.NoError(t, NewEmbed(embedded, inner, nil).Start())
 	looks := 0
-	s := NewScheduler(guest, func(_ *Scheduler, now time.Time) time.Time {
+	s := NewScheduler(embedded, func(_ *Scheduler, now time.Time) time.Time {
 		looks++
-		assert.NoError(t, guest.Verify())
+		assert.NoError(t, embedded.Verify())
 		return now.Add(time.Hour)
 	}, func(*Scheduler) {})
 	s.Start()
-	guest.wall = guest.wall.Add(time.Hour) // the loop will find that it was set
-	guest.reread = true
+	embedded.wall = embedded.wall.Add(time.Hour) // the loop will find that it was set
+	embedded.reread = true
 	NewTimer(host, time.Millisecond, 0, func(*Timer) {}).Start()
 	require.NoError(t, host.RunOnce(context.Background()))
 	assert.GreaterOrEqual(t, looks, 2)
 	assert.NoError(t, host.Close())
-	assert.NoError(t, guest.Close())
+	assert.NoError(t, embedded.Close())
 	assert.NoError(t, inner.Close())
 }

@@ -408,8 +408,8 @@ func TestAnObserverMayLookAtEveryWatcherAtAnyTime(t *testing.T) {
 }
 
 func TestAnObserverMayLookAtAHostThatParks(t *testing.T) {
-	host, guest := newLoop(t), newLoop(t)
-	e := ev.NewEmbed(host, guest, nil)
+	host, embedded := newLoop(t), newLoop(t)
+	e := ev.NewEmbed(host, embedded, nil)
 	require.NoError(t, e.Start())
 	looked := map[string]int{}
 	defer host.Observe(every(func(name string) {
@@ -418,18 +418,18 @@ func TestAnObserverMayLookAtAHostThatParks(t *testing.T) {
 	}))()
 	for wait := time.Millisecond; looked["Unpark"] == 0; wait *= 2 { // a loop that is late does not park
 		require.NoError(t, e.Start())
-		ev.NewTimer(guest, wait, 0, func(*ev.Timer) { e.Stop() }).Start()
+		ev.NewTimer(embedded, wait, 0, func(*ev.Timer) { e.Stop() }).Start()
 		run(t, host)
 	}
 	assert.Positive(t, looked["Park"])
 }
 
-func TestAnObserverThatLeavesWhileAGuestIsLentDoesNotKeepIt(t *testing.T) {
+func TestAnObserverThatLeavesWhileAnEmbeddedLoopIsLentDoesNotKeepIt(t *testing.T) {
 	for _, name := range []string{"Park", "Unpark"} {
 		for way, leave := range ways {
 			t.Run(name+" "+way, func(t *testing.T) {
-				host, guest := newLoop(t), newLoop(t)
-				e := ev.NewEmbed(host, guest, nil)
+				host, embedded := newLoop(t), newLoop(t)
+				e := ev.NewEmbed(host, embedded, nil)
 				require.NoError(t, e.Start())
 				stop := host.Observe(every(func(now string) {
 					if now == name {
@@ -437,7 +437,7 @@ func TestAnObserverThatLeavesWhileAGuestIsLentDoesNotKeepIt(t *testing.T) {
 					}
 				}))
 				called := false
-				end := ev.NewTimer(guest, time.Millisecond, 0, func(*ev.Timer) { called = true; e.Stop() })
+				end := ev.NewTimer(embedded, time.Millisecond, 0, func(*ev.Timer) { called = true; e.Stop() })
 				end.Start()
 				_, returned := survive(t, host)
 				for wait := time.Millisecond; returned; wait *= 2 { // a loop that is late does not park
@@ -448,7 +448,7 @@ func TestAnObserverThatLeavesWhileAGuestIsLentDoesNotKeepIt(t *testing.T) {
 					_, returned = survive(t, host)
 				}
 				assert.NoError(t, host.Verify())
-				assert.NoError(t, guest.Verify())
+				assert.NoError(t, embedded.Verify())
 				stop()
 				run(t, host)
 				assert.True(t, called)

@@ -256,7 +256,7 @@ func TestCallOnTheLoopsOwnGoroutinePanics(t *testing.T) {
 
 // The goroutine of an embedded loop is the one in its host's Run, through chains, also
 // while no sweep is in progress.
-func TestCallToALoopThatThisGoroutineRunsAsAGuestPanics(t *testing.T) {
+func TestCallToALoopThatThisGoroutineRunsAsAnEmbeddedLoopPanics(t *testing.T) {
 	var loops []*ev.Loop
 	remake := func() {
 		loops = []*ev.Loop{newLoop(t), newLoop(t), newLoop(t), newLoop(t)}
@@ -290,15 +290,15 @@ func TestCallToALoopThatThisGoroutineRunsAsAGuestPanics(t *testing.T) {
 }
 
 // A slow answer from an embedded loop must not make other goroutines panic.
-func TestCallToAGuestFromOtherGoroutinesWaits(t *testing.T) {
-	onEveryPair(t, func(t *testing.T, host, guest *ev.Loop) {
-		embed(t, host, guest)
+func TestCallToAnEmbeddedLoopFromOtherGoroutinesWaits(t *testing.T) {
+	onEveryPair(t, func(t *testing.T, host, embedded *ev.Loop) {
+		embed(t, host, embedded)
 		start(t, host)
 		other, free := newLoop(t), make(chan struct{})
 		go host.Post(func() { receive(t, free) })
 		dueNow(other, func(*ev.Timer) { // the goroutine is in a Run of another loop
 			time.AfterFunc(2*slowAnswer, func() { close(free) })
-			v, err := ev.Call(t.Context(), guest, func() (int, error) { return 7, nil })
+			v, err := ev.Call(t.Context(), embedded, func() (int, error) { return 7, nil })
 			assert.NoError(t, err)
 			assert.Equal(t, 7, v)
 		})

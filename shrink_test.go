@@ -271,7 +271,7 @@ func runs(l *Loop) (ended chan struct{}) {
 	return ended
 }
 
-func TestMemoryOfAGuestsBurstIsLetGoOf(t *testing.T) {
+func TestMemoryOfAnEmbeddedLoopsBurstIsLetGoOf(t *testing.T) {
 	skipBursts(t)
 	for name, make := range bursts {
 		t.Run(name, func(t *testing.T) {

@@ -339,7 +339,7 @@ func TestThePanicHandlerGetsThePanicOfEachCleanup(t *testing.T) {
 }
 
 // What the Cleanups of a guest panic with is to the host like a panic in the sweep.
-func TestTheHostsPanicHandlerGetsThoseOfAGuestsCleanups(t *testing.T) {
+func TestTheHostsPanicHandlerGetsThoseOfAnEmbeddedLoopsCleanups(t *testing.T) {
 	for _, with := range []int{0, 1} { // which loop of the chain has the handler
 		var j journal
 		handler := ev.WithPanicHandler(func(w ev.Watcher, v any, _ []byte) { j.note(fmt.Sprintf("%s: %v", w.Name(), v)) })
@@ -434,7 +434,7 @@ func TestWhatACleanupMayDo(t *testing.T) {
 }
 
 // A Cleanup of a guest, called as its host's Run ends, may run the host once more.
-func TestACleanupOfAGuestRunsTheHost(t *testing.T) {
+func TestACleanupOfAnEmbeddedLoopRunsTheHost(t *testing.T) {
 	onEveryPair(t, func(t *testing.T, host, guest *ev.Loop) {
 		var j journal
 		embed(t, host, guest)
@@ -454,7 +454,7 @@ func TestACleanupOfAGuestRunsTheHost(t *testing.T) {
 }
 
 // What the guests had is back when a panic leaves the host in the middle of its poll.
-func TestAGuestClosedWhileItIsOutAndTheHostPanics(t *testing.T) {
+func TestAnEmbeddedLoopClosedWhileItIsOutAndTheHostPanics(t *testing.T) {
 	onEveryPair(t, func(t *testing.T, host, guest *ev.Loop) {
 		cleaned := 0
 		e := embed(t, host, guest)

@@ -110,7 +110,7 @@ func sitting(t *testing.T) (host, guest *Loop, p *stepped, ask *Async, calls *in
 	return host, guest, p, ask, calls
 }
 
-func TestARecallBeforeTheGuestsCommitKeepsItsSitterAwake(t *testing.T) {
+func TestARecallBeforeTheEmbeddedLoopsCommitKeepsItsSitterAwake(t *testing.T) {
 	inSteps(t, func(t *testing.T) {
 		host, _, p, ask, calls := sitting(t)
 		parking := p.stop(t, beforeCommit)
@@ -143,7 +143,7 @@ func TestARecallDoesNotWaitForTheWriteOfASender(t *testing.T) {
 	})
 }
 
-func TestARecallOfAGuestAsleepMakesNoWrite(t *testing.T) {
+func TestARecallOfAnEmbeddedLoopAsleepMakesNoWrite(t *testing.T) {
 	inSteps(t, func(t *testing.T) {
 		host, guest, p, ask, calls := sitting(t)
 		inRun(t, host)
@@ -156,7 +156,7 @@ func TestARecallOfAGuestAsleepMakesNoWrite(t *testing.T) {
 	})
 }
 
-func TestStatsOfAGuestAreExactWhileItsSitterParks(t *testing.T) {
+func TestStatsOfAnEmbeddedLoopAreExactWhileItsSitterParks(t *testing.T) {
 	inSteps(t, func(t *testing.T) {
 		host, guest, _, _, _ := sitting(t)
 		a, _ := answering(guest)

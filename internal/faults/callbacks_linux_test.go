@@ -71,9 +71,9 @@ var callbacks = map[string]func(t *testing.T, l *ev.Loop, do func()){
 		ev.NewCheck(l, func(w *ev.Check) { w.Stop(); do() }).Start()
 	},
 	"Embed": func(t *testing.T, l *ev.Loop, do func()) {
-		guest := newLoop(t)
-		require.NoError(t, ev.NewEmbed(l, guest, func(w *ev.Embed) { w.Stop(); do() }).Start())
-		a := ev.NewAsync(guest, func(*ev.Async) {})
+		embedded := newLoop(t)
+		require.NoError(t, ev.NewEmbed(l, embedded, func(w *ev.Embed) { w.Stop(); do() }).Start())
+		a := ev.NewAsync(embedded, func(*ev.Async) {})
 		a.Start()
 		a.Send()
 	},

@@ -35,20 +35,20 @@ func newEmbeds(r *room) (*kind, error) {
 func (e *embedded) open() error {
 	all := flavours()
 	f := all[e.room.rng.IntN(len(all))]
-	guest, err := ev.New(ev.WithBackend(f.backend), ev.WithWakeup(f.mode))
+	inner, err := ev.New(ev.WithBackend(f.backend), ev.WithWakeup(f.mode))
 	if err != nil {
 		return err
 	}
-	check := ev.NewCheck(guest, func(*ev.Check) {
-		if err := guest.Verify(); err != nil {
-			e.room.fault("Verify of a guest: %w", err)
+	check := ev.NewCheck(inner, func(*ev.Check) {
+		if err := inner.Verify(); err != nil {
+			e.room.fault("Verify of an embedded loop: %w", err)
 		}
 	}, ev.Priority(ev.MaxPriority))
 	check.Start()
-	tick := ev.NewTimer(guest, 0, 5*time.Millisecond, func(*ev.Timer) {})
+	tick := ev.NewTimer(inner, 0, 5*time.Millisecond, func(*ev.Timer) {})
 	tick.Start()
-	e.embed = ev.NewEmbed(e.room.loop, guest, nil)
-	e.async.Store(newCounted(e.room, guest))
+	e.embed = ev.NewEmbed(e.room.loop, inner, nil)
+	e.async.Store(newCounted(e.room, inner))
 	if err := e.embed.Start(); err != nil {
 		e.close()
 		return err
@@ -58,7 +58,7 @@ func (e *embedded) open() error {
 
 func (e *embedded) close() {
 	if err := e.embed.Other().Close(); err != nil {
-		e.room.fault("Close of a guest: %w", err)
+		e.room.fault("Close of an embedded loop: %w", err)
 	}
 }
 
