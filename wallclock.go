@@ -3,26 +3,27 @@ package ev
 import (
 	"slices"
 	"time"
+
+	"github.com/goevlib/ev/internal/wallclock"
 )
 
-// periodics are the watchers that wait on the wall clock, by their due times
-// since the Unix epoch.
+// periodics are the watchers that wait on the wall clock. Their due times count from the Unix
+// epoch.
 type periodics struct {
 	alarms
-	unwatch func() // the system tells when the clock is set, until this is called
+	unwatch func() // ends the watch of the clock; nil while the system does not report that it was set
 }
 
-// maxPark is how long the loop sleeps without a look at the wall clock when
-// something waits on it and the system does not tell that it was set. The
-// number is libev's.
+// maxPark is the longest park without a look at the wall clock, while a watcher waits on it
+// and the system does not report that it was set. The number is libev's.
 const maxPark = 59743 * time.Millisecond
 
-// arm puts the alarm of an active watcher in the heap. The first one has the
-// clock watched.
+// arm puts the alarm of an active watcher in the heap. The clock is watched from the first
+// alarm on.
 func (l *Loop) arm(a *alarm, due time.Duration) {
 	l.periodics.add(a, due)
 	if len(l.periodics.heap) == 1 {
-		l.periodics.unwatch, _ = l.watchClock() // without it, parks are short
+		l.watchClock()
 	}
 }
 
@@ -31,20 +32,48 @@ func (l *Loop) disarm(a *alarm) {
 	l.periodics.unwatchIfEmpty()
 }
 
-func (p *periodics) unwatchIfEmpty() {
-	if unwatch := p.unwatch; unwatch != nil && len(p.heap) == 0 {
+// watchClock has the system report that the wall clock was set, also to a parked loop. Where
+// that fails, parks are short.
+func (l *Loop) watchClock() {
+	if l.backend == BackendChan {
+		return
+	}
+	w, err := wallclock.New()
+	if err != nil {
+		return
+	}
+	l.periodics.unwatch, _ = l.ownFD(w.FD(), w.Close, func(lost bool) {
+		if lost {
+			l.periodics.unwatchClock()
+			return
+		}
+		w.Reset()
+		l.reread = true
+		l.update()
+	})
+	l.reread = true // it may have been set just before
+}
+
+func (p *periodics) unwatchClock() {
+	if unwatch := p.unwatch; unwatch != nil {
 		p.unwatch = nil
 		unwatch()
 	}
 }
 
-// overdue reports whether the clock shows the moment that the alarm is in the heap
-// for, or a later one. Left there, it expires in this iteration or the next, which
-// does not park.
+func (p *periodics) unwatchIfEmpty() {
+	if len(p.heap) == 0 {
+		p.unwatchClock()
+	}
+}
+
+// overdue reports whether the clock shows the due time of the alarm, or a later time. An
+// overdue alarm that stays in the heap expires in this iteration or in the next, which does
+// not park.
 func (a *alarm) overdue(now time.Duration) bool { return a.loop.periodics.due(a) <= now }
 
-// nextPeriodic returns when the loop must wake for what waits on the wall clock,
-// on the monotonic one.
+// nextPeriodic returns when the loop must wake for the watchers that wait on the wall clock,
+// as a time of the monotonic clock.
 func (l *Loop) nextPeriodic() time.Duration {
 	p := &l.periodics
 	switch {
@@ -58,7 +87,7 @@ func (l *Loop) nextPeriodic() time.Duration {
 		return l.mono
 	}
 	until := after(l.mono, since(due, now))
-	if p.unwatch == nil || l.ioInterval > maxPark { // deaf meanwhile to what tells, too
+	if p.unwatch == nil || l.ioInterval > maxPark { // while the loop rests, it does not look at the watch either
 		until = min(until, after(l.mono, maxPark))
 	}
 	return until
@@ -83,14 +112,14 @@ func (l *Loop) expirePeriodics() {
 // The alarm is in the heap then.
 type replanner interface{ replan(now time.Duration) }
 
-// replanPeriodics computes all due times anew, but for those of one-shots and
-// those to be caught up with. Alarms that were in order stay in order when they tie.
+// replanPeriodics calls replan on every alarm, in the order of the due times, so that alarms
+// with equal new due times keep their order.
 func (l *Loop) replanPeriodics() {
 	entries := slices.Clone(l.periodics.heap)
 	sortByDue(entries)
-	l.reread, l.again = true, true // unless all of them follow: a next function may call runtime.Goexit
+	l.reread, l.again = true, true // reset below, unless a next function calls runtime.Goexit
 	for _, e := range entries {
-		if e.a.pos != 0 { // a next function may have broken the rules
+		if e.a.pos != 0 { // a next function may have stopped it, against the rules
 			e.a.self.(replanner).replan(l.wallNow())
 		}
 	}
