@@ -7,22 +7,21 @@ import (
 
 // Which watchers are active, and whether that keeps Run going.
 
-// inHeap is the index of an active timer: Loop.timers keeps it alive, and it is
-// not in Loop.active. To be in a second table would cost each Start and each Stop
-// a cache miss or two.
+// inHeap is the index of an active timer. Loop.timers keeps it alive, and it is not in
+// roster.active: a second table would cost each Start and each Stop a cache miss or two.
 const inHeap = -1
 
 // roster is a loop's active watchers.
 type roster struct {
-	active []*watcher // but for the timers
+	active []*watcher // without the timers
 	inHeap int        // active timers
 	hidden int        // active watchers that are the loop's own
-	starts uint64     // of watchers that are in active, ever
+	starts uint64     // how often a watcher was put into active
 	refs   int        // active watchers that keep Run going, and extra
 	extra  int        // Refs less Unrefs
 }
 
-// activate puts w among the active watchers, which the loop keeps alive.
+// activate adds w to the active watchers, which the loop keeps alive.
 func (l *Loop) activate(w *watcher) {
 	l.starts++
 	l.active = push(l.active, w)
@@ -31,7 +30,7 @@ func (l *Loop) activate(w *watcher) {
 	l.publishIfIdle()
 }
 
-// activateTimer is activate for what is in the heap.
+// activateTimer is activate for a watcher in the heap.
 func (l *Loop) activateTimer(w *watcher) {
 	w.index = inHeap
 	l.inHeap++
@@ -55,7 +54,7 @@ func (l *Loop) deactivate(w *watcher) {
 	l.count(w, -1)
 }
 
-// count keeps count of an active watcher more, or less.
+// count adds n, which is 1 or -1, to the count that an active watcher belongs to.
 func (l *Loop) count(w *watcher, n int) {
 	switch {
 	case w.hidden:
@@ -65,11 +64,11 @@ func (l *Loop) count(w *watcher, n int) {
 	}
 }
 
-// actives is how many watchers of the user's are active.
+// actives returns the number of the user's active watchers.
 func (l *Loop) actives() int { return len(l.active) + l.inHeap - l.hidden }
 
-// push is append with room doubled: append's own growth makes large slices be
-// copied four times as often.
+// push is append, but doubles the room. With append's own growth, large slices are copied
+// four times as often.
 func push[T any](s []T, v T) []T {
 	if len(s) == cap(s) {
 		s = slices.Grow(s, max(len(s), 8))
@@ -77,7 +76,7 @@ func push[T any](s []T, v T) []T {
 	return append(s, v)
 }
 
-// Alive reports whether something keeps Run going: what pyev's start returns.
+// Alive reports whether anything keeps Run going. pyev's start returns that.
 func (l *Loop) Alive() bool {
 	l.own("Alive")
 	return !l.freed && l.alive()
@@ -95,7 +94,7 @@ func (l *Loop) Ref() {
 	l.extra++
 }
 
-// Unref undoes a Ref, or makes Run not wait for one of the active watchers
+// Unref undoes a Ref. Without one, Run does not wait for one of the active watchers
 // (ev_unref).
 func (l *Loop) Unref() {
 	l.own("Unref")
@@ -103,9 +102,9 @@ func (l *Loop) Unref() {
 	l.extra--
 }
 
-// Watchers yields the active watchers, in no particular order: what keeps this
-// loop alive? A watcher started or stopped meanwhile may be missed, or seen
-// twice. libev's ev_walk.
+// Watchers yields the active watchers, in no particular order. A watcher that is started or
+// stopped meanwhile may be missed, or seen twice. libev's ev_walk. Keepers yields those
+// that keep Run going.
 func (l *Loop) Watchers() iter.Seq[Watcher] {
 	l.own("Watchers")
 	return func(yield func(Watcher) bool) {

@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// This file has what can be read from a loop and set on it.
+// This file has the methods that read and set attributes of a loop.
 
-// settings are what the user has set on a loop. They belong to the loop's goroutine.
+// settings are the attributes that the user has set. They are the loop goroutine's.
 type settings struct {
 	override        func(*Loop)
 	release         func(*Loop)
@@ -88,15 +88,15 @@ func setInterval(interval *time.Duration, method string, d time.Duration) error 
 	return nil
 }
 
-// SetRelease has release called right before the loop may wait in the system, at
-// least once per iteration, and acquire right after (ev_set_loop_release_cb). A
-// lock that is free between them lets other goroutines start and stop watchers of
-// all kinds but Embed, and call Update, while they hold it. They must Send an Async
-// after, because the wait in progress does not know of the change. nil, nil is the
+// SetRelease sets two functions (ev_set_loop_release_cb). The loop calls release right
+// before it may wait in the system, at least once per iteration, and acquire right after.
+// They are for a lock that is free between the two calls. A goroutine that holds it may
+// start and stop watchers of all kinds but Embed, and call Update. It must Send an Async
+// afterwards, because the wait in progress does not see the change. nil, nil is the
 // default.
 //
-// Where the set for descriptors cannot be opened, the first IO of a loop fails with an
-// Error event then, not in Start. With functions set, EV_DEBUG=1 checks no owners.
+// If the set for descriptors cannot be opened, the first IO of a loop then fails with an
+// Error event, not in Start. While functions are set, EV_DEBUG=1 checks no owners.
 func (l *Loop) SetRelease(release, acquire func(*Loop)) {
 	l.own("SetRelease")
 	if (release == nil) != (acquire == nil) {
@@ -106,18 +106,19 @@ func (l *Loop) SetRelease(release, acquire func(*Loop)) {
 	l.debug = release == nil && debugging()
 }
 
-// SetInvoke has fn called wherever the loop would run what is pending: at least on
-// entering a Run and at the end of each iteration, also when nothing is pending. fn
-// calls Invoke, now or later. nil restores the default. It is pyev's Loop.callback.
+// SetInvoke sets a function that the loop calls instead of making the pending callbacks:
+// at least when a Run begins and at the end of each iteration, also when nothing is
+// pending. fn calls Invoke, now or later. nil restores the default. It is pyev's
+// Loop.callback.
 func (l *Loop) SetInvoke(fn func(*Loop)) {
 	l.own("SetInvoke")
 	l.override = fn
 }
 
-// beforeWait lets other goroutines have the loop, if SetRelease was called. Between it
-// and afterWait the loop's goroutine uses nothing that a Start, a Stop or an Update
-// writes: only the poller, and atomics. waiting says that it is so. It is written with
-// the user's lock held, both times, and read with that lock held.
+// beforeWait lets other goroutines use the loop, if SetRelease was called. From then until
+// afterWait, waiting is true, and the loop's goroutine uses nothing that a Start, a Stop
+// or an Update writes: only the poller, and atomics. waiting is written and read with the
+// user's lock held.
 func (l *Loop) beforeWait() {
 	if l.release != nil {
 		l.waiting = true

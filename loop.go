@@ -8,17 +8,16 @@ import (
 	"github.com/goevlib/ev/internal/pathwatch"
 )
 
-// ErrClosed is what the doors of a closed loop answer.
+// ErrClosed is returned by the methods of a closed loop.
 var ErrClosed = errors.New("ev: loop closed")
 
-// Loop is an event loop; libev's struct ev_loop. It belongs to the goroutine
-// that is in Run (before Run, to whoever sets it up): watchers and loop are
-// touched there only. The exceptions, open to every goroutine, are Post, Call,
-// Stop, StopAll, Stats, Close, Async.Send, Async.Sent, Queue.Send and
-// FeedSignal; none of them waits for a busy loop, but Call.
+// Loop is an event loop; libev's struct ev_loop. It belongs to the goroutine that is in
+// Run or, before Run, to the goroutine that sets it up. Methods of the loop and of its
+// watchers must be called on that goroutine. The package comment lists the exceptions,
+// which are safe for concurrent use.
 //
-// Any number of loops may run at the same time. A loop that is parked costs a
-// goroutine, as a blocked channel receive does, and no OS thread.
+// Any number of loops may run at the same time. A parked loop costs a goroutine, as a
+// blocked channel receive does, and no OS thread.
 type Loop struct {
 	_ noCopy
 
@@ -47,9 +46,9 @@ type Loop struct {
 	memory
 	settings
 
-	_ [64]byte // what senders write stays off the cache lines above
+	_ [64]byte // senders write below: not on the cache lines above
 
-	// Any goroutine's: the wake-up protocol, and what it carries.
+	// Any goroutine's: the wake-up protocol, and what goroutines ask of the loop.
 	wakeState
 	mail  mailbox
 	looks looks
@@ -57,8 +56,8 @@ type Loop struct {
 	hosted
 }
 
-// New makes a loop (ev_loop_new). It fails when the system lacks the backend
-// (errors.ErrUnsupported) or a descriptor for it (syscall.EMFILE).
+// New makes a loop (ev_loop_new). It returns an error if the system lacks the backend
+// (errors.ErrUnsupported) or has no descriptor for it (syscall.EMFILE).
 func New(opts ...LoopOption) (*Loop, error) {
 	var c config
 	for _, o := range opts {
@@ -87,23 +86,22 @@ func New(opts ...LoopOption) (*Loop, error) {
 	return l, nil
 }
 
-// Run calls back the loop's watchers until none is active (those that do not
-// Keep it aside) and nothing posted waits, or Stop is called, or ctx is done.
-// It returns ctx.Err() when ctx is done, without an iteration if it was done
-// before, ErrClosed when the loop is closed, and otherwise nil. A callback may
-// call Run: it nests.
+// Run calls back the loop's watchers until
 //
-// In each iteration: the loop parks until something happens or the next timer
-// is due; Now is updated; requests from other goroutines are collected, then
-// timers; then everything pending is called, by priority. What a callback
-// starts or sends is for the next iteration.
+//   - no watcher is active, except those with Keep(false), and no posted function waits:
+//     it returns nil;
+//   - Stop is called: it returns nil;
+//   - ctx is done: it returns ctx.Err(), without an iteration if ctx was done before;
+//   - the loop is closed: it returns ErrClosed.
 //
-// Entering Run allocates a little, for a ctx that can be cancelled more; nothing
-// after does.
+// The package comment has the steps of an iteration. A callback may call Run: it nests.
+//
+// Entering Run allocates a little, and more for a ctx that can be cancelled. The
+// iterations do not allocate.
 func (l *Loop) Run(ctx context.Context) error { return l.run(ctx, forever) }
 
-// RunOnce makes one iteration, and parks in it if nothing is to be done at once
-// (EVRUN_ONCE). It may return without a callback made.
+// RunOnce makes one iteration, and parks in it if there is nothing to do at once
+// (EVRUN_ONCE). It may return without having made a callback.
 func (l *Loop) RunOnce(ctx context.Context) error { return l.run(ctx, once) }
 
 // RunNoWait makes one iteration without parking (EVRUN_NOWAIT).
@@ -121,14 +119,14 @@ func (l *Loop) run(ctx context.Context, mode runMode) (err error) {
 	if err != nil {
 		return err
 	}
-	// Deferred, so that a panic or a Goexit out of a callback leaves the loop
-	// as a return does: usable by another Run, and closable.
+	// Deferred: after a panic or a Goexit out of a callback too, another Run may use the
+	// loop, and it can be closed.
 	outer := l.ctx
 	l.ctx = ctx
 	defer l.leave(mode, outer, &err)
 	untold := l.noteEnter()
 	defer l.noteLeave(untold)
-	if l.labels != nil && mode != noWait { // RunNoWait has no context to take them from, nor to go back to
+	if l.labels != nil && mode != noWait { // RunNoWait has no context whose labels to set and to restore
 		defer l.labels.leaveRun(l.labels.enterRun(ctx))
 	}
 	done := ctx.Done()
@@ -138,7 +136,7 @@ func (l *Loop) run(ctx context.Context, mode runMode) (err error) {
 	}
 
 	l.invoke()
-	for !isDone(done) { // stopRun may not have got round to it yet
+	for !isDone(done) { // stopRun may not have run yet
 		l.iterate(mode)
 		if mode != forever || !l.alive() || l.interrupted() {
 			break
@@ -192,7 +190,7 @@ func (l *Loop) iterate(mode runMode) {
 	}
 }
 
-// poll waits for something to do, unless there is something already.
+// poll waits for something to do, unless there is something to do already.
 func (l *Loop) poll(mode runMode) {
 	if mode == noWait {
 		l.flushFiles()
@@ -217,8 +215,8 @@ func (l *Loop) poll(mode runMode) {
 	}
 }
 
-// plan tells the poller what it has to know, and returns when there will be
-// something to do though nobody wakes the loop, or that there is something now.
+// plan tells the poller about changed descriptors. It returns when there will be
+// something to do even if nothing wakes the loop, or that there is something to do now.
 func (l *Loop) plan() (until time.Duration, now bool) {
 	if l.flushFiles() || len(l.reports) > 0 || !l.requests.empty() || l.idle.any() || len(l.files.always) > 0 {
 		return 0, true
@@ -231,11 +229,11 @@ func (l *Loop) plan() (until time.Duration, now bool) {
 	return until, false
 }
 
-// look collects ready descriptors without waiting, unless the io interval says
-// that it is too early.
+// look collects ready descriptors without waiting, unless the io interval says that it is
+// too early.
 func (l *Loop) look(always bool) {
 	if l.files.count == 0 || !always && l.ioInterval > 0 && l.mono-l.files.polled < l.ioInterval {
-		l.beforeWait() // in each iteration, or nobody else could ever stop an Idle
+		l.beforeWait() // in each iteration, or other goroutines could never stop an Idle
 		l.afterWait()
 		return
 	}
@@ -245,8 +243,8 @@ func (l *Loop) look(always bool) {
 	l.afterWait()
 }
 
-// rest parks, deaf to descriptors, for what is left of the io interval. It
-// reports whether there is nothing else to do then.
+// rest parks, without a look at descriptors, for the rest of the io interval. It reports
+// whether there is nothing else to do then.
 func (l *Loop) rest(until time.Duration) bool {
 	l.update()
 	next := after(l.files.polled, l.ioInterval)
@@ -258,7 +256,7 @@ func (l *Loop) rest(until time.Duration) bool {
 	return next <= l.mono && until > l.mono && l.requests.empty() && !l.interrupted()
 }
 
-// invoke runs what is pending, or has the user's function do it.
+// invoke makes the pending callbacks, or calls the function of SetInvoke.
 func (l *Loop) invoke() {
 	if l.override != nil {
 		l.override(l)
@@ -267,7 +265,7 @@ func (l *Loop) invoke() {
 	l.callPending(&l.closed)
 }
 
-// Invoke runs everything pending now (ev_invoke_pending), also outside Run.
+// Invoke makes all pending callbacks now (ev_invoke_pending), also outside Run.
 func (l *Loop) Invoke() {
 	l.own("Invoke")
 	l.callPending(&l.closed)

@@ -11,7 +11,7 @@ import (
 	"github.com/goevlib/ev/internal/goroutine"
 )
 
-// runState is what the innermost Run has to know. It is the loop goroutine's.
+// runState is what the Runs know. It is the loop goroutine's.
 type runState struct {
 	depth     int             // how many Runs are active
 	ctx       context.Context // of the innermost
@@ -20,9 +20,10 @@ type runState struct {
 	reports   []func() // see makeReports
 }
 
-// makeReports calls the functions that were left to the next iteration: they may run user
-// code, and were found in the middle of the loop's own work. Each keeps Run going until
-// it is called. A panic leaves the others to the iteration after.
+// makeReports calls the functions that were left to the beginning of this iteration. They
+// may run user code, which must not run in the middle of the loop's own work. Until they
+// are called, they keep Run going and the loop does not park. A panic leaves the rest to
+// the next iteration.
 func (l *Loop) makeReports() {
 	for len(l.reports) > 0 {
 		report := l.reports[0]
@@ -42,8 +43,8 @@ type runStack struct {
 	owner uint64     // the goroutine in them, if it was looked up
 }
 
-// run is an active Run. Requests to stop belong to it: one that is entered
-// later neither sees nor clears them.
+// run is an active Run. A request to stop belongs to a Run. A Run that is entered later
+// neither sees nor clears it.
 type run struct {
 	id   uint64
 	stop bool
@@ -89,7 +90,7 @@ func (l *Loop) enter(mode runMode) (uint64, error) {
 	return l.runID, nil
 }
 
-// leave is deferred by run. It is the end of a Run however the Run ends.
+// leave is deferred by run, and so called however the Run ends.
 func (l *Loop) leave(mode runMode, outer context.Context, err *error) {
 	l.ctx = outer
 	l.publish()
@@ -106,8 +107,8 @@ func (l *Loop) leave(mode runMode, outer context.Context, err *error) {
 	}
 }
 
-// endRun ends the innermost Run and reports whether the loop is closed. It does not
-// end the last Run while a teardown is left for it: finishRun makes that.
+// endRun ends the innermost Run and reports whether the loop is closed. It does not end
+// the last Run while a teardown is left for it, which finishRun makes.
 //
 // A Close of an embedded loop marks it closed, then reads with mu held whether this Run is
 // active, and if so leaves the teardown to it. If that read comes before endRun, then
@@ -129,8 +130,8 @@ func (l *Loop) endRun() (ended, closed bool) {
 	return true, closed
 }
 
-// mirrorStop keeps stopped what the innermost Run's request to stop is, for the
-// loop to read without the lock. It requires that mu is held.
+// mirrorStop copies the innermost Run's request to stop to stopped, which the loop reads
+// without the lock. It requires that mu is held.
 func (l *Loop) mirrorStop() {
 	stop := uint32(0)
 	if n := len(l.runs); n > 0 && l.runs[n-1].stop {
@@ -139,22 +140,22 @@ func (l *Loop) mirrorStop() {
 	l.stopped.Store(stop)
 }
 
-// Stop makes the innermost Run return once the pass in progress is done
-// (EVBREAK_ONE). Any goroutine may call it; it wakes a parked loop. It is never
-// lost while a Run is active, and has no effect otherwise.
+// Stop makes the innermost Run return when the pass in progress is done (EVBREAK_ONE). It
+// wakes a parked loop. While a Run is active a Stop is never lost; otherwise it has no
+// effect. Any goroutine may call it.
 func (l *Loop) Stop() {
 	l.checkConstructed("Stop")
 	l.stopRuns(func(i int, _ run) bool { return i == len(l.runs)-1 })
 }
 
-// StopAll makes every Run that is active now return (EVBREAK_ALL). Any
-// goroutine may call it.
+// StopAll makes every Run that is active now return (EVBREAK_ALL). Any goroutine may call
+// it.
 func (l *Loop) StopAll() {
 	l.checkConstructed("StopAll")
 	l.stopRuns(func(int, run) bool { return true })
 }
 
-// stopRun stops the Run with this id, if it is active still.
+// stopRun stops the Run with this id, if it is still active.
 func (l *Loop) stopRun(id uint64) {
 	l.stopRuns(func(_ int, r run) bool { return r.id == id })
 }
