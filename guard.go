@@ -11,7 +11,7 @@ import (
 	"go.uber.org/atomic"
 )
 
-// guarding is what a loop has because somebody wants to know of its callbacks.
+// guarding is for loops whose callbacks are logged, profiled, observed or recovered.
 type guarding struct {
 	guardFunc func(entry)               // l.guard, as a value
 	guarded   bool                      // an option needs guard around every callback
@@ -27,8 +27,8 @@ func (l *Loop) initGuard() {
 	}
 }
 
-// callPending is a pass. Its calls are guarded if somebody wants to know of
-// them: for everybody else that costs two loads a pass, and nothing a call.
+// callPending is a pass. Its calls are guarded if an option or an observer needs that.
+// Without one, this costs two loads per pass, and nothing per call.
 func (l *Loop) callPending(closed *atomic.Uint32) {
 	o := l.observers.Load()
 	if o != nil && l.pending.count > 0 {
@@ -41,10 +41,10 @@ func (l *Loop) callPending(closed *atomic.Uint32) {
 	l.pending.pass(closed, guard)
 }
 
-// guard makes a callback, with all around it that was asked for. What it defers
-// is done too when the callback panics or calls runtime.Goexit.
+// guard makes a callback, with everything around it that options and observers need. Its
+// deferred calls are made too when the callback panics or calls runtime.Goexit.
 func (l *Loop) guard(e entry) {
-	if e.w == &l.looks.watcher { // whoever looks does not want to see that
+	if e.w == &l.looks.watcher { // tools are not shown their own questions
 		e.call()
 		return
 	}
@@ -67,15 +67,15 @@ func (l *Loop) guard(e entry) {
 			}
 		}()
 	}
-	if o := l.observers.Load(); o != nil { // innermost: what the others do is not the callback's time
+	if o := l.observers.Load(); o != nil { // innermost: the callback's time does not include the rest
 		l.observed(o, e, c)
 		return
 	}
 	e.callWith(c.Events)
 }
 
-// recovered logs what it then gives to the handler. Both are user code: the handler
-// is called also if the logger panics, and may panic again itself.
+// recovered logs a panic, then calls the handler. Both are user code. The handler is called
+// even if the logger panics, and may panic itself.
 func (l *Loop) recovered(c Callback, v any, stack []byte) {
 	defer l.onPanic(c.Watcher, v, stack)
 	if l.logger != nil {
@@ -152,7 +152,7 @@ func (p *labels) leaveRun(outer labels) {
 // goroutine had.
 func (p *labels) enter(c Callback) (outer context.Context) {
 	outer = p.now
-	if p.run == nil { // called by Invoke, outside Run: by a goroutine of whatever labels
+	if p.run == nil { // called by Invoke, outside Run: the goroutine has labels of its own
 		return nil
 	}
 	key := c.Key()

@@ -11,7 +11,7 @@ import (
 	"github.com/goevlib/ev/internal/look"
 )
 
-// How tools look at a live loop: package internal/look has the contract.
+// How tools look at a live loop. Package internal/look has the contract.
 
 func init() {
 	look.Ask = func(ctx context.Context, loop any, fn func()) error { return loop.(*Loop).ask(ctx, fn) }
@@ -20,14 +20,14 @@ func init() {
 	}
 }
 
-// looks is what tools have asked of a loop. A question travels as a post does, by
-// the request of the mailbox, but is not in the mailbox: waiting does not count
-// it, so it keeps no Run going. The watcher is never active, and is pending while
-// a question is to be answered. guard does not show it to anybody.
+// looks is the questions of tools to a loop. A question uses the request of the mailbox,
+// as a post does, but is not in the mailbox: waiting does not count it, so it keeps no Run
+// going. The watcher is never active, and is pending while there is a question to answer.
+// guard shows it to no observer.
 //
-// No question is lost. put appends it, and sets asked, before it makes the
-// request. So whoever collects that request, or an earlier one that the send found
-// not collected yet, calls mark after put has set asked.
+// No question is lost. put appends it, and sets asked, before it makes the request. The
+// loop collects that request, or an earlier one that the send found not collected yet.
+// Then it calls mark, after put has set asked.
 type looks struct {
 	watcher
 	asked atomic.Uint32 // 1: questions is not empty; changed with mu held
@@ -36,8 +36,8 @@ type looks struct {
 	questions []*question // guarded by mu
 }
 
-// question is taken from the list once, with mu held: either by the loop, to answer
-// it, or by the asker, to give up on it.
+// question is taken from the list once, with mu held: by the loop, to answer it, or by the
+// asker, to give up on it.
 type question struct {
 	fn   func()
 	done chan struct{} // closed when fn has returned
@@ -113,16 +113,16 @@ func (s *looks) note() {
 	s.asked.Store(asked)
 }
 
-// mark makes the watcher pending if something was asked. It is called when the
-// request of the mailbox is collected.
+// mark makes the watcher pending if there are questions. It is called when the request of
+// the mailbox is collected.
 func (s *looks) mark() {
 	if s.asked.Load() != 0 {
 		s.loop.pending.mark(&s.watcher, AsyncEvent)
 	}
 }
 
-// waiting is 1 while the watcher is pending, which nobody wants to count. It is
-// called on the loop's goroutine.
+// waiting is 1 while the watcher is pending, and 0 otherwise: counts of callbacks do not
+// include it. It is called on the loop's goroutine.
 func (s *looks) waiting() int {
 	if s.pending {
 		return 1
@@ -130,8 +130,8 @@ func (s *looks) waiting() int {
 	return 0
 }
 
-// call answers one question. The next one has to wait for the next iteration, so
-// that many who look do not hold up the loop for longer than one does.
+// call answers one question. The next question waits for the next iteration, so many
+// tools do not hold up the loop for longer than one does.
 func (s *looks) call() {
 	q, more := s.take()
 	if more {

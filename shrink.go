@@ -6,45 +6,42 @@ import (
 	"unsafe"
 )
 
-// Memory after a burst. A table that a burst has made large is kept while it is used:
-// the next burst would have to make it anew. It is let go of when little of it was used
-// between two looks, and when the loop is closed.
+// Memory after a burst. A table that a burst has made large is kept while it is used,
+// because the next burst would have to make it again. It is freed when little of it was
+// used between two looks, and when the loop is closed.
 //
-// The loop looks when it parks, when a Run ends and, while it is too busy for
-// either, every few iterations. The first look after a burst sees the use. A loop
-// that parks then must look again, though nobody wakes it: a timer does, which is
-// set for that only.
+// The loop looks when it parks, when a Run ends and, while it is too busy for either,
+// every few iterations. The first look after a burst sees the use. A loop that parks then
+// must look again even if nothing wakes it. A timer, which is set only for that, wakes it.
 
-// memory is what the looks at a loop's tables know.
+// memory is the state of the looks at a loop's tables.
 type memory struct {
 	looked    uint64      // in which iteration
-	more      bool        // the last look has found more to let go of, next time
+	more      bool        // the last look has found more to free, next time
 	lookTimer *time.Timer // for lookLater
 	started   usage       // of roster.active, for shrinkWatchers
-	roomy     bool        // shrinkWatchers has found more to let go of, next time
+	roomy     bool        // shrinkWatchers has found more to free, next time
 	queues    []batches   // the Queues with much room
 }
 
-// spareBytes is what each table, ring or batch may keep whatever is used of it.
+// spareBytes is how much each table, ring or batch may always keep.
 const spareBytes = 32 << 10
 
 // lookAgain is how long a loop sleeps after a burst before it looks again.
 const lookAgain = 100 * time.Millisecond
 
-// large reports whether room for so many of T is worth a look.
+// large reports whether room for this many values of T is worth a look.
 func large[T any](room int) bool {
 	var one T
 	return uintptr(room)*unsafe.Sizeof(one) > spareBytes
 }
 
-// oversized reports whether the room is to be let go of when no more of it than
-// used was needed. The factor keeps a use that comes and goes from making the room
-// come and go: trimmed leaves twice as much, which must be used up four times over
-// before there is anything to trim again.
+// oversized reports whether the room should be freed when no more than used was needed of
+// it. trimmed leaves twice that, so the use must grow eightfold and fall again before
+// there is something to trim again.
 func oversized[T any](room, used int) bool { return used < room/8 && large[T](room) }
 
-// trimmed returns s with room for twice what was used, which is at least what it
-// holds.
+// trimmed returns s with room for twice used, which is at least len(s).
 func trimmed[T any](s []T, used int) []T {
 	if used == 0 {
 		return nil
@@ -52,14 +49,14 @@ func trimmed[T any](s []T, used int) []T {
 	return append(make([]T, 0, 2*used), s...)
 }
 
-// fade is what a look remembers of the use before. A burst that comes again after a
-// look without one is still a quarter of itself, more than oversized needs to let
-// go; two looks later it is forgotten.
+// fade returns how much of the use before a look still counts. After one look without a
+// burst, a quarter of the burst counts, which is too much for oversized. Two looks later
+// it does not count any more.
 func fade(most int) int { return most / 4 }
 
-// usage bounds how many places of a table were taken at a time since the last
-// look: those taken then, and those added since. All that it needs between looks is
-// a count of what was ever added.
+// usage is a bound of how many places of a table were in use at a time since the last
+// look: those in use then, and those added since. Between looks it needs only a count of
+// all places ever added.
 type usage struct {
 	held  int
 	added uint64
@@ -72,16 +69,16 @@ func (u *usage) look(held int, added uint64) (most int) {
 	return u.most
 }
 
-// tidy looks, but only once in an iteration: a burst needs time to come between two
-// looks.
+// tidy looks, but at most once per iteration: between two looks there must be time for a
+// burst.
 func (l *Loop) tidy() {
 	if l.looked != l.iteration {
 		l.shrink()
 	}
 }
 
-// shrink is a look. A function of this package that goes over a table must not call
-// what calls it.
+// shrink is a look. A function of this package that iterates over a table must not call
+// anything that calls shrink.
 func (l *Loop) shrink() {
 	l.looked = l.iteration
 	more := l.pending.shrink()
@@ -97,9 +94,9 @@ func (l *Loop) shrink() {
 	l.more = more
 }
 
-// shrinkAll is for a loop whose Run has ended: nobody knows when the next one comes.
-// RunOnce and RunNoWait leave it to the next, which is expected. Each look remembers
-// less of the use before, and after the last nothing.
+// shrinkAll is for a loop whose Run has ended, after which there may be none for a long
+// time. RunOnce and RunNoWait leave the looks to the next Run, which usually comes. With
+// each look the use before counts less, and after the last it does not count.
 func (l *Loop) shrinkAll() {
 	for _, e := range l.embedded {
 		if !e.other.isClosed() {
@@ -111,7 +108,7 @@ func (l *Loop) shrinkAll() {
 	}
 }
 
-// lookLater has a loop that is about to park look again.
+// lookLater makes a loop that is about to park look again.
 func (l *Loop) lookLater() {
 	if l.lookTimer != nil {
 		l.lookTimer.Reset(lookAgain)
@@ -122,9 +119,9 @@ func (l *Loop) lookLater() {
 	l.lookTimer = time.AfterFunc(lookAgain, l.wakeToLook)
 }
 
-// wakeToLook is called by the timer. The timer was set before the loop said that it
-// parks, and the loop may have been held up in between: so the timer is set again while
-// the loop is running. If that park is over by now, the next one has set the timer.
+// wakeToLook is called by the timer. The timer was set before the loop set parked, and the
+// loop may have been held up in between. So the timer is set again while the loop is
+// running. If that park is over by now, the next one has set the timer.
 func (l *Loop) wakeToLook() {
 	if l.parked.Load() != 0 {
 		l.wake()
@@ -137,14 +134,14 @@ func (l *Loop) wakeToLook() {
 	}
 }
 
-// shrinkWatchers looks at the tables that have a place for each watcher started,
-// those of hooks included: each holds at most what active does.
+// shrinkWatchers looks at the tables that have a place for each active watcher. Those of
+// hooks hold at most as many as roster.active.
 func (l *Loop) shrinkWatchers() (more bool) {
 	if l.starts == l.started.added && len(l.active) == l.started.held && !l.roomy {
 		return false // as at the last look
 	}
 	most := l.started.look(len(l.active), l.starts)
-	l.roomy = l.requests.shrink(most + 1) // the mailbox is no watcher
+	l.roomy = l.requests.shrink(most + 1) // the mailbox is not a watcher
 	l.active = l.trimWatchers(l.active, most)
 	for _, list := range []*hooks{&l.prepares, &l.checks, &l.cleanups} {
 		*list = l.trimWatchers(*list, most)
@@ -163,7 +160,7 @@ func (l *Loop) trimWatchers(s []*watcher, most int) []*watcher {
 	return s
 }
 
-// batches is a Queue whose room is large. It lists itself.
+// batches is a Queue whose room is large. It adds itself to the list.
 type batches interface {
 	shrink() (more bool)
 	isLarge() bool
@@ -183,7 +180,7 @@ func (l *Loop) shrinkQueues() (more bool) {
 	return more
 }
 
-// letGo is for a loop that is closed.
+// letGo frees the tables of a closed loop.
 func (l *Loop) letGo() {
 	if l.lookTimer != nil {
 		l.lookTimer.Stop()

@@ -2,9 +2,9 @@ package ev
 
 import "go.uber.org/atomic"
 
-// The end of a loop: which goroutine tears it down, and that nothing is left out.
+// The end of a loop: which goroutine tears it down, and how nothing is left out.
 
-// closing is how far a loop is on its way to that.
+// closing is the state of the end of a loop.
 type closing struct {
 	closed atomic.Uint32 // by Close; changed with Loop.mu and embedding held
 	done   chan struct{} // closed then
@@ -13,19 +13,22 @@ type closing struct {
 
 func (l *Loop) isClosed() bool { return l.closed.Load() != 0 }
 
-// Close ends the loop's life (ev_loop_destroy). Any goroutine may call it, any
-// number of times; it does not wait for a busy loop.
+// Close ends the loop's life (ev_loop_destroy). Any goroutine may call it, any number of
+// times. It does not wait for a busy loop.
 //
-// During a Run it shuts the doors, wakes the loop and returns nil; that Run finishes
+// During a Run, Close marks the loop closed, wakes it and returns nil. That Run finishes
 // the callback in progress, calls the Cleanups, frees the descriptors, and returns
 // ErrClosed. A Run of the loop's host counts too, and of a host above that; see Embed.
-// Otherwise all of that is done, on the caller's goroutine, when Close returns; nobody
-// else may touch the loop or its watchers meanwhile. Other pending callbacks, and what
-// was posted and has not begun, are dropped. Watchers are stopped.
 //
-// If a Cleanup panics or calls runtime.Goexit, the other Cleanups are called all the
-// same, and everything is freed. Then the first panic goes on, out of the Run or out
-// of Close; so does the Goexit. A panic handler gets all the panics, and none goes on.
+// Without a Run, Close does all that before it returns, on the caller's goroutine. No
+// other goroutine may use the loop or its watchers meanwhile.
+//
+// Other pending callbacks, and posted functions that have not begun, are dropped. Watchers
+// are stopped.
+//
+// If a Cleanup panics or calls runtime.Goexit, the other Cleanups are called all the same,
+// and everything is freed. Then the first panic, or the Goexit, leaves the Run or Close. A
+// panic handler gets all the panics instead.
 func (l *Loop) Close() error {
 	l.checkConstructed("Close")
 	closed, deferred := l.shut()
@@ -39,10 +42,11 @@ func (l *Loop) Close() error {
 	return l.teardown()
 }
 
-// shut marks the loop closed and decides who tears it down: a Run that has the loop,
-// or else the caller. It decides once, with embedding held. So each loop is torn down
-// once, by a goroutine that owns it. No Run begins on a closed loop. endRun says why a
-// host's Run does not end too early; detach says what Stop of an Embed does.
+// shut marks the loop closed and decides which goroutine tears it down: that of a Run
+// that has the loop, or else the caller. It decides once, with embedding held. So each
+// loop is torn down once, by a goroutine that owns it. No Run begins on a closed loop.
+// endRun says why a host's Run does not end too early, and detach what Stop of an Embed
+// does.
 func (l *Loop) shut() (already, deferred bool) {
 	embedding.Lock()
 	defer embedding.Unlock()
@@ -57,9 +61,9 @@ func (l *Loop) shut() (already, deferred bool) {
 	return already, !already && (running || l.deferClose())
 }
 
-// finishRun tears down what was left for a Run that ends, then ends the Run, and
-// reports whether the loop is closed. panicked is the value that the Run panics with,
-// or nil. More loops may be closed meanwhile. So it goes on until endRun succeeds.
+// finishRun tears down the loops that were left to a Run, then ends the Run, and reports
+// whether its loop is closed. panicked is the value that the Run panics with, or nil. More
+// loops may be closed meanwhile, so finishRun goes on until endRun succeeds.
 func (l *Loop) finishRun(panicked any) (closed bool) {
 	inAnyCase(panicked, func() bool {
 		for _, e := range l.embedded.closed(nil) {
@@ -113,9 +117,9 @@ func (l *Loop) teardown() (err error) {
 	return err
 }
 
-// callCleanups is called again after a panic or a Goexit. stuck says that the last
-// call has called none of them. Then an observer has panicked before the pass, and the
-// Cleanups are called without observers.
+// callCleanups is called again after a panic or a Goexit. stuck means that the last time it
+// called none of them: an observer has panicked before the pass. Then the Cleanups are
+// called without observers.
 func (l *Loop) callCleanups(stuck bool) {
 	open := new(atomic.Uint32)
 	if stuck {
@@ -149,9 +153,9 @@ func (l *Loop) free() ([]*Embed, error) {
 }
 
 // inAnyCase calls the steps, one after the other, and each until it returns false, also
-// after it has panicked or called runtime.Goexit. So a step must get on even then. The
-// first panic goes on after the last step; so does a Goexit, unless a panic ends the
-// program before. If panicked is not nil, the caller has recovered it, and it is the
+// after it has panicked or called runtime.Goexit. So a step must make progress even then.
+// The first panic goes on after the last step, and so does a Goexit, unless a panic ends
+// the program before. If panicked is not nil, the caller has recovered it, and it is the
 // first.
 func inAnyCase(panicked any, steps ...func() (more bool)) {
 	t := thorough{panicked, steps}
@@ -164,8 +168,8 @@ type thorough struct {
 	steps    []func() (more bool)
 }
 
-// work goes on in the deferred function when a step is cut off. The frames of that step
-// are still on the stack when its panic goes on, so a stack trace shows them.
+// work goes on in the deferred function when a step panics. The frames of that step are
+// still on the stack when its panic goes on, so a stack trace shows them.
 func (t *thorough) work() {
 	done := false
 	defer func() {
@@ -176,7 +180,7 @@ func (t *thorough) work() {
 			t.panicked = v
 		}
 		t.work()
-		t.goOn() // the deepest of these calls, above all that was cut off
+		t.goOn() // the deepest of these calls, above all frames that panicked
 	}()
 	for len(t.steps) > 0 {
 		if !t.steps[0]() {
