@@ -32,7 +32,7 @@ func (l *Loop) initGuard() {
 func (l *Loop) callPending(closed *atomic.Uint32) {
 	o := l.observers.Load()
 	if o != nil && l.pending.count > 0 {
-		l.tellPass(o)
+		l.notifyPass(o)
 	}
 	var guard func(entry)
 	if o != nil || l.guarded || trace.IsEnabled() {

@@ -124,8 +124,8 @@ func (l *Loop) run(ctx context.Context, mode runMode) (err error) {
 	outer := l.ctx
 	l.ctx = ctx
 	defer l.leave(mode, outer, &err)
-	untold := l.noteEnter()
-	defer l.noteLeave(untold)
+	missed := l.notifyEnter()
+	defer l.notifyLeave(missed)
 	if l.labels != nil && mode != noWait { // RunNoWait has no context whose labels to set and to restore
 		defer l.labels.leaveRun(l.labels.enterRun(ctx))
 	}

@@ -8,57 +8,55 @@ import (
 	"go.uber.org/atomic"
 )
 
-// Observer is told what a loop does, as it does it: the ground on which metrics,
-// profilers and flight recorders stand. Any of the functions may be nil. They are
-// called on the loop's goroutine, hold it up for as long as they take, and may
-// look at the loop and its watchers but not change them.
+// Observer is a set of functions that a loop calls to report what it does. Metrics,
+// profilers and flight recorders are built on it. Any of the functions may be nil. They
+// are called on the loop's goroutine, hold it up for as long as they take, and may look
+// at the loop and its watchers but must not change them.
 //
-// A nested Run, or an Invoke of the loop in a callback, makes callbacks inside a
-// callback: Begin and End come in pairs, as parentheses do. What a watcher's own
-// Invoke calls is part of the callback that called it.
+// A nested Run, or an Invoke of the loop in a callback, makes callbacks inside a callback:
+// Begin and End come in pairs, as parentheses do. A watcher's own Invoke is part of the
+// callback that called it.
 //
 // # Panics
 //
-// A panic in one of the functions meets the loop's policy, as one in a callback
-// does: it leaves Run or, with WithPanicHandler, the handler gets it, with a nil
-// Watcher, and the loop goes on. The loop loses nothing by it, nor by a function
-// that calls runtime.Goexit:
+// A panic in one of the functions meets the loop's policy, as one in a callback does: it
+// leaves Run or, with WithPanicHandler, the handler is called, with a nil Watcher, and the
+// loop goes on. A panic or a runtime.Goexit loses nothing of the loop:
 //
-//   - A callback whose Begin did not return is still due. Its watcher is pending
-//     again, as the first of its priority. With a handler, and on a loop that is
-//     closed, the callback is made at once.
-//   - Timers that were due stay due, or are pending. Of those that are pending by
-//     then, the Due may be left out.
-//   - An observer whose Enter, Begin or Park returned is told of the Leave, End or
-//     Unpark that belongs to it, whatever the other observers do. One whose
-//     function did not return is not told.
+//   - A callback whose Begin did not return is still due. Its watcher is pending again, as
+//     the first of its priority. With a handler, and on a loop that is closed, the callback
+//     is made at once.
+//   - Timers that were due stay due, or are pending. Due may not be called for those that
+//     are pending then.
+//   - If Enter, Begin or Park of an observer returned, its Leave, End or Unpark is called,
+//     even if another observer panics. If it did not return, the other is not called.
 type Observer struct {
 	// Enter is called when a Run, RunOnce or RunNoWait has begun, Leave before it
 	// returns, nested ones included.
 	Enter, Leave func(at time.Time)
-	// Begin is called before each callback, when its watcher is not pending any
-	// more, and End after it, also after one that panicked or called
-	// runtime.Goexit.
+	// Begin is called before each callback, when its watcher is not pending any more. End
+	// is called after it, also if it panicked or called runtime.Goexit.
 	Begin, End func(c Callback, at time.Time)
 	// Pass is called before callbacks are made, if any are pending.
 	Pass func(l *Loop, at time.Time)
-	// Due is called when a Timer has expired and is pending: due is when it should
-	// have, at when the loop noticed. Its Begin follows, unless it is stopped
+	// Due is called when a Timer has expired and is pending. due is when it should have
+	// expired, and at is when it did. Its Begin follows, unless the Timer is stopped
 	// before.
 	Due func(w Watcher, due, at time.Time)
 	// Park is called before the loop sleeps.
 	Park func(at time.Time)
-	// Unpark is called when the loop has slept, unless a function of SetRelease
-	// panicked. If a sender woke the loop, woken is how long ago the sender found it
-	// asleep. If a descriptor or a timer ended the sleep, woken is negative.
+	// Unpark is called when the loop has slept, unless a function of SetRelease panicked.
+	// If a sender woke the loop, woken is how long ago the sender found it asleep. If a
+	// descriptor or a timer ended the sleep, woken is negative.
 	Unpark func(at time.Time, woken time.Duration)
 }
 
-// Observe has o told what the loop does, from its next iteration on, until stop
-// is called. Any goroutine may call Observe and stop; a call to o may be in
-// progress when stop returns. A loop may have several observers. They cost it two
-// readings of the clock per callback, park and Run, and one per pass. Without any
-// it makes a load in each of these places.
+// Observe adds an observer, whose functions are called from the loop's next iteration on,
+// until stop is called. Any goroutine may call Observe and stop. A call to o may be in
+// progress when stop returns. A loop may have several observers.
+//
+// With observers, a loop reads the clock twice per callback, park and Run, and once per
+// pass. Without observers, it makes one load in each of these places.
 func (l *Loop) Observe(o *Observer) (stop func()) {
 	l.checkConstructed("Observe")
 	if o == nil {
@@ -73,8 +71,8 @@ func (l *Loop) Observe(o *Observer) (stop func()) {
 	}
 }
 
-// changeObservers replaces the list: the loop, which reads it without a lock,
-// never sees one change.
+// changeObservers replaces the list, and never changes one: the loop reads it without a
+// lock.
 func (l *Loop) changeObservers(change func([]*Observer) []*Observer) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -93,17 +91,17 @@ type observers struct {
 	all     []*Observer
 }
 
-// tellOne calls an observer's function, and reports whether that returned. If it
-// panicked, and the loop has a handler, that was told.
-func (l *Loop) tellOne(o *Observer, of func(*Observer)) (told bool) {
+// notifyOne calls an observer's function, and reports whether it returned. If it panicked
+// and the loop has a handler, that was called.
+func (l *Loop) notifyOne(o *Observer, of func(*Observer)) (notified bool) {
 	if l.onPanic != nil {
-		return l.tryToTell(o, of)
+		return l.notifyOrRecover(o, of)
 	}
 	of(o)
 	return true
 }
 
-func (l *Loop) tryToTell(o *Observer, of func(*Observer)) (told bool) {
+func (l *Loop) notifyOrRecover(o *Observer, of func(*Observer)) (notified bool) {
 	defer func() {
 		if v := recover(); v != nil {
 			l.observerPanicked(v, debug.Stack())
@@ -113,37 +111,36 @@ func (l *Loop) tryToTell(o *Observer, of func(*Observer)) (told bool) {
 	return true
 }
 
-// tellAll tells all of them, also those after one that panics or calls
-// runtime.Goexit.
-func (l *Loop) tellAll(all []*Observer, of func(*Observer)) {
+// notifyAll calls a function of all of them, even if one panics or calls runtime.Goexit.
+func (l *Loop) notifyAll(all []*Observer, of func(*Observer)) {
 	next := 0
 	defer func() {
 		if next < len(all) {
-			l.tellAll(all[next:], of)
+			l.notifyAll(all[next:], of)
 		}
 	}()
 	for next < len(all) {
 		o := all[next]
 		next++
-		l.tellOne(o, of)
+		l.notifyOne(o, of)
 	}
 }
 
-// tellBegin tells them of a beginning, and returns those that must be told of the end.
-// If one of them leaves, by a panic or runtime.Goexit, nothing begins, and those before
-// it are told of the end.
-func (l *Loop) tellBegin(all []*Observer, begin, end func(*Observer)) []*Observer {
-	told := 0
+// notifyBegin calls begin for all of them, and returns those for which end must be called.
+// If a panic or a runtime.Goexit leaves one of the functions, nothing begins, and
+// notifyBegin calls end for the observers before it.
+func (l *Loop) notifyBegin(all []*Observer, begin, end func(*Observer)) []*Observer {
+	notified := 0
 	defer func() {
-		if told < len(all) {
-			l.tellAll(all[:told], end)
+		if notified < len(all) {
+			l.notifyAll(all[:notified], end)
 		}
 	}()
-	for told < len(all) {
-		if l.tellOne(all[told], begin) {
-			told++
+	for notified < len(all) {
+		if l.notifyOne(all[notified], begin) {
+			notified++
 		} else {
-			all = slices.Delete(slices.Clone(all), told, told+1)
+			all = slices.Delete(slices.Clone(all), notified, notified+1)
 		}
 	}
 	return all
@@ -156,9 +153,10 @@ func (l *Loop) observerPanicked(v any, stack []byte) {
 	}
 }
 
-// observed makes a callback between the Begin and the End of each observer. The entry
-// is out of its queue and its watcher is not pending. If a Begin leaves, the entry is
-// put back. On a closed loop no pass would come for it, so the callback is made at once.
+// observed makes a callback between the Begin and the End of each observer. The entry is
+// out of its queue and its watcher is not pending. If a panic or a Goexit leaves a Begin,
+// the entry is put back. On a closed loop no pass would follow, so the callback is made at
+// once.
 func (l *Loop) observed(o *observers, e entry, c Callback) {
 	made := false
 	defer func() {
@@ -180,27 +178,27 @@ func (l *Loop) observed(o *observers, e entry, c Callback) {
 		}
 		o.End(c, ended)
 	}
-	told := l.tellBegin(o.all, func(o *Observer) {
+	notified := l.notifyBegin(o.all, func(o *Observer) {
 		if o.Begin != nil {
 			o.Begin(c, began)
 		}
 	}, end)
-	defer l.tellAll(told, end)
+	defer l.notifyAll(notified, end)
 	made = true
 	e.callWith(c.Events)
 }
 
-func (l *Loop) tellPass(o *observers) {
+func (l *Loop) notifyPass(o *observers) {
 	at := l.instant()
 	for _, o := range o.all {
 		if o.Pass != nil {
-			l.tellOne(o, func(o *Observer) { o.Pass(l, at) })
+			l.notifyOne(o, func(o *Observer) { o.Pass(l, at) })
 		}
 	}
 }
 
-// tellDue tells of a Timer that has expired, and of no other kind.
-func (l *Loop) tellDue(o *observers, e alarmEntry) {
+// notifyDue is for a Timer that has expired. Other kinds have no Due.
+func (l *Loop) notifyDue(o *observers, e alarmEntry) {
 	t, ok := e.a.self.(*Timer)
 	if !ok {
 		return
@@ -208,16 +206,16 @@ func (l *Loop) tellDue(o *observers, e alarmEntry) {
 	due, at := l.base.Add(e.due), l.base.Add(l.mono)
 	for _, o := range o.all {
 		if o.Due != nil {
-			l.tellOne(o, func(o *Observer) { o.Due(t, due, at) })
+			l.notifyOne(o, func(o *Observer) { o.Due(t, due, at) })
 		}
 	}
 }
 
-// tellPark comes before the user's release function, and tellUnpark after acquire:
-// in between, the loop is not theirs to look at.
-func (l *Loop) tellPark(o *observers) (told []*Observer) {
+// notifyPark is called before the user's release function, and notifyUnpark after acquire:
+// in between, observers must not look at the loop.
+func (l *Loop) notifyPark(o *observers) (notified []*Observer) {
 	at := l.instant()
-	told = l.tellBegin(o.all, func(o *Observer) {
+	notified = l.notifyBegin(o.all, func(o *Observer) {
 		if o.Park != nil {
 			o.Park(at)
 		}
@@ -227,56 +225,56 @@ func (l *Loop) tellPark(o *observers) (told []*Observer) {
 		}
 	})
 	o.claimed.Store(0)
-	return told
+	return notified
 }
 
-// tellUnpark: the sender's claim came before the wake that ended the sleep, so its
-// time is there to be read. One that comes late, for a park that is over, is taken
-// for a claim of the next, which it wakes too.
-func (l *Loop) tellUnpark(o *observers, told []*Observer) {
+// notifyUnpark reads the time of the sender's claim, which comes before the wake that ended
+// the sleep. A late claim, for a park that is over, counts as a claim of the next park,
+// which it wakes too.
+func (l *Loop) notifyUnpark(o *observers, notified []*Observer) {
 	at, woken := l.instant(), time.Duration(-1)
 	if claimed := o.claimed.Load(); claimed != 0 {
 		woken = max(0, at.Sub(l.base)-time.Duration(claimed))
 	}
-	l.tellAll(told, func(o *Observer) {
+	l.notifyAll(notified, func(o *Observer) {
 		if o.Unpark != nil {
 			o.Unpark(at, woken)
 		}
 	})
 }
 
-// noteEnter tells the observers, if any, that a Run begins. It returns those whose Enter
-// panicked: noteLeave does not tell them of the end. It does tell those that came later.
-func (l *Loop) noteEnter() (untold []*Observer) {
+// notifyEnter is for the begin of a Run. It returns the observers whose Enter panicked:
+// notifyLeave does not call their Leave. It does call that of observers added meanwhile.
+func (l *Loop) notifyEnter() (missed []*Observer) {
 	o := l.observers.Load()
 	if o == nil {
 		return nil
 	}
 	at := l.instant()
-	told := l.tellBegin(o.all, func(o *Observer) {
+	notified := l.notifyBegin(o.all, func(o *Observer) {
 		if o.Enter != nil {
 			o.Enter(at)
 		}
 	}, leaving(at))
-	if len(told) < len(o.all) {
-		untold = slices.DeleteFunc(slices.Clone(o.all), func(o *Observer) bool { return slices.Contains(told, o) })
+	if len(notified) < len(o.all) {
+		missed = slices.DeleteFunc(slices.Clone(o.all), func(o *Observer) bool { return slices.Contains(notified, o) })
 	}
-	return untold
+	return missed
 }
 
-func (l *Loop) noteLeave(untold []*Observer) {
+func (l *Loop) notifyLeave(missed []*Observer) {
 	o := l.observers.Load()
 	if o == nil {
 		return
 	}
 	all := o.all
-	if len(untold) > 0 {
-		all = slices.DeleteFunc(slices.Clone(all), func(o *Observer) bool { return slices.Contains(untold, o) })
+	if len(missed) > 0 {
+		all = slices.DeleteFunc(slices.Clone(all), func(o *Observer) bool { return slices.Contains(missed, o) })
 	}
-	l.tellAll(all, leaving(l.instant()))
+	l.notifyAll(all, leaving(l.instant()))
 }
 
-// leaving returns what tells of the end of a Run.
+// leaving calls an observer's Leave.
 func leaving(at time.Time) func(*Observer) {
 	return func(o *Observer) {
 		if o.Leave != nil {
@@ -285,7 +283,7 @@ func leaving(at time.Time) func(*Observer) {
 	}
 }
 
-// noteClaim notes when a parked loop was claimed, for Unpark.
+// noteClaim stores when a sender claimed the park, for Unpark.
 func (l *Loop) noteClaim() {
 	if o := l.observers.Load(); o != nil {
 		o.claimed.Store(int64(time.Since(l.base)) | 1)

@@ -31,9 +31,8 @@ func (l *Loop) Stats() Stats {
 	}
 }
 
-// counters are what Stats reads. They are an allocation of their own: 64-bit atomics
-// must be aligned, on 32-bit systems too, and only the first word of an allocation is
-// sure to be.
+// counters are read by Stats. They are an allocation of their own: 64-bit atomics must be
+// aligned, on 32-bit systems too, and only the first word of an allocation always is.
 type counters struct {
 	fdWrites        atomic.Uint64 // counted by senders …
 	directWakes     atomic.Uint64
@@ -47,11 +46,11 @@ type counters struct {
 	pending         atomic.Uint32
 }
 
-// publishEvery is how many iterations a busy loop makes between two copies of
-// its counters: an atomic store in each would cost more than the callback.
+// publishEvery is how many iterations a busy loop makes between two copies of its
+// counters. An atomic store in each iteration would cost more than the callback.
 const publishEvery = 16
 
-// publish copies the loop goroutine's counters to where Stats reads them.
+// publish copies the loop goroutine's counters to counters.
 func (l *Loop) publish() {
 	c := l.counters
 	c.iterations.Store(l.iteration)
@@ -67,8 +66,8 @@ func (l *Loop) publishWatchers() {
 	l.counters.pending.Store(uint32(l.pending.count - l.looks.waiting()))
 }
 
-// settle publishes what a watcher's method has changed outside Run. Inside Run, the
-// iteration does it.
+// publishIfIdle publishes the counts that a watcher's method has changed outside Run. Inside
+// Run, the iteration does it.
 func (l *Loop) publishIfIdle() {
 	if l.depth == 0 {
 		l.publishWatchers()

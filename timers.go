@@ -150,7 +150,7 @@ func (l *Loop) expireTimers() {
 		h.remove(e.a)
 		e.a.self.(expirer).expire(e.due, now)
 		if o := l.observers.Load(); o != nil {
-			l.tellDue(o, e)
+			l.notifyDue(o, e)
 		}
 	}
 }
@@ -165,7 +165,7 @@ func (l *Loop) expireMany(now time.Duration) {
 	}
 	if o := l.observers.Load(); o != nil {
 		for _, e := range due {
-			l.tellDue(o, e)
+			l.notifyDue(o, e)
 		}
 	}
 	l.timers.recycle(due)

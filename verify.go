@@ -6,10 +6,10 @@ import (
 	"strings"
 )
 
-// Verify checks every invariant of the loop's structures and reports all that
-// are broken, or nil (ev_verify). It is called on the loop's goroutine, and
-// costs O(active + pending). An error is a bug in this package, or a loop that
-// several goroutines have touched: EV_DEBUG=1 finds those.
+// Verify checks every invariant of the loop's structures (ev_verify). It returns an error
+// that names all broken ones, or nil. It must be called on the loop's goroutine, and costs
+// O(active + pending). An error is a bug in this package, or several goroutines have used
+// the loop: EV_DEBUG=1 finds them.
 func (l *Loop) Verify() error {
 	l.own("Verify")
 	return errors.Join(l.verifyActive(), l.verifyHooks(), l.files.verify(), l.requests.verify(),

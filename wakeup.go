@@ -99,16 +99,16 @@ func (l *Loop) park(until time.Duration, files bool) {
 	if l.more {
 		l.lookLater()
 	}
-	o, told := l.observers.Load(), []*Observer(nil)
+	o, notified := l.observers.Load(), []*Observer(nil)
 	if o != nil {
-		told = l.tellPark(o)
+		notified = l.notifyPark(o)
 	}
 	now := l.mono
 	l.beforeWait()
 	l.sleep(now, until, files)
 	l.afterWait()
 	if o != nil {
-		l.tellUnpark(o, told)
+		l.notifyUnpark(o, notified)
 	}
 }
 
