@@ -4,149 +4,294 @@ package ev
 
 import (
 	"os"
-	"runtime"
+	"syscall"
+	"time"
 
+	"go.uber.org/atomic"
 	"golang.org/x/sys/unix"
+
+	"github.com/goevlib/ev/internal/kqueue"
 )
 
-// The calls of kqueue: netpoll_kqueue.go, child_bsd.go and stat_bsd.go are built on
-// these, and internal/kqueueproof plays them on Linux. What follows was checked with
-// kqueue(2) of macOS, FreeBSD, NetBSD, OpenBSD and DragonFly, whose sections are in
-// brackets, and where these are silent, with the kernels' sources. It was not tried
-// out on any of the five.
+// This file is BackendKqueue. internal/kqueue makes the system calls, and the letters
+// here refer to its notes. internal/kqueueproof runs this file on Linux.
 //
-//	a. A kevent is known by its number and filter; to add it again changes it
-//	   [DESCRIPTION, EV_ADD: all]. So reading and writing are two, and nobody
-//	   asks whether a filter is there before it is added.
-//	b. close(2) takes the kevents of a descriptor out [DESCRIPTION: all]. What is
-//	   said of the last close [EV_DELETE: all] is not what the kernels do: they go
-//	   by the number (knote_fdclose), also when the file lives on under another.
-//	   So there is nothing like epoll's events of a file that was closed, and to
-//	   delete a filter and hear ENOENT or EBADF [ERRORS: all] is no news.
-//	c. Without EV_CLEAR an event that was taken comes again while the condition
-//	   holds: the filter is run when it is taken [DESCRIPTION: all]. Any number of
-//	   threads may take, and what was taken goes to the end of the line (kernels:
-//	   kqueue_scan). So the helper takes nothing from the loop, and thousands that
-//	   are ready take turns. A thread that waits notices what others add.
-//	d. With no room for events kevent does not wait, whatever the time limit
-//	   [DESCRIPTION: FreeBSD, NetBSD, OpenBSD; the kernels of the others], and a
-//	   change that fails is an errno [RETURN VALUES: all]. So changes are made one
-//	   by one, and with a time limit of zero to be sure. EINTR is of the wait, and
-//	   the changes have been made [ERRORS: FreeBSD says so; elsewhere it is
-//	   "before the timeout expired"].
-//	e. The fields differ: filter is 16 bits and negative, but on NetBSD it is 32
-//	   bits, unsigned, and reading is 0; ident and data are as wide as a pointer
-//	   or as 64 bits [DESCRIPTION]. So all go through unix.SetKevent and int. udata
-//	   is a pointer, which Go's collector would follow; no generation fits in it.
-//	f. Ends and errors make the filter report, with EV_EOF and the error in fflags,
-//	   while there may be data yet [EVFILT_READ, EVFILT_WRITE: all]. The flags are
-//	   not looked at: the read or write tells. Unlike epoll, the filter of the
-//	   wrong end of a pipe never reports on FreeBSD, and on macOS not before the
-//	   pipe dies (kernels: pipe_kqfilter).
-//	g. Writing is not supported for vnodes [EVFILT_WRITE: all] and reading ends at
-//	   the end of the file [EVFILT_READ, Vnodes: all]; so plain files are not given
-//	   to a kqueue. A device that cannot wait is refused: ENODEV on FreeBSD,
-//	   EOPNOTSUPP on OpenBSD and DragonFly, EINVAL on macOS unless NOTE_LOWAT comes
-//	   with a 1 [EVFILT_READ, Device nodes]; some kernels have EPERM, a bare 1. So
-//	   after EINVAL it is tried in that way, and who is refused then is always
-//	   ready, as under epoll.
-//	h. Writing to a pipe whose reader is gone: EPIPE on FreeBSD and DragonFly, EBADF
-//	   on NetBSD though the descriptor is open, EPERM on older OpenBSD, no error on
-//	   macOS (kernels: pipe_kqfilter). It is ready, so that the write says EPIPE.
-//	i. A kqueue can be watched for reading [EVFILT_READ, Kqueues: FreeBSD; kernels:
-//	   kqueue_kqfilter], which is how Stat watches its own, and for nothing else.
-//	   The Go runtime asks for both at once, so one cannot park on a kqueue.
-//	j. A kqueue is not inherited by fork [DESCRIPTION: all]. So close-on-exec can be
-//	   set after, without the fork lock; it is for an exec without a fork.
-//	k. What becomes of a kevent in progress when its kqueue is closed is not said.
-//	   EVFILT_USER came late to NetBSD (10) and OpenBSD. So a pipe ends the
-//	   helper's: by a byte, since its end of file would have to wait for everybody
-//	   who was forked and has it open.
-//	l. No time limit is for ever, and zero is a look [DESCRIPTION: all]. Others are
-//	   given in nanoseconds, but NetBSD, DragonFly and at least older OpenBSD wait
-//	   in whole ticks, usually of 10 ms (kernels: tstohz, tvtohz): so do Go's
-//	   timers there, and the loop's.
-//	m. On macOS who waits for a named FIFO is not told that its last writer is gone
-//	   (golang/go issue 24164). Pipes are not concerned. Nothing is done about it.
+// A goroutine cannot park on a kqueue (note i). A pipe takes the place of Linux's
+// eventfd.
 
-// kevent is what kqueue tells and is told. Its fields differ (note e).
-type kevent = unix.Kevent_t
+var backends = []Backend{BackendKqueue, BackendChan}
 
-// onDarwin tells the systems apart where one has a flag that has no name on the
-// others.
-const onDarwin = runtime.GOOS == "darwin" || runtime.GOOS == "ios"
-
-func newKqueue() (int, error) {
-	kq, err := unix.Kqueue()
+// openWake makes a pipe. It must be non-blocking before os.NewFile, which does not
+// register it with the runtime's poller otherwise.
+func openWake() (readEnd, writeEnd *os.File, err error) {
+	p, err := openPipe()
 	if err != nil {
-		return -1, os.NewSyscallError("kqueue", err)
+		return nil, nil, err
 	}
-	unix.CloseOnExec(kq) // without the fork lock: note j
-	return kq, nil
+	return os.NewFile(uintptr(p[0]), "ev-wake"), os.NewFile(uintptr(p[1]), "ev-wake"), nil
 }
 
-var noTime unix.Timespec
+// openPipe makes a pipe, both ends close-on-exec and non-blocking. macOS has no pipe2,
+// so the fork lock keeps children from being started between the calls.
+func openPipe() (p [2]int, err error) {
+	syscall.ForkLock.RLock()
+	if err = unix.Pipe(p[:]); err == nil {
+		unix.CloseOnExec(p[0])
+		unix.CloseOnExec(p[1])
+	}
+	syscall.ForkLock.RUnlock()
+	if err != nil {
+		return p, os.NewSyscallError("pipe", err)
+	}
+	for _, fd := range p {
+		if err = unix.SetNonblock(fd, true); err != nil {
+			closePipe(p)
+			return p, os.NewSyscallError("fcntl", err)
+		}
+	}
+	return p, nil
+}
 
-// register makes one change (note d).
-func register(kq int, change kevent) error {
-	_, err := unix.Kevent(kq, []kevent{change}, nil, &noTime)
-	if err == unix.EINTR {
+func closePipe(p [2]int) { _, _ = unix.Close(p[0]), unix.Close(p[1]) }
+
+var one = []byte{1}
+
+// signalWake writes a byte, and reports whether it could. A full pipe (EAGAIN) holds a
+// wake already.
+func signalWake(fd uintptr) bool {
+	for {
+		if _, err := unix.Write(int(fd), one); err != unix.EINTR {
+			return err == nil || err == unix.EAGAIN
+		}
+	}
+}
+
+// drainWake empties the pipe, which would fill up otherwise. The caller passes the
+// buffer: under the race detector a local one would be allocated.
+func drainWake(fd uintptr, buf []byte) {
+	for {
+		n, err := unix.Read(int(fd), buf)
+		if err != unix.EINTR && n < len(buf) {
+			return
+		}
+	}
+}
+
+// fdSet is the loop's kqueue. The loop looks at it without waiting. While the loop is
+// parked, a helper waits in its place: a goroutine in a blocking kevent, which holds an
+// OS thread, started by the first watch. Its kevent takes no event away, because all
+// filters are level-triggered (note c). When kevent returns, the helper wakes the loop
+// by the pipe, and waits to be armed again.
+type fdSet struct {
+	kq       int
+	watching bool               // a descriptor ends the park in progress
+	pipe     [64]byte           // drained here; the bytes mean nothing
+	watched  map[int]*watchedFD // by descriptor; an event has no room for it (note e)
+	events   []kqueue.Event
+	ready    []readyFD
+
+	arm    chan struct{} // holds one: the helper must wait in kevent, or waits already
+	quit   [2]int        // a pipe; a byte in it ends the helper's kevent (note k)
+	closed atomic.Uint32
+	ended  chan struct{} // closed when the helper has returned
+}
+
+// watchedFD is a descriptor with filters.
+type watchedFD struct {
+	generation uint32
+	slot       int // its last place in ready
+}
+
+func (s *fdSet) isOpen() bool { return s.arm != nil }
+
+// tryWake looks at the set before the park, and arms the helper.
+func (p *fdPoller) tryWake(fd uintptr, woken bool) bool {
+	s := &p.set
+	if woken {
+		drainWake(fd, s.pipe[:])
+	}
+	if !s.watching {
+		return woken
+	}
+	if s.look() || woken {
+		return true
+	}
+	select {
+	case s.arm <- struct{}{}:
+	default: // the helper waits since an earlier park
+	}
+	return false
+}
+
+// park parks on the pipe, with and without files.
+func (p *fdPoller) park(_, until time.Duration, files bool, commit func() bool) {
+	p.set.watching = files && p.set.isOpen()
+	p.sleep(&p.wake, until, commit)
+}
+
+// fineTimer is empty: the runtime's poller waits in kevent, which takes nanoseconds
+// (note l).
+type fineTimer struct{}
+
+func (fineTimer) close() error { return nil }
+
+func (p *fdPoller) timerSets() uint64 { return 0 }
+
+func (p *fdPoller) openSet() error {
+	s := &p.set
+	if s.isOpen() {
 		return nil
 	}
-	return err
-}
-
-// addFilter has kq report Read or Write of fd. macOS asks to be told that the
-// number of bytes does not matter, for some devices (note g).
-func addFilter(kq, fd int, event Events) error {
-	var e kevent
-	unix.SetKevent(&e, fd, filterOf(event), unix.EV_ADD)
-	err := register(kq, e)
-	if err == unix.EINVAL {
-		e.Fflags, e.Data = unix.NOTE_LOWAT, 1
-		err = register(kq, e)
+	kq, err := kqueue.New()
+	if err != nil {
+		return err
 	}
-	return err
-}
-
-func deleteFilter(kq, fd int, event Events) error {
-	var e kevent
-	unix.SetKevent(&e, fd, filterOf(event), unix.EV_DELETE)
-	return register(kq, e)
-}
-
-func filterOf(event Events) int {
-	if event == Write {
-		return unix.EVFILT_WRITE
-	}
-	return unix.EVFILT_READ
-}
-
-// readEvent takes a kevent for a descriptor apart. Errors and ends of files need
-// no look (note f).
-func readEvent(e *kevent) (fd int, got Events) {
-	if int(e.Filter) == unix.EVFILT_WRITE {
-		return int(e.Ident), Write
-	}
-	return int(e.Ident), Read
-}
-
-// pollEvents takes what is there, and does not wait.
-func pollEvents(kq int, events []kevent) int {
-	for {
-		n, err := unix.Kevent(kq, nil, events, &noTime)
-		if err != unix.EINTR {
-			return max(n, 0)
+	quit, err := openPipe()
+	if err == nil {
+		if err = kqueue.Add(kq, quit[0], false); err != nil {
+			closePipe(quit)
 		}
 	}
+	if err != nil {
+		_ = unix.Close(kq)
+		return err
+	}
+	s.kq, s.quit = kq, quit
+	s.watched = make(map[int]*watchedFD)
+	s.events = make([]kqueue.Event, 64)
+	s.arm, s.ended = make(chan struct{}, 1), make(chan struct{})
+	go s.help(p.wakeByFD)
+	return nil
 }
 
-// awaitEvents waits until there is something to take.
-func awaitEvents(kq int, events []kevent) error {
-	for {
-		_, err := unix.Kevent(kq, nil, events, nil)
-		if err != unix.EINTR {
-			return err
+// reopenSet has nothing to do: a kqueue forgets a descriptor when that is closed, even
+// if the file stays open (note b).
+func (p *fdPoller) reopenSet() error { return nil }
+
+// help is the helper. One event shows that there are any.
+func (s *fdSet) help(wake func()) {
+	defer close(s.ended)
+	var event [1]kqueue.Event
+	for range s.arm {
+		_ = kqueue.Wait(s.kq, event[:])
+		if s.closed.Load() != 0 {
+			return
+		}
+		wake()
+	}
+}
+
+// close ends the helper, in its kevent or in its wait for arm, and closes the kqueue
+// after that.
+func (s *fdSet) close() error {
+	if !s.isOpen() {
+		return nil
+	}
+	s.closed.Store(1)
+	signalWake(uintptr(s.quit[1]))
+	close(s.arm)
+	<-s.ended
+	closePipe(s.quit)
+	return os.NewSyscallError("close", unix.Close(s.kq))
+}
+
+func (p *fdPoller) poll() {
+	if p.set.isOpen() {
+		p.set.look()
+	}
+}
+
+// look collects the descriptors that are ready. It reports whether there was an event.
+func (s *fdSet) look() bool {
+	n := kqueue.Poll(s.kq, s.events)
+	for n == len(s.events) && n < maxEvents {
+		s.events = make([]kqueue.Event, 4*n) // there may be more; these come again
+		n = kqueue.Poll(s.kq, s.events)
+	}
+	s.ready = s.ready[:0]
+	for i := range s.events[:n] {
+		s.found(kqueue.Ready(&s.events[i]))
+	}
+	return n > 0
+}
+
+// found merges the events of the two filters of fd. Otherwise its watchers would not be
+// called in the order of their starts.
+func (s *fdSet) found(fd int, write bool) {
+	got := Read
+	if write {
+		got = Write
+	}
+	w := s.watched[fd]
+	switch {
+	case w == nil: // the quit pipe, while the set is closed
+	case w.slot < len(s.ready) && s.ready[w.slot].fd == fd:
+		s.ready[w.slot].events |= got
+	default:
+		w.slot = len(s.ready)
+		s.ready = append(s.ready, readyFD{fd, w.generation, got})
+	}
+}
+
+// watch adds and deletes the two filters. If one is refused, it deletes both: the other
+// would go on to report, though no watcher takes the event, and the loop would never
+// park.
+func (p *fdPoller) watch(fd int, generation uint32, _ bool, events Events) error {
+	s := &p.set
+	err := s.setFilters(fd, events)
+	if err != nil {
+		_ = s.setFilters(fd, None)
+	}
+	if err != nil || events == None {
+		delete(s.watched, fd)
+		return err
+	}
+	s.watched[fd] = &watchedFD{generation: generation}
+	return nil
+}
+
+// holds matters only for files that are always ready (note b).
+func (p *fdPoller) holds(fd int, _ uint32, _ Events) bool { return checkFD(fd) == nil }
+
+func (s *fdSet) setFilters(fd int, events Events) error {
+	if events != None && isPlain(fd) {
+		return errAlwaysReady
+	}
+	for _, event := range [...]Events{Read, Write} {
+		if events&event == 0 {
+			_ = kqueue.Delete(s.kq, fd, event == Write) // note b
+			continue
+		}
+		err := kqueue.Add(s.kq, fd, event == Write)
+		switch {
+		case cannotWait(fd, err):
+			return errAlwaysReady
+		case err != nil:
+			return os.NewSyscallError("kevent", err)
 		}
 	}
+	return nil
+}
+
+// isPlain reports whether fd is a regular file or a directory. Both are always ready.
+// A kqueue would report a regular file only up to its end (note g).
+func isPlain(fd int) bool {
+	var st unix.Stat_t
+	if unix.Fstat(fd, &st) != nil {
+		return false
+	}
+	kind := uint32(st.Mode) & unix.S_IFMT
+	return kind == unix.S_IFREG || kind == unix.S_IFDIR
+}
+
+// cannotWait reports whether err means that fd is always ready: a device that cannot wait
+// (note g), or a pipe without a reader (note h).
+func cannotWait(fd int, err error) bool {
+	switch err {
+	case unix.ENODEV, unix.EOPNOTSUPP, unix.EPERM, unix.EINVAL, unix.EPIPE:
+		return true
+	case unix.EBADF:
+		return checkFD(fd) == nil
+	}
+	return false
 }

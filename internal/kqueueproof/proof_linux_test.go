@@ -13,20 +13,19 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// away are the files of the core that are Linux's backend, or tests of that.
+// away are the files of Linux's backend, and its tests.
 var away = []string{
 	"netpoll_linux.go", "timerfd_linux.go", "io_relay_linux_test.go", "netpoll_linux_test.go",
 	"timerfd_linux_test.go", "embed_linux_test.go", "stat_linux_test.go", "stat_mounts_linux_test.go",
 	"strace_linux_test.go", "wallclock_linux_test.go",
 }
 
-// skip are tests that are of no concern, or expect of Linux what is an eventfd's.
+// skip are tests that prove nothing here, or expect an eventfd.
 var skip = []string{
 	// These build without the overlay.
 	"TestTheProgramsInTheDocumentationWork",
 	"TestTheExportedAPIIsTheOneWrittenDown",
-	// How many descriptors there are, of which kind, or in which call there were
-	// no more.
+	// The number and kind of descriptors, or the call that finds no more.
 	"TestALoopWithoutIONeverMakesASet",
 	"TestAWriterOfAFullEventfdWaitsForTheLoopOnly",
 	"TestNewFailsWithEMFILEWhenDescriptorsAreExhausted",
@@ -52,16 +51,16 @@ func core(t *testing.T) string {
 	return dir
 }
 
-// overlayOf writes what the go command calls an overlay: which files stand for
-// which, and which are not there.
+// overlayOf writes an overlay for the go command: which file replaces which, and which
+// are left out.
 func overlayOf(t *testing.T) string {
 	root, tmp := core(t), t.TempDir()
 	here, err := filepath.Abs("testdata")
 	require.NoError(t, err)
 	replace := map[string]string{
-		filepath.Join(root, "netpoll_kqueue.go"):    withoutConstraint(t, root, tmp),
-		filepath.Join(root, "kqueue_calls.go"):      filepath.Join(here, "calls.go"),
-		filepath.Join(root, "kqueue_proof_test.go"): filepath.Join(here, "proof_test.go"),
+		filepath.Join(root, "netpoll_bsd.go"):                  withoutConstraint(t, root, tmp),
+		filepath.Join(root, "internal", "kqueue", "kqueue.go"): filepath.Join(here, "calls.go"),
+		filepath.Join(root, "kqueue_proof_test.go"):            filepath.Join(here, "proof_test.go"),
 	}
 	for _, name := range away {
 		path := filepath.Join(root, name)
@@ -75,13 +74,13 @@ func overlayOf(t *testing.T) string {
 	return overlay
 }
 
-// withoutConstraint makes a netpoll_kqueue.go that Linux builds.
+// withoutConstraint makes a netpoll_bsd.go that Linux builds.
 func withoutConstraint(t *testing.T, root, tmp string) string {
-	text, err := os.ReadFile(filepath.Join(root, "netpoll_kqueue.go"))
+	text, err := os.ReadFile(filepath.Join(root, "netpoll_bsd.go"))
 	require.NoError(t, err)
 	constraint, rest, ok := bytes.Cut(text, []byte("\n"))
 	require.True(t, ok && bytes.HasPrefix(constraint, []byte("//go:build darwin")))
-	path := filepath.Join(tmp, "netpoll_kqueue.go")
+	path := filepath.Join(tmp, "netpoll_bsd.go")
 	require.NoError(t, os.WriteFile(path, rest, 0o600))
 	return path
 }

@@ -1,4 +1,4 @@
-package ev
+package kqueue
 
 import (
 	"os"
@@ -7,42 +7,52 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The calls that netpoll_bsd.go makes, with the same names, played by poll(2). What
-// is promised of kqueue in the notes there is kept here: a filter is of a number, is
-// forgotten when that is closed, is level-triggered, and goes to the end of the line
-// when it was reported; a change is seen by who waits.
+// This file emulates internal/kqueue by poll(2). It keeps what the notes there say of
+// kqueue: a filter belongs to a number, is forgotten when that is closed, is
+// level-triggered, and goes to the end of the line when it was reported; a waiting
+// goroutine sees a change.
 
-type kevent struct {
-	fd    int
-	event Events
+// Event is a filter.
+type Event struct {
+	FD    int
+	Write bool
 }
 
-// queue is an emulated kqueue. Its descriptor is a timerfd, by which who waits is
-// told of a change: something that no test counts.
+// queue is an emulated kqueue. Its descriptor is a timerfd, which ends a wait after a
+// change: no test counts timerfds here.
 type queue struct {
 	mu      sync.Mutex
-	line    []kevent
-	filters map[kevent]fileID
+	line    []Event
+	filters map[Event]fileID
 }
 
-// fileID tells files apart that had the same number.
+// fileID distinguishes files that had the same number.
 type fileID struct{ dev, ino uint64 }
 
 var queues sync.Map // of *queue, by descriptor
 
-// brokenPipe is what adding a filter to a pipe without a reader answers (note h).
-// Zero: nothing is wrong, as on macOS.
-var brokenPipe = unix.EPIPE
+// BrokenPipe is the error of adding a filter to a pipe without a reader (note h). Zero
+// is no error, as on macOS.
+var BrokenPipe = unix.EPIPE
 
-// refused is what adding such a filter answers.
-var refused sync.Map // of error, by kevent
+// Refused has the errors of adding certain filters.
+var Refused sync.Map // of error, by Event
 
-func newKqueue() (int, error) {
+// Filters returns how many filters kq has.
+func Filters(kq int) int {
+	q := queueOf(kq)
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return len(q.filters)
+}
+
+// New makes an emulated kqueue.
+func New() (int, error) {
 	kq, err := unix.TimerfdCreate(unix.CLOCK_MONOTONIC, unix.TFD_NONBLOCK|unix.TFD_CLOEXEC)
 	if err != nil {
 		return -1, os.NewSyscallError("kqueue", err)
 	}
-	queues.Store(kq, &queue{filters: make(map[kevent]fileID)})
+	queues.Store(kq, &queue{filters: make(map[Event]fileID)})
 	return kq, nil
 }
 
@@ -56,8 +66,9 @@ func fileOf(fd int) (f fileID, st unix.Stat_t, err error) {
 	return fileID{uint64(st.Dev), st.Ino}, st, err
 }
 
-func addFilter(kq, fd int, event Events) error {
-	if err, ok := refused.Load(kevent{fd, event}); ok {
+// Add adds a filter.
+func Add(kq, fd int, write bool) error {
+	if err, ok := Refused.Load(Event{fd, write}); ok {
 		return err.(error)
 	}
 	f, st, err := fileOf(fd)
@@ -67,13 +78,13 @@ func addFilter(kq, fd int, event Events) error {
 	if err := hasPoll(fd); err != nil {
 		return err
 	}
-	if event == Write && st.Mode&unix.S_IFMT == unix.S_IFIFO && brokenPipe != 0 {
+	if write && st.Mode&unix.S_IFMT == unix.S_IFIFO && BrokenPipe != 0 {
 		p := []unix.PollFd{{Fd: int32(fd)}}
 		if _, _ = unix.Poll(p, 0); p[0].Revents&unix.POLLERR != 0 {
-			return brokenPipe
+			return BrokenPipe
 		}
 	}
-	q, k := queueOf(kq), kevent{fd, event}
+	q, k := queueOf(kq), Event{fd, write}
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.forgetClosed()
@@ -103,8 +114,9 @@ func tellWaiter(kq int) {
 	_ = unix.TimerfdSettime(kq, 0, &at, nil)
 }
 
-func deleteFilter(kq, fd int, event Events) error {
-	q, k := queueOf(kq), kevent{fd, event}
+// Delete deletes a filter.
+func Delete(kq, fd int, write bool) error {
+	q, k := queueOf(kq), Event{fd, write}
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.forgetClosed()
@@ -120,12 +132,13 @@ func deleteFilter(kq, fd int, event Events) error {
 	return nil
 }
 
-// forgetClosed takes out of the line what is no filter, or not of this file.
+// forgetClosed removes from the line the filters that were deleted, or whose file was
+// closed.
 func (q *queue) forgetClosed() {
 	line := q.line[:0]
 	for _, k := range q.line {
 		was, ok := q.filters[k]
-		if now, _, err := fileOf(k.fd); ok && err == nil && now == was {
+		if now, _, err := fileOf(k.FD); ok && err == nil && now == was {
 			line = append(line, k)
 			continue
 		}
@@ -134,11 +147,14 @@ func (q *queue) forgetClosed() {
 	q.line = line
 }
 
-func readEvent(e *kevent) (fd int, got Events) { return e.fd, e.event }
+// Ready returns the filter.
+func Ready(e *Event) (fd int, write bool) { return e.FD, e.Write }
 
-func pollEvents(kq int, events []kevent) int { return queueOf(kq).take(events) }
+// Poll takes the events that are there.
+func Poll(kq int, events []Event) int { return queueOf(kq).take(events) }
 
-func awaitEvents(kq int, events []kevent) error {
+// Wait waits until there is an event.
+func Wait(kq int, events []Event) error {
 	q := queueOf(kq)
 	for {
 		if q.take(events) > 0 {
@@ -157,8 +173,8 @@ func awaitEvents(kq int, events []kevent) error {
 func (q *queue) pollFds() []unix.PollFd {
 	var fds []unix.PollFd
 	for _, k := range q.line {
-		p := unix.PollFd{Fd: int32(k.fd), Events: unix.POLLIN}
-		if k.event == Write {
+		p := unix.PollFd{Fd: int32(k.FD), Events: unix.POLLIN}
+		if k.Write {
 			p.Events = unix.POLLOUT
 		}
 		fds = append(fds, p)
@@ -167,7 +183,7 @@ func (q *queue) pollFds() []unix.PollFd {
 }
 
 // take collects what is ready, from the front of the line.
-func (q *queue) take(events []kevent) int {
+func (q *queue) take(events []Event) int {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.forgetClosed()
@@ -176,7 +192,7 @@ func (q *queue) take(events []kevent) int {
 		return 0
 	}
 	n := 0
-	var stay, taken []kevent
+	var stay, taken []Event
 	for i, k := range q.line {
 		if fds[i].Revents&^unix.POLLNVAL == 0 || n == len(events) {
 			stay = append(stay, k)

@@ -10,6 +10,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
+
+	"github.com/goevlib/ev/internal/kqueue"
 )
 
 func newKqueueLoop(t *testing.T) *Loop {
@@ -22,10 +24,7 @@ func newKqueueLoop(t *testing.T) *Loop {
 
 // filters returns how many filters the loop's kqueue has, its own not counted.
 func filters(l *Loop) int {
-	q := queueOf(l.poller.(*fdPoller).set.kq)
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	return len(q.filters) - 1
+	return kqueue.Filters(l.poller.(*fdPoller).set.kq) - 1
 }
 
 func pipe(t *testing.T) (r, w int) {
@@ -49,9 +48,9 @@ func TestAFilterThatIsRefusedTakesTheOtherOneOut(t *testing.T) {
 	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM, 0)
 	require.NoError(t, err)
 	defer closePipe(fds)
-	no := kevent{fds[0], Write}
-	refused.Store(no, unix.ENOMEM)
-	defer refused.Delete(no)
+	no := kqueue.Event{FD: fds[0], Write: true}
+	kqueue.Refused.Store(no, unix.ENOMEM)
+	defer kqueue.Refused.Delete(no)
 	assert.Equal(t, []Events{Error | Read | Write}, events(t, l, fds[0], Read|Write))
 	assert.Zero(t, filters(l))
 
@@ -66,9 +65,9 @@ func TestADeviceThatAKqueueRefusesIsAlwaysReady(t *testing.T) {
 		t.Run(why.Error(), func(t *testing.T) {
 			l := newKqueueLoop(t)
 			r, _ := pipe(t)
-			no := kevent{r, Read}
-			refused.Store(no, why)
-			defer refused.Delete(no)
+			no := kqueue.Event{FD: r}
+			kqueue.Refused.Store(no, why)
+			defer kqueue.Refused.Delete(no)
 			assert.Equal(t, []Events{Read}, events(t, l, r, Read))
 			assert.Zero(t, filters(l))
 		})
@@ -91,10 +90,10 @@ func TestAPlainFileIsAlwaysReady(t *testing.T) {
 
 // The systems disagree on what adding a filter to such a pipe answers (note h).
 func TestAPipeWithoutAReaderIsReadyForWriting(t *testing.T) {
-	was := brokenPipe
-	defer func() { brokenPipe = was }()
-	for _, brokenPipe = range []unix.Errno{unix.EPIPE, unix.EBADF, unix.EPERM, 0} {
-		t.Run(strconv.Itoa(int(brokenPipe)), func(t *testing.T) {
+	was := kqueue.BrokenPipe
+	defer func() { kqueue.BrokenPipe = was }()
+	for _, kqueue.BrokenPipe = range []unix.Errno{unix.EPIPE, unix.EBADF, unix.EPERM, 0} {
+		t.Run(strconv.Itoa(int(kqueue.BrokenPipe)), func(t *testing.T) {
 			l := newKqueueLoop(t)
 			p, err := openPipe()
 			require.NoError(t, err)
@@ -108,9 +107,9 @@ func TestAPipeWithoutAReaderIsReadyForWriting(t *testing.T) {
 func TestADescriptorThatIsNotOpenIsAnError(t *testing.T) {
 	l := newKqueueLoop(t)
 	r, _ := pipe(t)
-	no := kevent{r, Read}
-	refused.Store(no, unix.ENOENT)
-	defer refused.Delete(no)
+	no := kqueue.Event{FD: r}
+	kqueue.Refused.Store(no, unix.ENOENT)
+	defer kqueue.Refused.Delete(no)
 	assert.Equal(t, []Events{Error | Read | Write}, events(t, l, r, Read), "an answer that nobody foresaw")
 	require.NoError(t, l.poller.openSet())
 	p := l.poller.(*fdPoller)
@@ -124,15 +123,15 @@ func TestBothFiltersOfADescriptorAreOneEvent(t *testing.T) {
 	s := fdSet{watched: map[int]*watchedFD{3: {generation: 7}, 4: {generation: 8}}}
 	for range 2 {
 		s.ready = s.ready[:0]
-		s.found(3, Write)
-		s.found(4, Read)
-		s.found(5, Read) // nobody's
-		s.found(3, Read)
+		s.found(3, true)
+		s.found(4, false)
+		s.found(5, false) // nobody's
+		s.found(3, false)
 		assert.Equal(t, []readyFD{{3, 7, Read | Write}, {4, 8, Read}}, s.ready)
 	}
 	s.ready = s.ready[:0]
-	s.found(4, Read)
-	s.found(3, Read)
+	s.found(4, false)
+	s.found(3, false)
 	assert.Equal(t, []readyFD{{4, 8, Read}, {3, 7, Read}}, s.ready)
 }
 
