@@ -5,10 +5,11 @@ package pathwatch
 import (
 	"cmp"
 	"os"
-	"runtime"
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/goevlib/ev/internal/kqueue"
 )
 
 // Each Watch has a kqueue, with EVFILT_VNODE for the file and for the directory that it
@@ -56,7 +57,7 @@ const vnodeNotes = unix.NOTE_DELETE | unix.NOTE_WRITE | unix.NOTE_EXTEND | unix.
 
 // Open makes the kqueue. Without one, the Watch stays closed.
 func (w *Watch) Open(t *Table, path string, notify Notify) {
-	kq, err := newKqueue()
+	kq, err := kqueue.New()
 	if err != nil {
 		return
 	}
@@ -86,17 +87,17 @@ func (w *Watch) Update() (reliable bool) {
 
 func (v *vnodes) add(path string) {
 	mode := unix.O_RDONLY | unix.O_NONBLOCK | unix.O_CLOEXEC
-	if onDarwin {
+	if kqueue.OnDarwin {
 		mode |= 0x8000 // O_EVTONLY (note e)
 	}
 	fd, err := unix.Open(path, mode, 0)
 	if err != nil {
 		return
 	}
-	var e unix.Kevent_t
+	var e kqueue.Event
 	unix.SetKevent(&e, fd, unix.EVFILT_VNODE, unix.EV_ADD|unix.EV_CLEAR)
 	e.Fflags = vnodeNotes
-	if change(v.kq, e) != nil {
+	if kqueue.Change(v.kq, e) != nil {
 		_ = unix.Close(fd)
 		return
 	}
@@ -106,8 +107,8 @@ func (v *vnodes) add(path string) {
 // read has the path looked at before and after an Update: one of the two finds a change
 // made between them.
 func (w *Watch) read(bool) {
-	var events [8]unix.Kevent_t
-	for poll(w.vnodes.kq, events[:]) == len(events) {
+	var events [8]kqueue.Event
+	for kqueue.Poll(w.vnodes.kq, events[:]) == len(events) {
 	}
 	if w.notify(false) {
 		w.notify(true)
@@ -137,32 +138,3 @@ func (w *Watch) Close() {
 
 // Retry returns false: Update never does better.
 func (*Watch) Retry() bool { return false }
-
-const onDarwin = runtime.GOOS == "darwin" || runtime.GOOS == "ios"
-
-func newKqueue() (int, error) {
-	kq, err := unix.Kqueue()
-	if err == nil {
-		unix.CloseOnExec(kq)
-	}
-	return kq, err
-}
-
-var noTime unix.Timespec
-
-func change(kq int, change unix.Kevent_t) error {
-	_, err := unix.Kevent(kq, []unix.Kevent_t{change}, nil, &noTime)
-	if err == unix.EINTR {
-		return nil
-	}
-	return err
-}
-
-func poll(kq int, events []unix.Kevent_t) int {
-	for {
-		n, err := unix.Kevent(kq, nil, events, &noTime)
-		if err != unix.EINTR {
-			return max(n, 0)
-		}
-	}
-}

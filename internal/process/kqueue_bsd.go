@@ -6,11 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"runtime"
 	"sync"
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/goevlib/ev/internal/kqueue"
 )
 
 // Process is a kqueue that gets the exit, with the status, even if the process is reaped
@@ -43,17 +44,17 @@ func Open(pid int, trace bool) (*Process, error) {
 	if trace {
 		return nil, fmt.Errorf("trace: %w", errors.ErrUnsupported) // no wait4 can look for a stop without reaping an exit
 	}
-	kq, err := newKqueue()
+	kq, err := kqueue.New()
 	if err != nil {
 		return nil, err
 	}
-	var exit unix.Kevent_t
+	var exit kqueue.Event
 	unix.SetKevent(&exit, pid, unix.EVFILT_PROC, unix.EV_ADD|unix.EV_ONESHOT)
 	exit.Fflags = unix.NOTE_EXIT
-	if onDarwin {
+	if kqueue.OnDarwin {
 		exit.Fflags |= 0x4000000 // NOTE_EXITSTATUS (note a)
 	}
-	if err = change(kq, exit); err != nil {
+	if err = kqueue.Change(kq, exit); err != nil {
 		_ = unix.Close(kq)
 		kq = -1
 	}
@@ -73,8 +74,8 @@ func (p *Process) Watch(report Report) {
 	kq := p.kq
 	p.kq = -1 // the goroutine closes it
 	afterEachSIGCHLD(func() bool {
-		var got [1]unix.Kevent_t
-		if poll(kq, got[:]) == 0 {
+		var got [1]kqueue.Event
+		if kqueue.Poll(kq, got[:]) == 0 {
 			return true
 		}
 		report(syscall.WaitStatus(got[0].Data), true)
@@ -90,33 +91,4 @@ func (p *Process) Close() {
 			_ = unix.Close(p.kq)
 		}
 	})
-}
-
-const onDarwin = runtime.GOOS == "darwin" || runtime.GOOS == "ios"
-
-func newKqueue() (int, error) {
-	kq, err := unix.Kqueue()
-	if err == nil {
-		unix.CloseOnExec(kq)
-	}
-	return kq, err
-}
-
-var noTime unix.Timespec
-
-func change(kq int, change unix.Kevent_t) error {
-	_, err := unix.Kevent(kq, []unix.Kevent_t{change}, nil, &noTime)
-	if err == unix.EINTR {
-		return nil
-	}
-	return err
-}
-
-func poll(kq int, events []unix.Kevent_t) int {
-	for {
-		n, err := unix.Kevent(kq, nil, events, &noTime)
-		if err != unix.EINTR {
-			return max(n, 0)
-		}
-	}
 }
