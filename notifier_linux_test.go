@@ -52,14 +52,17 @@ func TestTheNotifierOfAnAsyncThatWasDroppedIsClosed(t *testing.T) {
 		a.Stop()
 		require.NoError(t, f.Close())
 	}
-	for end := time.Now().Add(20 * time.Second); eventfds(t) > before && time.Now().Before(end); {
+	held := func() int { // by the loop
+		l.resources.mu.Lock()
+		defer l.resources.mu.Unlock()
+		return len(l.resources.held)
+	}
+	for end := time.Now().Add(20 * time.Second); held()+eventfds(t) > before && time.Now().Before(end); {
 		runtime.GC()
 	}
+	assert.Zero(t, held())
 	assert.LessOrEqual(t, eventfds(t), before)
 	assert.NoError(t, l.RunNoWait())
-	l.resources.mu.Lock()
-	defer l.resources.mu.Unlock()
-	assert.Empty(t, l.resources.held) // the loop forgets them
 }
 
 func TestAnActiveAsyncThatWasDroppedKeepsItsNotifier(t *testing.T) {
