@@ -2,10 +2,18 @@
 
 package ev
 
-import "time"
+import (
+	"errors"
+	"os"
+	"time"
+)
+
+// There is no native backend here, and nothing that watches descriptors.
 
 var backends = []Backend{BackendChan}
 
-func openNative(time.Time) (poller, error) { panic("ev: no native backend") }
+func openNative(time.Time) (poller, error) { return nil, errors.ErrUnsupported }
+
+func openWake() (readEnd, writeEnd *os.File, err error) { return nil, nil, errors.ErrUnsupported }
 
 func checkFD(int) error { return nil }

@@ -5,39 +5,46 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+
+	"github.com/goevlib/ev/internal/descriptor"
 )
 
-// Notifier returns a descriptor by which what is not Go can send: a thread of C
-// code, a signal handler, another process. To write the 8 bytes of a uint64 of
-// one, in the order of the machine, is a Send: it collapses with others, counts
-// as a request collected, and is forgotten by Start if it came while the watcher
-// was stopped. Only Sent does not know of it. The write is safe in a signal
-// handler, and what was written to memory before it, the callback sees. A
-// goroutine had better Send.
+// Notifier returns a descriptor by which code that is not Go can send: a thread of C
+// code, a signal handler, another process. Writing a native-endian uint64 of value 1 is
+// equivalent to Send, except that Sent does not report it: it collapses with other
+// requests, counts as a request collected, and is forgotten by Start if it came while
+// the watcher was stopped. The write is safe in a signal handler. Memory that was written
+// before it is visible to the callback. Goroutines should call Send.
 //
-// It is an eventfd on Linux, and the write end of a pipe elsewhere. Each call
-// returns a new descriptor, a dup, which the caller owns and closes: only the
-// caller knows until when C code has it. It is close-on-exec, so give it to a
-// child by exec.Cmd.ExtraFiles. It may outlive the watcher and the loop; a write
-// then does nothing to an eventfd, and fails with EPIPE on a pipe, where it
-// raises SIGPIPE in programs that are not Go's.
+// Notifier must be called on the loop's goroutine.
 //
-// Write only. The loop reads the other end, and whoever reads an eventfd takes
-// the request away. The descriptor is non-blocking: EAGAIN says that it is full,
-// and may be ignored, for a request is outstanding then. A program that clears
-// O_NONBLOCK does so for all that have the descriptor. It waits when it is full,
-// until the loop reads; the loop does not, whatever the flag.
+// # The descriptor
 //
-// Notifier is called on the loop's goroutine. The first call makes the
-// descriptor, which the loop watches while the Async is active, as it watches an
-// IO's: a busy loop looks for it once per iteration, SetIOInterval holds it back,
-// and with all processors busy the runtime may be 10 ms late to see it. It is
-// closed with the loop, or when the Async is garbage. Should the system refuse to
-// watch it, the callback comes once with Error among its Events.
+// It is an eventfd on Linux, and the write end of a pipe elsewhere. Each call returns a
+// new descriptor, a dup, which the caller owns and must close: only the caller knows how
+// long C code uses it. It is close-on-exec; exec.Cmd.ExtraFiles passes it to a child. It
+// may outlive the watcher and the loop. Then a write to an eventfd has no effect, and a
+// write to a pipe fails with EPIPE, and raises SIGPIPE in programs that are not Go's.
 //
-// It fails with the system's error when there are no more descriptors
-// (syscall.EMFILE), with errors.ErrUnsupported on BackendChan, and so on Windows
-// and WebAssembly, and with ErrClosed on a closed loop.
+// The descriptor must not be read: the loop reads the other end, and a read of an eventfd
+// takes the request away. It is non-blocking. EAGAIN means that it is full, and may be
+// ignored, because a request is outstanding then. A program that clears O_NONBLOCK does
+// so for all that have the descriptor. Its writes then wait while the descriptor is full,
+// until the loop reads. The loop does not wait, whatever the flag.
+//
+// # Cost
+//
+// The first call makes the descriptor. The loop watches it while the Async is active, as
+// it watches that of an IO: a busy loop looks at it once per iteration, SetIOInterval
+// delays it, and while all processors are busy the runtime may see it 10 ms late. It is
+// closed with the loop, or when the Async is garbage.
+//
+// # Errors
+//
+// Notifier returns the system's error when there are no more descriptors
+// (syscall.EMFILE), errors.ErrUnsupported on BackendChan, and so on Windows and
+// WebAssembly, and ErrClosed on a closed loop. If the system refuses to watch the
+// descriptor, the callback is called once, with Error among its Events.
 func (a *Async) Notifier() (*os.File, error) {
 	a.own("Notifier")
 	if a.loop.isClosed() {
@@ -52,7 +59,7 @@ func (a *Async) Notifier() (*os.File, error) {
 	}
 	var file *os.File
 	if err == nil {
-		file, err = a.notifier.dup()
+		file, err = descriptor.Dup(a.notifier.writeEnd, "ev-notifier")
 	}
 	runtime.KeepAlive(a) // or the descriptor may be closed before it is dup'd
 	if err != nil {
@@ -61,9 +68,15 @@ func (a *Async) Notifier() (*os.File, error) {
 	return file, nil
 }
 
-// makeNotifier makes the descriptor of which all others are dups. The platform's file
-// says what that is, and how the loop watches it. It is freed with the loop, or when the
-// Async is garbage.
+// notifier is the loop's part of a Notifier.
+type notifier struct {
+	writeEnd *os.File // the caller's descriptors are dups of this
+	fd       int      // the loop reads this; an eventfd is both
+	stop     func()   // of watchFD; nil while the loop does not watch
+}
+
+// makeNotifier makes the notifier, which is freed with the loop, or when the Async is
+// garbage.
 func (a *Async) makeNotifier() error {
 	n, free, err := openNotifier()
 	if err != nil {
@@ -75,4 +88,59 @@ func (a *Async) makeNotifier() error {
 		n.watch(a)
 	}
 	return nil
+}
+
+// openNotifier also returns a function that closes the files. It does not refer to the
+// notifier, and so not to the loop.
+func openNotifier() (n *notifier, free func(), err error) {
+	readEnd, writeEnd, err := openWake()
+	if err != nil {
+		return nil, nil, err
+	}
+	free = func() {
+		_ = readEnd.Close()
+		_ = writeEnd.Close() // an eventfd is closed already
+	}
+	n = &notifier{writeEnd: writeEnd}
+	conn, err := readEnd.SyscallConn()
+	if err == nil {
+		err = conn.Control(func(fd uintptr) { n.fd = int(fd) })
+	}
+	if err != nil {
+		free()
+		return nil, nil, err
+	}
+	return n, free, nil
+}
+
+// watch is called by Start. Requests written before are forgotten.
+func (n *notifier) watch(a *Async) {
+	descriptor.Drain(n.fd)
+	stop, err := a.loop.watchFD(n.fd, Read, func(got Events) { n.ready(a, got) })
+	if err != nil {
+		n.ready(a, Error)
+		return
+	}
+	n.stop = stop
+}
+
+func (n *notifier) unwatch() {
+	if n.stop != nil {
+		n.stop()
+		n.stop = nil
+	}
+}
+
+// ready makes the Async pending at once. Send would do so one iteration later, because
+// the requests of this one are collected. The event may be older than the last Start:
+// then there is nothing to read.
+func (n *notifier) ready(a *Async, got Events) {
+	switch {
+	case got == Error:
+		n.stop = nil
+		a.Feed(AsyncEvent | Error)
+	case descriptor.Drain(n.fd):
+		a.loop.collected++
+		a.loop.pending.mark(&a.watcher, AsyncEvent)
+	}
 }

@@ -1,0 +1,14 @@
+//go:build !linux && !darwin && !dragonfly && !freebsd && !netbsd && !openbsd
+
+package descriptor
+
+import (
+	"errors"
+	"os"
+)
+
+// Dup returns errors.ErrUnsupported.
+func Dup(*os.File, string) (*os.File, error) { return nil, errors.ErrUnsupported }
+
+// Drain returns false.
+func Drain(int) bool { return false }
