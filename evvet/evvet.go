@@ -108,8 +108,8 @@ func callsIn(body ast.Node) (calls []*ast.CallExpr) {
 	return calls
 }
 
-// mayRun reports whether the call may make this goroutine the loop's own: it is Run, or code outside
-// package ev that gets a value by which it could call Run.
+// mayRun reports whether the call may make this goroutine the loop's own: it is Run, or
+// code outside package ev that gets a value by which it could call Run.
 func (c *checker) mayRun(call *ast.CallExpr) bool {
 	if c.ofLoop(call) {
 		return strings.HasPrefix(c.callee(call).Name(), "Run")

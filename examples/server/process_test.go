@@ -59,7 +59,8 @@ type process struct {
 	url, log, tmp  string
 }
 
-// launch starts the program. Its log is in a directory of its own, unless the arguments name a file.
+// launch starts the program. Its log is in a directory of its own, unless the arguments
+// name a file.
 func launch(t *testing.T, args ...string) *process {
 	t.Helper()
 	exe, err := os.Executable()
@@ -114,8 +115,8 @@ func (p *process) exits(code int) {
 	require.Equal(p.t, code, p.cmd.ProcessState.ExitCode(), "%s%s", &p.stdout, &p.stderr)
 }
 
-// crowd is many clients that make requests all the time. Each request has a number, to find its line
-// in the log.
+// crowd is many clients that make requests all the time. Each request has a number, to
+// find its line in the log.
 type crowd struct {
 	stopped  atomic.Bool
 	clients  sync.WaitGroup
