@@ -19,8 +19,8 @@ import (
 
 // The limits of how we write; see CONTRIBUTING.md. They only go down.
 const (
-	mostHeadless = 4.8 // per 1000 words
-	mostLong     = 300 // lines of more than maxColumns, tables and links aside
+	mostHeadless = 1.0 // per 1000 words
+	mostLong     = 0   // lines of more than maxColumns, tables and links aside
 	maxColumns   = 100
 )
 
