@@ -10,8 +10,8 @@ import (
 
 func init() { kernelTells = func() bool { return inotifyFails() == nil } }
 
-// inotifyFails returns why the kernel gives no inotify descriptor, or no watch for
-// one, to this user. Stats poll then.
+// inotifyFails returns an error if this user gets no inotify descriptor, or no watch for
+// one. Stats poll then.
 var inotifyFails = sync.OnceValue(func() error {
 	fd, err := unix.InotifyInit1(unix.IN_CLOEXEC)
 	if err != nil {

@@ -20,7 +20,7 @@ import (
 	"github.com/goevlib/ev"
 )
 
-// inotifies returns what /proc says of this process's inotify descriptors.
+// inotifies returns the /proc/self/fdinfo of this process's inotify descriptors.
 func inotifies(t *testing.T) (infos []string) {
 	t.Helper()
 	for _, fd := range inotifyFDs(t) {
@@ -45,8 +45,8 @@ func inotifyFDs(t *testing.T) (fds []int) {
 	return fds
 }
 
-// quietDir makes a directory for a test that counts what wakes the loop. None on the
-// way to it, but the root, is one in which everybody makes files.
+// quietDir makes a directory for a test that counts wake-ups. Except for the root, no
+// directory on the way to it is one in which other programs make files.
 func quietDir(t *testing.T) string {
 	t.Helper()
 	here, _ := os.Getwd()
@@ -124,7 +124,7 @@ func TestStatsLeaveNoWatchesBehind(t *testing.T) {
 	}
 }
 
-// iterations counts those of a while in which a Stat that polls looks twice.
+// iterations counts the iterations in a time in which a Stat that polls looks twice.
 func iterations(t *testing.T, l *ev.Loop) uint64 {
 	t.Helper()
 	before := l.Iteration()
@@ -134,9 +134,9 @@ func iterations(t *testing.T, l *ev.Loop) uint64 {
 	return l.Iteration() - before
 }
 
-// sleeps reports whether there is a while without an iteration. Not every one
-// is: what others do to the directories above a test's own wakes the loop. So such
-// a test is best made in a quietDir.
+// sleeps reports whether there is a time without an iteration. It tries several times:
+// other programs change the directories above the test's own, which wakes the loop. Use it
+// in a quietDir.
 func sleeps(t *testing.T, l *ev.Loop) bool {
 	t.Helper()
 	for range 20 {
@@ -208,7 +208,7 @@ func withoutDescriptors(t *testing.T, fn func()) {
 	fn()
 }
 
-// A directory that is open somewhere does not tell when it is removed.
+// A directory that is open somewhere has no event when it is removed.
 func TestStatSeesThatADirectoryHeldOpenIsAnotherOne(t *testing.T) {
 	needsInotify(t)
 	for _, name := range []string{"dir", "dir/file", "dir/file/below"} {
@@ -273,8 +273,9 @@ func queued(t *testing.T) int {
 	return n
 }
 
-// many events are more than what others do to the directories above meanwhile.
-// Equal ones in a row are one, so each is of another file than the last.
+// many is more than the number of events that other programs cause meanwhile, in the
+// directories above. inotify merges equal events in a row, so each is of another file than the
+// last.
 const many = 1000
 
 func TestStatOfADirectoryIsNotToldOfWritesToItsFiles(t *testing.T) {
@@ -308,7 +309,7 @@ func TestStatOfADirectoryIsNotToldOfWritesToItsFiles(t *testing.T) {
 			assert.Less(t, queued(t), many*unix.SizeofInotifyEvent/2)
 			quietly(t, l, log)
 
-			// And yet it sees what happens to the directory.
+			// But it sees changes of the directory itself.
 			require.NoError(t, os.Chmod(dir, 0o750))
 			log.sees(t, "dir -> dir")
 			require.NoError(t, os.Chmod(dir, 0o700))
@@ -332,7 +333,7 @@ func appendTo(path string) error {
 	return errors.Join(err, f.Close())
 }
 
-// By these paths no parent tells of the directory, or not by its name.
+// By these paths no parent reports the directory, or not by its name.
 func TestStatSeesTheModeOfADirectoryByEveryPath(t *testing.T) {
 	needsInotify(t)
 	dir := filepath.Join(t.TempDir(), "dir")
@@ -354,7 +355,7 @@ func TestStatSeesTheModeOfADirectoryByEveryPath(t *testing.T) {
 	}
 }
 
-// The Stats of a directory and of what is in it share its watch.
+// The Stats of a directory and of its files share its watch.
 func TestStatsOfADirectoryAndOfItsFilesAreToldOfTheirOwn(t *testing.T) {
 	needsInotify(t)
 	dir := filepath.Join(quietDir(t), "dir")
@@ -376,7 +377,7 @@ func TestStatsOfADirectoryAndOfItsFilesAreToldOfTheirOwn(t *testing.T) {
 	log.sees(t, "dir -> dir")
 }
 
-// What is written to a device is no change of the path that names it.
+// Writing to a device does not change the path that names it.
 func TestStatOfADeviceIsNotToldOfWritesToIt(t *testing.T) {
 	needsInotify(t)
 	l := newLoop(t, ev.WithBackend(ev.BackendEpoll))

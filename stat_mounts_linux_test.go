@@ -17,17 +17,17 @@ import (
 	"github.com/goevlib/ev"
 )
 
-// namespaceName names, in the environment, the test that a process is for.
+// namespaceName is the environment variable with the test that a process runs.
 const namespaceName = "EV_TEST_MOUNTS"
 
 // inMountNamespace reports whether the test runs in a mount namespace of its own.
-// If not, it runs the test in one, in a new process, and the caller returns. It
-// skips where the system refuses that.
+// If not, it runs the test in one, in a new process, and the caller must return. It skips
+// the test where the system refuses that.
 func inMountNamespace(t *testing.T) bool {
 	t.Helper()
 	if os.Getenv(namespaceName) == t.Name() {
 		require.NoError(t, unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""))
-		require.NoError(t, unix.Mount("tmpfs", os.TempDir(), "tmpfs", 0, "")) // with nobody else's files
+		require.NoError(t, unix.Mount("tmpfs", os.TempDir(), "tmpfs", 0, "")) // without other programs' files
 		return true
 	}
 	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v", "-test.timeout=2m")
@@ -78,7 +78,7 @@ func bind(t *testing.T, from, to string) {
 	t.Cleanup(func() { _ = unix.Unmount(to, unix.MNT_DETACH) })
 }
 
-// unmount does as umount -l: nobody is waited for.
+// unmount is umount -l, which does not wait.
 func unmount(t *testing.T, dir string) {
 	t.Helper()
 	require.NoError(t, unix.Unmount(dir, unix.MNT_DETACH))
@@ -122,8 +122,7 @@ func TestStatSeesAMountOverADirectoryOnItsWay(t *testing.T) {
 	})
 }
 
-// The path names nothing before and after, and yet other directories are to be
-// watched.
+// The path names nothing before and after, but other directories must be watched.
 func TestStatOfAMissingFileSeesItAppearInAMount(t *testing.T) {
 	if !inMountNamespace(t) {
 		return
@@ -195,7 +194,7 @@ func TestStatSeesMountsMovedAndStacked(t *testing.T) {
 	})
 }
 
-// The root of a mount has no parent that tells of it.
+// The root of a mount has no parent that reports it.
 func TestStatSeesTheModeOfADirectoryThatIsMounted(t *testing.T) {
 	if !inMountNamespace(t) {
 		return
@@ -213,7 +212,7 @@ func TestStatSeesTheModeOfADirectoryThatIsMounted(t *testing.T) {
 			log.Stop()
 		}
 		log := watchPath(t, l, to)
-		rename(t, from, from+".1") // the time of its last change
+		rename(t, from, from+".1") // sets its ctime
 		log.sees(t, "dir -> dir")
 		quietly(t, l, log)
 	})
@@ -244,8 +243,8 @@ func TestStatSeesAMountThatPropagates(t *testing.T) {
 	})
 }
 
-// mountSets are the descriptors by which loops watch the mount table: an epoll set
-// is numbered after the table that is in it.
+// mountSets returns the descriptors by which loops watch the mount table. The number of an
+// epoll set is higher than that of the table in it.
 func mountSets(t *testing.T) (tables, sets []int) {
 	t.Helper()
 	for fd := range 200 {

@@ -56,7 +56,7 @@ func newTable(t *testing.T) (*Table, *loop) {
 	return table, l
 }
 
-// watched is a Watch that is updated as its caller should, and what it was notified of.
+// watched is a Watch whose Notify calls Update as it should. It records the arguments.
 type watched struct {
 	Watch
 	reliable bool
@@ -92,8 +92,8 @@ func kernelWatches(t *testing.T, fd int) (watches []int32) {
 	return watches
 }
 
-// The table and the kernel must have the same watches, whatever comes and goes on the
-// way: none that nobody needs is left, and a path has each of its own once.
+// The table and the kernel must have the same watches after each change on the way: none is
+// left that no path needs, and a path has each of its watches once.
 func TestTheKernelHasTheWatchesThatThePathsNeed(t *testing.T) {
 	table, l := newTable(t)
 	dir := t.TempDir()
@@ -138,8 +138,8 @@ func TestTheKernelHasTheWatchesThatThePathsNeed(t *testing.T) {
 	assert.Equal(t, len(l.fds), l.freed, "every descriptor is freed")
 }
 
-// Several events of one path may come at once. One of a move means that the path must be
-// watched anew, whatever the ones after it say.
+// Several events of one path may come at once. After an event of a move the path must be
+// watched anew, also if later events are of other changes.
 func TestAMoveIsNotForgottenForALaterEvent(t *testing.T) {
 	table, l := newTable(t)
 	dir := t.TempDir()

@@ -31,7 +31,7 @@ func sleeper(t *testing.T) *exec.Cmd {
 	return cmd
 }
 
-// recorded is a report function and what it was told.
+// recorded returns a Report and the statuses that it has received.
 func recorded() (report func(syscall.WaitStatus, bool), told chan syscall.WaitStatus, exits chan syscall.WaitStatus) {
 	told, exits = make(chan syscall.WaitStatus, 9), make(chan syscall.WaitStatus, 9)
 	return func(status syscall.WaitStatus, exit bool) {
@@ -115,7 +115,7 @@ func TestTheKernelIsAskedForTheStatusOfAReapedProcess(t *testing.T) {
 }
 
 func TestWithoutAPidfdAChildWatchedAfterIgnoreOrResetIsReportedAndSoAreTheEarlierOnes(t *testing.T) {
-	defer func() { // a Reset would leave an ignored signal ignored
+	defer func() { // Reset leaves an ignored signal ignored
 		ch := make(chan os.Signal, 1)
 		signal.Notify(ch, syscall.SIGCHLD)
 		signal.Stop(ch)
