@@ -491,8 +491,8 @@ func TestAChildsDescriptorIsInheritedByNobody(t *testing.T) {
 	w.Stop()
 }
 
-// descriptors returns the names of the process's descriptors. It leaves out those that
-// are closed meanwhile.
+// descriptors returns the names of the process's descriptors. It leaves out descriptors
+// that are closed meanwhile.
 func descriptors(t testing.TB) (names []string) {
 	t.Helper()
 	entries, err := os.ReadDir("/proc/self/fd")

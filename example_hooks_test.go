@@ -32,7 +32,7 @@ func ExampleIdle() {
 	// working, 1 to go
 }
 
-// Flush once per iteration what the callbacks have collected.
+// Once per iteration, flush the lines that the callbacks have collected.
 func ExamplePrepare() {
 	loop, _ := ev.New()
 	defer loop.Close()
@@ -53,7 +53,7 @@ func ExamplePrepare() {
 	// Output: flush [line 0 line 1 line 2]
 }
 
-// With the highest priority, a Check is the first to see what a poll brought.
+// With the highest priority, a Check runs before all other callbacks of a poll.
 func ExampleCheck() {
 	loop, _ := ev.New()
 	defer loop.Close()

@@ -33,7 +33,7 @@ func ExampleLoop_Post_fromAnotherGoroutine() {
 	// Output: stopped
 }
 
-// What a watcher knows is asked for on the loop's goroutine.
+// The state of a watcher is read on the loop's goroutine.
 func ExampleCall_watcher() {
 	loop, _ := ev.New()
 	defer loop.Close()
@@ -52,8 +52,8 @@ func ExampleCall_watcher() {
 	// Output: 10s <nil>
 }
 
-// Many goroutines, one state: each sends what it has, and only the callback
-// touches the state.
+// Many goroutines share one state: each sends its items, and only the callback touches
+// the state.
 func ExampleQueue_Send() {
 	loop, _ := ev.New()
 	defer loop.Close()
@@ -115,8 +115,8 @@ func ExampleLoop_Run_context() {
 	// Output: context canceled
 }
 
-// Close may come from any goroutine. The Run in progress ends with ErrClosed, and
-// what is left to do is done before it returns.
+// Close may be called from any goroutine. The Run in progress finishes the teardown and
+// returns ErrClosed.
 func ExampleLoop_Close() {
 	loop, _ := ev.New()
 	ev.NewTimer(loop, time.Hour, time.Hour, func(*ev.Timer) {}).Start()

@@ -250,7 +250,7 @@ func goRun(l *ev.Loop) <-chan error {
 	return ended
 }
 
-// panicOf returns what fn panics with, or nil.
+// panicOf returns the value that fn panics with, or nil.
 func panicOf(fn func()) (v any) {
 	defer func() { v = recover() }()
 	fn()

@@ -93,13 +93,13 @@ func replay(t testing.TB, data []byte) {
 					require.FailNow(t, "a removed alarm has a place")
 				}
 			}
-		case 3: // expire what is due, one-shots
+		case 3: // expire the alarms that are due, one-shots
 			for now += d; h.next() <= now; {
 				check()
 				h.remove(h.heap[0].a)
 				model = model[1:]
 			}
-		case 4: // expire what is due, repeating
+		case 4: // expire the alarms that are due, repeating
 			now += d
 			for range len(model) {
 				if e := h.heap[0]; e.due <= now {

@@ -93,7 +93,7 @@ func TestStatOfARelativePathStaysThatFile(t *testing.T) {
 	})
 }
 
-// The parts of the path mean what they mean to lstat.
+// The parts of the path have the same meaning as for lstat.
 func TestStatOfARelativePathThroughLinks(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		top := t.TempDir()

@@ -6,7 +6,7 @@
 // documentation. Both must do the same, step by step. Methods that are safe for
 // concurrent use are compared with a sequential model, by
 // github.com/anishathalye/porcupine. FuzzAPI uses all kinds of watchers on two loops. It
-// has no reference and checks what must always hold.
+// has no reference and checks invariants.
 //
 //	go test -race ./...                         # seconds
 //	go test -run Programs -rapid.checks=100000  # as long as you like

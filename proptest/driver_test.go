@@ -16,7 +16,7 @@ type machine interface {
 	verify() error
 }
 
-// driver interprets a program on a machine and writes down what happens.
+// driver interprets a program on a machine and records its trace.
 type driver struct {
 	p      *program
 	m      machine

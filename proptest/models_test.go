@@ -17,7 +17,7 @@ type operation struct {
 	object string // "runs", "posts" or an Async's name
 	op     string
 	id     int    // the number of the posted function
-	result string // "", or what the operation returned
+	result string // "", or the result of the operation
 
 	turn int // see posts
 	ran  bool

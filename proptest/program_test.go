@@ -86,7 +86,7 @@ var opNames = [...]string{"start", "stop", "poke", "feed", "RunNoWait", "RunOnce
 	"Update", "Stop", "StopAll", "keep", "set priority", "set", "set repeat", "set callback", "Ref", "Unref", "Invoke", "Suspend",
 	"SetInvoke", "panic", "Close"}
 
-// action is one step. who is the number of a watcher, n a parameter of the op.
+// action is one step, with the number of a watcher and a parameter of the op.
 type action struct {
 	op  op
 	who int

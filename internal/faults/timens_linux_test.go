@@ -18,7 +18,7 @@ import (
 // anywhere: in a time namespace, or on a machine that has been up for years.
 
 func TestTimersWorkOnAMachineThatHasBeenUpForACentury(t *testing.T) {
-	const up = "4000000000" // seconds; the kernel takes half of what an int64 has in nanoseconds
+	const up = "4000000000" // seconds; the kernel accepts half the nanoseconds of an int64
 	if os.Getenv(aloneName) != t.Name() {
 		unshare, err := exec.LookPath("unshare")
 		via := []string{unshare, "--time", "--monotonic", up, "--boottime", up, "--fork", "--"}
