@@ -9,7 +9,7 @@ import (
 )
 
 // A Scheduler's function that is asked because the clock was set may stop Embeds, in
-// the middle of the host's look at its guests: the others are looked at all the same.
+// the middle of the host's look at its embedded loops: the others are looked at all the same.
 func TestEmbedsStoppedInTheHostsLookAtItsEmbeddedLoops(t *testing.T) {
 	for _, sleep := range []bool{false, true} {
 		var loops [6]*Loop

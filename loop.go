@@ -24,7 +24,6 @@ type Loop struct {
 	// Read by every goroutine, and hardly ever written after New.
 	config
 	id        uint64
-	debug     bool // EV_DEBUG=1: check the owner of every call
 	poller    poller
 	resources *resources
 	counters  *counters
@@ -35,13 +34,8 @@ type Loop struct {
 	clock
 	runState
 	roster
-	pending   pending
-	timers    alarms
-	periodics periodics
-	hookLists
-	files   files
-	paths   *pathwatch.Table // of the Stats; nil before the first
-	signals signalGroups     // nil before the first Signal
+	pending pending
+	sources
 	hosting
 	memory
 	settings
@@ -54,6 +48,16 @@ type Loop struct {
 	looks looks
 	runStack
 	hosted
+}
+
+// sources are the tables from which the loop makes watchers pending.
+type sources struct {
+	timers    alarms
+	periodics periodics
+	hookLists
+	files   files
+	paths   *pathwatch.Table // of the Stats; nil before the first
+	signals signalGroups     // nil before the first Signal
 }
 
 // New makes a loop (ev_loop_new). It returns an error if the system lacks the backend
@@ -74,7 +78,7 @@ func New(opts ...LoopOption) (*Loop, error) {
 		return nil, err
 	}
 	c.backend = backend
-	l := &Loop{config: c, debug: debugging(), poller: p, clock: clock, counters: new(counters)}
+	l := &Loop{config: c, poller: p, clock: clock, counters: new(counters)}
 	l.done = make(chan struct{})
 	l.resources = freeWithLoop(l, p)
 	l.commitFunc = l.commit

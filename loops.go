@@ -2,11 +2,17 @@ package ev
 
 import (
 	"cmp"
+	"context"
 	"runtime"
 	"slices"
 	"strconv"
 	"sync"
 	"weak"
+
+	"go.uber.org/atomic"
+
+	"github.com/goevlib/ev/internal/goroutine"
+	"github.com/goevlib/ev/internal/look"
 )
 
 // Version is the version of this package, not of libev's ABI.
@@ -90,4 +96,165 @@ func Default() (*Loop, error) {
 	}
 	d.l = l
 	return l, nil
+}
+
+// How tools look at a live loop. Package internal/look has the contract.
+
+func init() {
+	look.Ask = func(ctx context.Context, loop any, fn func()) error { return loop.(*Loop).ask(ctx, fn) }
+	look.Part = func(loop any, from look.Cursor, n int, see func(any, bool)) look.Cursor {
+		return loop.(*Loop).part(from, n, see)
+	}
+}
+
+// looks is the questions of tools to a loop. A question uses the request of the mailbox,
+// as a post does, but is not in the mailbox: waiting does not count it, so it keeps no Run
+// going. The watcher is never active, and is pending while there is a question to answer.
+// guard shows it to no observer.
+//
+// No question is lost. put appends it, and sets asked, before it makes the request. The
+// loop collects that request, or an earlier one that the send found not collected yet.
+// Then it calls mark, after put has set asked.
+type looks struct {
+	watcher
+	asked atomic.Uint32 // 1: questions is not empty; changed with mu held
+
+	mu        sync.Mutex
+	questions []*question // guarded by mu
+}
+
+// question is taken from the list once, with mu held: by the loop, to answer it, or by the
+// asker, to give up on it.
+type question struct {
+	fn   func()
+	done chan struct{} // closed when fn has returned
+}
+
+func (s *looks) init(l *Loop) { s.watcher.init("New", s, l, false, nil) }
+
+func (l *Loop) ask(ctx context.Context, fn func()) error {
+	l.checkConstructed("ask")
+	if l.ownerIs(goroutine.ID()) {
+		panic("ev: a question to the loop on its own goroutine would wait for itself for ever")
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	q := &question{fn: fn, done: make(chan struct{})}
+	l.looks.put(q)
+	l.mail.send(l) // harmless when the loop is closed
+	var why error
+	select {
+	case <-q.done: // with a loop that has closed meanwhile, or not
+		return nil
+	case <-ctx.Done():
+		why = ctx.Err()
+	case <-l.done:
+		why = ErrClosed
+	}
+	if l.looks.remove(q) {
+		return why
+	}
+	<-q.done // it is being answered
+	return nil
+}
+
+func (s *looks) put(q *question) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.questions = append(s.questions, q)
+	s.note()
+}
+
+// remove reports whether the question was not taken yet.
+func (s *looks) remove(q *question) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	i := slices.Index(s.questions, q)
+	if i < 0 {
+		return false
+	}
+	s.questions = slices.Delete(s.questions, i, i+1)
+	s.note()
+	return true
+}
+
+// take returns the oldest question, or nil, and whether there are more.
+func (s *looks) take() (q *question, more bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.questions) > 0 {
+		q = s.questions[0]
+		s.questions = slices.Delete(s.questions, 0, 1)
+	}
+	s.note()
+	return q, len(s.questions) > 0
+}
+
+// note requires that mu is held.
+func (s *looks) note() {
+	asked := uint32(0)
+	if len(s.questions) > 0 {
+		asked = 1
+	}
+	s.asked.Store(asked)
+}
+
+// mark makes the watcher pending if there are questions. It is called when the request of
+// the mailbox is collected.
+func (s *looks) mark() {
+	if s.asked.Load() != 0 {
+		s.loop.pending.mark(&s.watcher, AsyncEvent)
+	}
+}
+
+// waiting is 1 while the watcher is pending, and 0 otherwise: counts of callbacks do not
+// include it. It is called on the loop's goroutine.
+func (s *looks) waiting() int {
+	if s.pending {
+		return 1
+	}
+	return 0
+}
+
+// call answers one question. The next question waits for the next iteration, so many
+// tools do not hold up the loop for longer than one does.
+func (s *looks) call() {
+	q, more := s.take()
+	if more {
+		s.loop.mail.send(s.loop)
+	}
+	if q == nil { // its asker has given up
+		return
+	}
+	defer close(q.done)
+	q.fn()
+}
+
+func (s *looks) callback() any { return s.call }
+func (s *looks) onStop()       {}
+
+// part is look.Part.
+func (l *Loop) part(at look.Cursor, n int, see func(watcher any, keeps bool)) look.Cursor {
+	if !at.Timers {
+		for ; at.Index < len(l.active); at.Index++ {
+			if n--; n < 0 {
+				return at
+			}
+			if w := l.active[at.Index]; !w.hidden {
+				see(w.self, !w.weak)
+			}
+		}
+		at = look.Cursor{Timers: true}
+	}
+	for ; at.Index < len(l.timers.heap); at.Index++ {
+		if n--; n < 0 {
+			return at
+		}
+		if a := l.timers.heap[at.Index].a; a.index == inHeap {
+			see(a.self, !a.weak)
+		}
+	}
+	at.Done = true
+	return at
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// In a bubble, a Signal or a host that waits for its guest has a goroutine there, to
+// In a bubble, a Signal or a host that waits for its embedded loop has a goroutine there, to
 // be ended by a channel of the bubble. The garbage collector is outside of it: to
 // close the channel from there would end the process.
 func TestALoopDroppedInABubbleIsLeftToTheBubble(t *testing.T) {

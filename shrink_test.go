@@ -218,21 +218,21 @@ func TestMemoryOfABurstIsLetGoOfWhenRunEnds(t *testing.T) {
 			assert.NoError(t, l.Verify())
 		})
 	}
-	t.Run("a guest's", func(t *testing.T) {
+	t.Run("an embedded loop's", func(t *testing.T) {
 		host, err := New()
 		require.NoError(t, err)
 		defer host.Close()
-		guest, err := New()
+		embedded, err := New()
 		require.NoError(t, err)
-		defer guest.Close()
-		require.NoError(t, NewEmbed(host, guest, nil).Start())
+		defer embedded.Close()
+		require.NoError(t, NewEmbed(host, embedded, nil).Start())
 		require.NoError(t, host.Post(func() {
-			bursts["posts"](t, guest, burst)
-			require.NoError(t, guest.Post(host.Stop))
+			bursts["posts"](t, embedded, burst)
+			require.NoError(t, embedded.Post(host.Stop))
 		}))
 		require.NoError(t, host.Run(context.Background()))
-		assert.Less(t, room(guest), noise)
-		assert.NoError(t, guest.Verify())
+		assert.Less(t, room(embedded), noise)
+		assert.NoError(t, embedded.Verify())
 	})
 }
 
@@ -277,20 +277,20 @@ func TestMemoryOfAnEmbeddedLoopsBurstIsLetGoOf(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			host, err := New()
 			require.NoError(t, err)
-			guest, err := New()
+			embedded, err := New()
 			require.NoError(t, err)
-			require.NoError(t, NewEmbed(host, guest, nil).Start())
+			require.NoError(t, NewEmbed(host, embedded, nil).Start())
 			before := inUse()
 			ended := runs(host)
-			_, err = Call(context.Background(), host, func() (int, error) { make(t, guest, burst); return 0, nil })
+			_, err = Call(context.Background(), host, func() (int, error) { make(t, embedded, burst); return 0, nil })
 			require.NoError(t, err)
 			assert.Eventually(t, func() bool { return inUse()-before < noise }, 20*time.Second, 20*time.Millisecond)
 			host.StopAll()
 			<-ended
-			assert.Less(t, room(guest), noise)
-			assert.NoError(t, guest.Verify())
+			assert.Less(t, room(embedded), noise)
+			assert.NoError(t, embedded.Verify())
 			assert.NoError(t, host.Close())
-			assert.NoError(t, guest.Close())
+			assert.NoError(t, embedded.Close())
 		})
 	}
 }

@@ -137,7 +137,7 @@ var closings = map[string]func(l *ev.Loop){
 		dueNow(host, func(*ev.Timer) { l.Close(); e.Stop() })
 		host.Run(context.Background())
 	},
-	"Close of a guest and its host": func(l *ev.Loop) {
+	"Close of an embedded loop and its host": func(l *ev.Loop) {
 		host, err := ev.New()
 		if err != nil {
 			panic(err)
@@ -146,7 +146,7 @@ var closings = map[string]func(l *ev.Loop){
 		dueNow(host, func(*ev.Timer) { l.Close(); host.Close() })
 		host.Run(context.Background())
 	},
-	"Close of a host and its guest in the guest": func(l *ev.Loop) {
+	"Close of a host and its embedded loop in the embedded loop": func(l *ev.Loop) {
 		host, err := ev.New()
 		if err != nil {
 			panic(err)
@@ -286,15 +286,15 @@ func closeAll(t *testing.T, loops []*ev.Loop) {
 }
 
 func TestThePanicOfACallbackComesBeforeThoseOfTheCleanups(t *testing.T) {
-	onEveryPair(t, func(t *testing.T, host, guest *ev.Loop) {
+	onEveryPair(t, func(t *testing.T, host, embedded *ev.Loop) {
 		cleaned := 0
-		for _, l := range []*ev.Loop{host, guest} {
+		for _, l := range []*ev.Loop{host, embedded} {
 			ev.NewCleanup(l, func(*ev.Cleanup) { cleaned++; panic("cleanup") }).Start()
 		}
-		embed(t, host, guest)
-		dueNow(guest, func(*ev.Timer) {
+		embed(t, host, embedded)
+		dueNow(embedded, func(*ev.Timer) {
 			host.Close()
-			guest.Close()
+			embedded.Close()
 			blowUp("callback")
 		})
 		e := endOf(t, func() { host.Run(context.Background()) })
@@ -302,23 +302,23 @@ func TestThePanicOfACallbackComesBeforeThoseOfTheCleanups(t *testing.T) {
 		assert.Contains(t, e.stack, "ev_test.blowUp")
 		assert.Equal(t, 2, cleaned)
 		gone(t, host)
-		gone(t, guest)
+		gone(t, embedded)
 	})
 }
 
 func TestAGoexitOfACallbackThatClosed(t *testing.T) {
-	onEveryPair(t, func(t *testing.T, host, guest *ev.Loop) {
+	onEveryPair(t, func(t *testing.T, host, embedded *ev.Loop) {
 		cleaned := 0
-		for _, l := range []*ev.Loop{host, guest} {
+		for _, l := range []*ev.Loop{host, embedded} {
 			ev.NewCleanup(l, func(*ev.Cleanup) { cleaned++ }).Start()
 		}
-		embed(t, host, guest)
-		dueNow(guest, func(*ev.Timer) { host.Close(); guest.Close(); runtime.Goexit() })
+		embed(t, host, embedded)
+		dueNow(embedded, func(*ev.Timer) { host.Close(); embedded.Close(); runtime.Goexit() })
 		e := endOf(t, func() { host.Run(context.Background()) })
 		assert.True(t, e.exited)
 		assert.Equal(t, 2, cleaned)
 		gone(t, host)
-		gone(t, guest)
+		gone(t, embedded)
 	})
 }
 
@@ -338,7 +338,7 @@ func TestThePanicHandlerGetsThePanicOfEachCleanup(t *testing.T) {
 	}
 }
 
-// What the Cleanups of a guest panic with is to the host like a panic in the sweep.
+// What the Cleanups of an embedded loop panic with is to the host like a panic in the sweep.
 func TestTheHostsPanicHandlerGetsThoseOfAnEmbeddedLoopsCleanups(t *testing.T) {
 	for _, with := range []int{0, 1} { // which loop of the chain has the handler
 		var j journal
@@ -395,8 +395,8 @@ func TestWhatACleanupMayDo(t *testing.T) {
 			require.NoError(t, err)
 			late := ev.NewAsync(l, func(*ev.Async) { assert.Fail(t, "a callback after the Cleanups") })
 			full(t, l)
-			guest := newLoop(t)
-			e := embed(t, l, guest)
+			embedded := newLoop(t)
+			e := embed(t, l, embedded)
 			closed, closedGuest := newLoop(t), 0
 			ev.NewCleanup(closed, func(*ev.Cleanup) { closedGuest++ }).Start()
 			embed(t, l, closed)
@@ -418,7 +418,7 @@ func TestWhatACleanupMayDo(t *testing.T) {
 				assert.Error(t, ev.NewSignal(l, syscall.SIGINT, func(*ev.Signal) {}).Start())
 				assert.ErrorIs(t, ev.NewEmbed(l, newLoop(t), nil).Start(), ev.ErrClosed)
 				e.Stop()
-				nowait(t, guest)
+				nowait(t, embedded)
 				assert.NoError(t, closed.Close())
 				other.Stop()
 			}).Start()
@@ -428,23 +428,23 @@ func TestWhatACleanupMayDo(t *testing.T) {
 			assert.Equal(t, 1, closedGuest)
 			gone(t, l)
 			gone(t, closed)
-			nowait(t, guest)
+			nowait(t, embedded)
 		})
 	}
 }
 
-// A Cleanup of a guest, called as its host's Run ends, may run the host once more.
+// A Cleanup of an embedded loop, called as its host's Run ends, may run the host once more.
 func TestACleanupOfAnEmbeddedLoopRunsTheHost(t *testing.T) {
-	onEveryPair(t, func(t *testing.T, host, guest *ev.Loop) {
+	onEveryPair(t, func(t *testing.T, host, embedded *ev.Loop) {
 		var j journal
-		embed(t, host, guest)
-		ev.NewCleanup(guest, func(*ev.Cleanup) {
+		embed(t, host, embedded)
+		ev.NewCleanup(embedded, func(*ev.Cleanup) {
 			j.note("cleanup")
 			j.due(host, "nested")
 			assert.NoError(t, host.RunNoWait())
 		}).Start()
 		dueNow(host, func(*ev.Timer) {
-			assert.NoError(t, guest.Close())
+			assert.NoError(t, embedded.Close())
 			host.Stop()
 		})
 		run(t, host)
@@ -453,15 +453,15 @@ func TestACleanupOfAnEmbeddedLoopRunsTheHost(t *testing.T) {
 	})
 }
 
-// What the guests had is back when a panic leaves the host in the middle of its poll.
+// What the embedded loops had is back when a panic leaves the host in the middle of its poll.
 func TestAnEmbeddedLoopClosedWhileItIsOutAndTheHostPanics(t *testing.T) {
-	onEveryPair(t, func(t *testing.T, host, guest *ev.Loop) {
+	onEveryPair(t, func(t *testing.T, host, embedded *ev.Loop) {
 		cleaned := 0
-		e := embed(t, host, guest)
-		ev.NewCleanup(guest, func(*ev.Cleanup) { cleaned++; panic("cleanup") }).Start()
+		e := embed(t, host, embedded)
+		ev.NewCleanup(embedded, func(*ev.Cleanup) { cleaned++; panic("cleanup") }).Start()
 		host.SetRelease(func(*ev.Loop) {
 			done := make(chan error)
-			go func() { done <- guest.Close() }()
+			go func() { done <- embedded.Close() }()
 			assert.NoError(t, receive(t, done))
 			assert.Zero(t, cleaned)
 		}, func(*ev.Loop) { blowUp("acquire") })
@@ -471,7 +471,7 @@ func TestAnEmbeddedLoopClosedWhileItIsOutAndTheHostPanics(t *testing.T) {
 		assert.Contains(t, got.stack, "ev_test.blowUp")
 		assert.Equal(t, 1, cleaned)
 		assert.False(t, e.Active())
-		gone(t, guest)
+		gone(t, embedded)
 		nowait(t, host)
 	})
 }

@@ -1,4 +1,4 @@
-// embed.go and embed_wait.go: the loop is embedded. A proxy parks in it while its host parks, and the
+// embed.go: the loop is embedded. A proxy parks in it while its host parks, and the
 // host recalls it. The host's own park is taken to work: it ends when asked is set, or
 // when the host is closed.
 
@@ -10,13 +10,13 @@ proctype proxy() {
 	LOCALS;
 	byte b, until;
 	bool quiet, done, expired;
-end_idle:                                               //~ embed_wait.go: func runProxy(turns <-chan turn, back chan<- struct{}) {
+end_idle:                                               //~ embed.go: func runProxy(turns <-chan turn, back chan<- struct{}) {
 	do
 	:: atomic { turn -> turn = false };                 //| for t := range turns {
 	                                                    //| t.embed.parkByProxy(t.until)
 	                                                    //| back <- struct{}{}
 	                                                    //.
-	                                                    //~ embed_wait.go: func (e *Embed) parkByProxy(until time.Duration) {
+	                                                    //~ embed.go: func (e *Embed) parkByProxy(until time.Duration) {
 	   do
 	   :: recalled -> break                             //| for other.recalled.Load() == 0 {
 	   :: else ->
@@ -34,7 +34,7 @@ end_idle:                                               //~ embed_wait.go: func 
 	od
 }
 
-inline delegate() {                                     //~ embed_wait.go: func (e *Embed) delegate(sleep bool) {
+inline delegate() {                                     //~ embed.go: func (e *Embed) delegate(sleep bool) {
 	lock(mu);                                           //| other.mu.Lock()
 	delegated = !closed;                                //| e.delegated = !other.isClosed()
 	unlock(mu);                                         //| other.mu.Unlock()
@@ -54,7 +54,7 @@ inline delegate() {                                     //~ embed_wait.go: func 
 }                                                       //.
 
 // The result is in dead: the embedded loop is closed.
-inline recall() {                                       //~ embed_wait.go: func (e *Embed) recall() (closed bool) {
+inline recall() {                                       //~ embed.go: func (e *Embed) recall() (closed bool) {
 	if
 	:: proxied ->                                       //| if e.proxied {
 	   proxied = false;                                 //| e.proxied = false
@@ -175,7 +175,7 @@ end_parked:
 	      :: attached -> recall()
 	      :: else
 	      fi;
-	      if                                            //~ embed_wait.go: func (l *Loop) pollWithEmbedded(mode runMode) {
+	      if                                            //~ embed.go: func (l *Loop) pollWithEmbedded(mode runMode) {
 	      :: dead && attached -> stopEmbed()            //| l.stopClosedEmbeds()
 	      :: else
 	      fi;                                           //.
