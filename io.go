@@ -6,6 +6,7 @@ import (
 	"os"
 	"syscall"
 
+	"github.com/goevlib/ev/internal/descriptor"
 	"github.com/goevlib/ev/internal/relay"
 )
 
@@ -184,7 +185,7 @@ func (w *IO) inspect() (err error) {
 	if relay.Supported {
 		w.relayed, err = relay.Needed(w.fd)
 	} else {
-		err = checkFD(w.fd)
+		err = descriptor.Check(w.fd)
 	}
 	if err != nil {
 		return fmt.Errorf("descriptor %d: %w", w.fd, err)

@@ -10,6 +10,7 @@ import (
 	"go.uber.org/atomic"
 	"golang.org/x/sys/unix"
 
+	"github.com/goevlib/ev/internal/descriptor"
 	"github.com/goevlib/ev/internal/kqueue"
 )
 
@@ -251,7 +252,7 @@ func (p *fdPoller) watch(fd int, generation uint32, _ bool, events Events) error
 }
 
 // holds matters only for files that are always ready (note b).
-func (p *fdPoller) holds(fd int, _ uint32, _ Events) bool { return checkFD(fd) == nil }
+func (p *fdPoller) holds(fd int, _ uint32, _ Events) bool { return descriptor.Check(fd) == nil }
 
 func (s *fdSet) setFilters(fd int, events Events) error {
 	if events != None && isPlain(fd) {
@@ -291,7 +292,7 @@ func cannotWait(fd int, err error) bool {
 	case unix.ENODEV, unix.EOPNOTSUPP, unix.EPERM, unix.EINVAL, unix.EPIPE:
 		return true
 	case unix.EBADF:
-		return checkFD(fd) == nil
+		return descriptor.Check(fd) == nil
 	}
 	return false
 }

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"go.uber.org/atomic"
-	"golang.org/x/sys/unix"
 )
 
 // fdPoller parks on descriptors that the Go runtime's own poller watches. The
@@ -181,10 +180,4 @@ func (p *fdPoller) close() error {
 		return fmt.Errorf("ev: Close: %w", err)
 	}
 	return nil
-}
-
-// checkFD returns an error if fd is not open.
-func checkFD(fd int) error {
-	_, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0)
-	return os.NewSyscallError("fcntl", err)
 }

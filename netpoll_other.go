@@ -15,5 +15,3 @@ var backends = []Backend{BackendChan}
 func openNative(time.Time) (poller, error) { return nil, errors.ErrUnsupported }
 
 func openWake() (readEnd, writeEnd *os.File, err error) { return nil, nil, errors.ErrUnsupported }
-
-func checkFD(int) error { return nil }

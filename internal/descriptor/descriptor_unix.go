@@ -1,6 +1,6 @@
 //go:build linux || darwin || dragonfly || freebsd || netbsd || openbsd
 
-// Package descriptor duplicates and drains file descriptors.
+// Package descriptor checks, duplicates and drains file descriptors.
 package descriptor
 
 import (
@@ -9,6 +9,12 @@ import (
 
 	"golang.org/x/sys/unix"
 )
+
+// Check returns an error if fd is not open.
+func Check(fd int) error {
+	_, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0)
+	return os.NewSyscallError("fcntl", err)
+}
 
 // Dup returns a file with a new descriptor for the file of f, close-on-exec. Another
 // goroutine may close f meanwhile.
