@@ -2,13 +2,12 @@ package ev
 
 import "time"
 
-// chanPoller parks on a channel. It makes its channel and timer in New and no
-// goroutine at all, so that a loop made in a testing/synctest bubble stays in
-// it.
+// chanPoller parks on a channel. New makes the channel and the timer, and no goroutine,
+// so that a loop made in a testing/synctest bubble stays in it.
 type chanPoller struct {
 	noFiles
 	base  time.Time
-	woken chan struct{} // holds one wake; a second would say nothing new
+	woken chan struct{} // holds one wake; a second would add nothing
 	timer *time.Timer
 }
 

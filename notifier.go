@@ -30,7 +30,7 @@ import (
 // takes the request away. It is non-blocking. EAGAIN means that it is full, and may be
 // ignored, because a request is outstanding then. A program that clears O_NONBLOCK does
 // so for all that have the descriptor. Its writes then wait while the descriptor is full,
-// until the loop reads. The loop does not wait, whatever the flag.
+// until the loop reads. The loop does not wait, with or without the flag.
 //
 // # Cost
 //
