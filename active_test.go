@@ -1,6 +1,7 @@
 package ev_test
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -146,5 +147,21 @@ func TestRefKeepsRunGoingWithoutAWatcher(t *testing.T) {
 		untilParked(t, l, 0)
 		assert.NoError(t, l.Post(l.Unref))
 		assert.NoError(t, receive(t, ended))
+	})
+}
+
+func TestWatchersYieldsTheActiveOnes(t *testing.T) {
+	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
+		a := ev.NewAsync(l, func(*ev.Async) {})
+		b := ev.NewTimer(l, time.Hour, 0, func(*ev.Timer) {})
+		c := ev.NewIdle(l, func(*ev.Idle) {})
+		a.Start()
+		b.Start()
+		got := slices.Collect(l.Watchers())
+		assert.ElementsMatch(t, []ev.Watcher{a, b}, got)
+		assert.NotContains(t, got, c)
+		for range l.Watchers() {
+			break
+		}
 	})
 }

@@ -193,149 +193,6 @@ func TestTheHeapKeepsNoAlarmAliveThatWasTakenDue(t *testing.T) {
 	}
 }
 
-// Verify.
-
-// fullLoop makes a loop with three timers, an Async and one of each hook active. A
-// high, a low and a cleared watcher and a posted function are pending.
-func fullLoop(t *testing.T) *Loop {
-	l, err := New(WithBackend(BackendChan))
-	require.NoError(t, err)
-	for i := range 3 {
-		NewTimer(l, time.Duration(i)*time.Hour, 0, func(*Timer) {}).Start()
-	}
-	NewAsync(l, func(*Async) {}).Start()
-	NewPeriodic(l, 0, time.Hour, func(*Periodic) {}).Start()
-	NewIdle(l, func(*Idle) {}).Start()
-	NewPrepare(l, func(*Prepare) {}).Start()
-	NewCheck(l, func(*Check) {}).Start()
-	NewCleanup(l, func(*Cleanup) {}).Start()
-	for _, priority := range []int{1, -1, 0} {
-		NewAsync(l, func(*Async) {}, Priority(priority)).Feed(Custom)
-	}
-	cleared := NewAsync(l, func(*Async) {}, Priority(1))
-	cleared.Feed(Custom)
-	cleared.Clear()
-	l.pending.post(posted(func() {}))
-	require.NoError(t, l.Verify())
-	return l
-}
-
-// embedOf makes the Embed by which a host knows its embedded loop.
-func embedOf(host *Loop, index int32) *Embed {
-	return &Embed{watcher: watcher{index: index}, other: &Loop{hosted: hosted{host: host}}}
-}
-
-// firstAt returns the first watcher in the queue of a priority.
-func firstAt(l *Loop, priority int) *watcher {
-	q := &l.pending.queues[priority-MinPriority]
-	return q.ring[q.head&q.mask()].w
-}
-
-func TestVerifyNamesTheInvariantThatIsBroken(t *testing.T) {
-	for name, tc := range map[string]struct {
-		spoil func(l *Loop)
-		want  string
-	}{
-		"an index": {func(l *Loop) { l.active[1].index = 7 },
-			"ev: active watcher 1 has index 7, want 2"},
-		"an inactive watcher among the active": {func(l *Loop) { l.active[3].index = 0 },
-			"ev: active watcher 3 has index 0, want 4"},
-		"a loop": {func(l *Loop) { l.active[3].loop = new(Loop) },
-			"ev: active watcher 3 belongs to another loop"},
-		"a periodic without a place in the heap": {func(l *Loop) { l.active[1].self.(*Periodic).pos = 0 },
-			"ev: active periodic 1 is not in the heap"},
-		"the loop of a timer": {func(l *Loop) { l.timers.heap[1].a.loop = new(Loop) },
-			"ev: timer 1 belongs to another loop"},
-		"the count of timers": {func(l *Loop) { l.inHeap++ },
-			"ev: 4 active timers; counted 3"},
-
-		"the count of references": {func(l *Loop) { l.refs++ },
-			"ev: 9 references and 0 hidden watchers; counted 8 and 0"},
-		"the count of hidden watchers": {func(l *Loop) { l.hidden++ },
-			"ev: 8 references and 1 hidden watchers; counted 8 and 0"},
-
-		"an Idle in the list of another priority": {func(l *Loop) { l.idle[0], l.idle[2] = l.idle[2], nil },
-			"ev: an Idle of priority 0 is in the list of -2"},
-		"an inactive hook": {func(l *Loop) { l.prepares[0].index = 0 },
-			"ev: prepare: inactive, or listed twice"},
-		"a hook listed twice": {func(l *Loop) { l.checks = append(l.checks, l.checks[0]) },
-			"ev: check: inactive, or listed twice"},
-
-		"the number of a request": {func(l *Loop) { l.active[0].self.(*Async).number = 9 },
-			"has number 9, want "},
-		"a request that is neither active nor linked": {func(l *Loop) { l.active[0].self.(*Async).w = new(watcher) },
-			"is neither active nor linked"},
-		"a number that is lost": {func(l *Loop) { l.requests.all = append(l.requests.all, nil) },
-			"ev: of 3 requests 2 are in use and 0 free"},
-
-		"an IO under another descriptor": {func(l *Loop) {
-			l.files = files{table: []file{{first: &IO{watcher: watcher{index: 1}, fd: 7}}}, count: 1}
-		}, "ev: descriptor 0 has an IO that is inactive or for 7"},
-		"an inactive IO": {func(l *Loop) { l.files = files{table: []file{{first: &IO{}}}, count: 1} },
-			"ev: descriptor 0 has an IO that is inactive or for 0"},
-		"the count of IOs": {func(l *Loop) { l.files.count++ },
-			"ev: 1 IOs, 0 changed and 0 always ready descriptors; counted 0, 0 and 0"},
-		"the changed descriptors": {func(l *Loop) { l.files.table = []file{{changed: true}} },
-			"ev: 0 IOs, 0 changed and 0 always ready descriptors; counted 0, 1 and 0"},
-		"the list of descriptors that are always ready": {func(l *Loop) { l.files.always = []int{0} },
-			"ev: 0 IOs, 0 changed and 1 always ready descriptors; counted 0, 0 and 0"},
-		"a descriptor that is always ready": {func(l *Loop) { l.files.table = []file{{always: true}} },
-			"ev: 0 IOs, 0 changed and 0 always ready descriptors; counted 0, 0 and 1"},
-
-		"an inactive embedded": {func(l *Loop) { l.embedded = []*Embed{embedOf(l, 0)} },
-			"ev: embedded loop 0: inconsistent host state"},
-		"a embedded of another host": {func(l *Loop) { l.embedded = []*Embed{embedOf(nil, 1)} },
-			"ev: embedded loop 0: inconsistent host state"},
-		"a embedded that is out": {func(l *Loop) { l.embedded = []*Embed{embedOf(l, 1), embedOf(l, 2)}; l.embedded[1].delegated = true },
-			"ev: embedded loop 1: inconsistent host state"},
-		"a embedded with its sitter": {func(l *Loop) { l.embedded = []*Embed{embedOf(l, 1)}; l.embedded[0].proxied = true },
-			"ev: embedded loop 0: inconsistent host state"},
-
-		"a bit too many": {func(l *Loop) { l.pending.filled |= 1 << (2 - MinPriority) },
-			"ev: priority 2: empty is true, which the bit mask denies"},
-		"a bit too few": {func(l *Loop) { l.pending.filled &^= 1 << (-1 - MinPriority) },
-			"ev: priority -1: empty is false, which the bit mask denies"},
-		"a queued watcher that is not pending": {func(l *Loop) { firstAt(l, 1).pending = false },
-			"ev: priority 1: the watcher in slot 0 is not pending there"},
-		"a queued watcher that believes in another slot": {func(l *Loop) { firstAt(l, -1).slot++ },
-			"ev: priority -1: the watcher in slot 0 is not pending there"},
-		"a queued watcher of another priority": {func(l *Loop) { firstAt(l, 0).priority = 2 },
-			"ev: priority 0: the watcher in slot 0 is not pending there"},
-		"the count": {func(l *Loop) { l.pending.count++ },
-			"ev: 5 pending, 1 of them posted; counted 4 and 1"},
-		"the count of posts": {func(l *Loop) { l.pending.posts-- },
-			"ev: 4 pending, 0 of them posted; counted 4 and 1"},
-
-		"a place in the heap": {func(l *Loop) { l.timers.heap[1].a.pos = 9 },
-			"ev: heap slot 1 holds an alarm with index 9, want 2"},
-		"an inactive timer in the heap": {func(l *Loop) { l.timers.heap[2].a.index = 0 },
-			"ev: heap slot 2 holds an inactive alarm"},
-		"the order of due times": {func(l *Loop) { l.timers.heap[0].due = never },
-			"ev: heap slot 1 is due before its parent"},
-		"the order of starts": {func(l *Loop) {
-			l.timers.heap[2].due = l.timers.heap[0].due
-			l.timers.heap[2].a.order = 0
-		}, "ev: heap slot 2 is due before its parent"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			l := fullLoop(t)
-			tc.spoil(l)
-			assert.ErrorContains(t, l.Verify(), tc.want)
-		})
-	}
-}
-
-func TestVerifyReportsEveryStructureThatIsBroken(t *testing.T) {
-	l := fullLoop(t)
-	l.active[3].loop = nil
-	l.pending.count = 99
-	l.timers.heap[0].due = never
-	err := l.Verify()
-	assert.ErrorContains(t, err, "belongs to another loop")
-	assert.ErrorContains(t, err, "99 pending")
-	assert.ErrorContains(t, err, "is due before its parent")
-}
-
 // Timers are sorted instead of popped if many are due at once. The order must be the
 // same.
 func TestWhatIsDueExpiresInOrderHoweverMuchItIs(t *testing.T) {
@@ -386,4 +243,14 @@ func TestShiftKeepsTheHeapInOrderWhenDueTimesSaturate(t *testing.T) {
 	h.add(b, never-1)
 	h.shift(5)
 	assert.NoError(t, h.verify())
+}
+
+func FuzzTimerHeap(f *testing.F) {
+	f.Add([]byte{})
+	f.Add([]byte{0, 1, 5, 0, 2, 5, 0, 3, 4, 3, 0, 31})                            // ties
+	f.Add([]byte{0, 1, 9, 0, 2, 8, 0, 3, 7, 0, 4, 6, 0, 5, 5, 0, 1, 1, 2, 3, 0})  // move up, remove
+	f.Add([]byte{0, 1, 1, 0, 2, 2, 0, 3, 3, 0, 4, 4, 0, 5, 5, 0, 1, 31, 4, 0, 3}) // move down, repeat
+	f.Add([]byte{0, 1, 1, 0, 2, 2, 5, 0, 9, 0, 3, 1, 2, 2, 0, 3, 0, 12})          // shift
+	f.Add([]byte{0, 1, 1, 0, 2, 255, 0, 3, 2, 0, 4, 2, 6, 2, 2, 6, 0, 31})        // all at once
+	f.Fuzz(func(t *testing.T, data []byte) { replay(t, data) })
 }

@@ -46,57 +46,6 @@ func TestTheListKeepsNoLoopAlive(t *testing.T) {
 	assert.Fail(t, "a loop that was dropped is listed still")
 }
 
-func TestKeepersAreWhatRunWaitsFor(t *testing.T) {
-	l := newLoop(t)
-	keeps := ev.NewTimer(l, time.Hour, 0, func(*ev.Timer) {})
-	weak := ev.NewAsync(l, func(*ev.Async) {})
-	keeps.Start()
-	weak.Start()
-	weak.Keep(false)
-	assert.Equal(t, []ev.Watcher{keeps}, slices.Collect(l.Keepers()))
-	for range l.Keepers() {
-		break
-	}
-	assert.Zero(t, l.ExtraRefs())
-	l.Ref()
-	assert.Equal(t, 1, l.ExtraRefs())
-	l.Unref()
-	assert.Len(t, slices.Collect(l.Watchers()), 2)
-}
-
-func TestPendingAtCountsByPriority(t *testing.T) {
-	l := newLoop(t)
-	var all []*ev.Async
-	for p := ev.MinPriority; p <= ev.MaxPriority; p++ {
-		for range p - ev.MinPriority {
-			a := ev.NewAsync(l, func(*ev.Async) {}, ev.Priority(p))
-			a.Feed(ev.Custom)
-			all = append(all, a)
-		}
-	}
-	for p := ev.MinPriority; p <= ev.MaxPriority; p++ {
-		assert.Equal(t, p-ev.MinPriority, l.PendingAt(p))
-	}
-	all[len(all)-2].Clear()
-	assert.Equal(t, 3, l.PendingAt(ev.MaxPriority))
-	assert.PanicsWithValue(t, "ev: Loop.PendingAt: no such priority: 3", func() { l.PendingAt(3) })
-	l.Invoke()
-}
-
-func TestGoroutineIDIsThatOfTheGoroutineInRun(t *testing.T) {
-	l := newLoop(t)
-	assert.False(t, l.Running())
-	assert.Zero(t, l.GoroutineID())
-	require.NoError(t, l.Post(func() {
-		assert.True(t, l.Running())
-		stack := make([]byte, 64)
-		assert.Contains(t, string(stack[:runtime.Stack(stack, false)]), "goroutine "+itoa(l.GoroutineID())+" ")
-	}))
-	run(t, l)
-	assert.False(t, l.Running())
-	assert.Zero(t, l.GoroutineID())
-}
-
 // dropLoops prepares n loops and drops them without Close. It waits until they are
 // collected and the process has as many descriptors and goroutines as before. The
 // resources of a loop must not keep it alive.
@@ -162,4 +111,19 @@ func TestDroppedLoopsFreeTheDescriptorsTheyWatch(t *testing.T) {
 		require.NoError(t, file.Close())
 		nowait(t, l)
 	})
+}
+
+func TestTheDefaultLoopIsOneUntilItIsClosed(t *testing.T) {
+	for range 3 {
+		l, err := ev.Default()
+		require.NoError(t, err)
+		same, err := ev.Default()
+		require.NoError(t, err)
+		assert.Same(t, l, same)
+		ticks := 0
+		ev.NewTimer(l, 0, 0, func(*ev.Timer) { ticks++ }).Start()
+		run(t, l)
+		assert.Equal(t, 1, ticks)
+		require.NoError(t, l.Close())
+	}
 }

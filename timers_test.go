@@ -12,7 +12,7 @@ import (
 	"github.com/goevlib/ev"
 )
 
-// Tests that need an exact clock are in chan_synctest_test.go.
+// Tests that need an exact clock are in netpoll_chan_test.go.
 
 // never is the longest span of a timer.
 const never = time.Duration(math.MaxInt64)

@@ -69,7 +69,7 @@ func TestWhatTheLanguageChecksOfANilWatcherPanicsAtTheLineOfTheCaller(t *testing
 		"Timer.Keep": func() { timer.Keep(true) },
 		"Async.Send": func() { async.Send() },
 	} {
-		assert.Contains(t, panicsIn(call), "misuse_test.go", name)
+		assert.Contains(t, panicsIn(call), "debug_misuse_test.go", name)
 	}
 }
 

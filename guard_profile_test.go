@@ -71,7 +71,7 @@ func TestProfileLabelsOfAPanicAreTakenBack(t *testing.T) {
 	var during string
 	require.NoError(t, l.Post(func() { during = labelled(t) }))
 	run(t, l)
-	assert.Regexp(t, `^{"loop":"loop \d+", "watcher":"Post profile_test.go:\d+"}$`, during)
+	assert.Regexp(t, `^{"loop":"loop \d+", "watcher":"Post guard_profile_test.go:\d+"}$`, during)
 }
 
 func TestInvokeOutsideRunSetsNoLabels(t *testing.T) {
@@ -149,7 +149,7 @@ func TestRecoveredPanicsAreLoggedWhereALoggerWasGiven(t *testing.T) {
 	ev.NewTimer(l, 0, 0, func(*ev.Timer) { panic("boom") }, ev.Name("fragile")).Start()
 	run(t, l)
 	assert.Equal(t, 1, handled)
-	for _, want := range []string{"level=ERROR", "ev: panic in a callback", "loop=main", "kind=Timer", "watcher=fragile", "panic=boom", "profile_test.go:"} {
+	for _, want := range []string{"level=ERROR", "ev: panic in a callback", "loop=main", "kind=Timer", "watcher=fragile", "panic=boom", "guard_profile_test.go:"} {
 		assert.Contains(t, out.String(), want)
 	}
 }

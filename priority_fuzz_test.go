@@ -8,16 +8,6 @@ import (
 	"go.uber.org/atomic"
 )
 
-func FuzzTimerHeap(f *testing.F) {
-	f.Add([]byte{})
-	f.Add([]byte{0, 1, 5, 0, 2, 5, 0, 3, 4, 3, 0, 31})                            // ties
-	f.Add([]byte{0, 1, 9, 0, 2, 8, 0, 3, 7, 0, 4, 6, 0, 5, 5, 0, 1, 1, 2, 3, 0})  // move up, remove
-	f.Add([]byte{0, 1, 1, 0, 2, 2, 0, 3, 3, 0, 4, 4, 0, 5, 5, 0, 1, 31, 4, 0, 3}) // move down, repeat
-	f.Add([]byte{0, 1, 1, 0, 2, 2, 5, 0, 9, 0, 3, 1, 2, 2, 0, 3, 0, 12})          // shift
-	f.Add([]byte{0, 1, 1, 0, 2, 255, 0, 3, 2, 0, 4, 2, 6, 2, 2, 6, 0, 31})        // all at once
-	f.Fuzz(func(t *testing.T, data []byte) { replay(t, data) })
-}
-
 func FuzzPending(f *testing.F) {
 	f.Add([]byte{})
 	f.Add([]byte{0, 0, 3, 0, 8, 0, 5, 4, 0, 6, 0})                   // three priorities and a post
