@@ -5,28 +5,28 @@ import (
 	"sync"
 )
 
-// ErrFull is what Queue.Send answers when the queue has its limit of items.
+// ErrFull is returned by Queue.Send if the queue already holds its limit of items.
 var ErrFull = errors.New("ev: queue full")
 
-// Queue carries values to the loop: an Async and a slice, put together right.
-// Any goroutine sends; the callback gets everything that has come since the last
-// one, as one batch. There is no callback per item and, once the two slices have
-// grown, no allocation. Invoke and Feed deliver what waits, with an empty batch if
-// that is nothing, unless the event is AsyncEvent: then there is no callback.
+// Queue carries values to the loop: an Async and a slice, combined correctly. Any goroutine may
+// send. The callback gets all items that were sent since the last callback, as one batch. There
+// is no callback per item and, once the two slices have grown, no allocation.
+//
+// Invoke and Feed deliver the queued items. If none are queued, AsyncEvent makes no callback;
+// any other event passes an empty batch.
 type Queue[T any] struct {
 	_ noCopy
 	request
 	watcher
 	limit  int
 	fn     func(q *Queue[T], batch []T)
-	listed bool // in Loop.queues
+	listed bool // in the loop's list of large queues
 	items  inbox[T]
 }
 
-// NewQueue makes a Queue that holds up to limit items not yet given to fn; 0 is
-// no limit. fn must not keep batch after it returns. A batch handed to an fn that
-// panics counts as delivered. It panics when l or fn is nil or limit is
-// negative.
+// NewQueue makes a Queue that holds at most limit items that were not passed to fn yet. 0 means
+// no limit. fn must not keep batch after it returns. If fn panics, its batch counts as
+// delivered. NewQueue panics if l or fn is nil or limit is negative.
 func NewQueue[T any](l *Loop, limit int, fn func(q *Queue[T], batch []T), opts ...Option) *Queue[T] {
 	if limit < 0 {
 		panic("ev: NewQueue: negative limit")
@@ -37,28 +37,29 @@ func NewQueue[T any](l *Loop, limit int, fn func(q *Queue[T], batch []T), opts .
 	return q
 }
 
-// Start activates the queue and asks for a callback if items wait already. It
-// has no effect on an active queue or a closed loop.
+// Start activates the queue, and requests a callback if items are queued already. It has no
+// effect on an active queue or on a closed loop.
 func (q *Queue[T]) Start() {
 	q.own("Start")
 	if !q.begin() {
 		return
 	}
 	q.loop.requests.activate(&q.request)
-	// After activate: a Send before it may have asked in vain, one after it
-	// asks for itself.
+	// After activate: a Send before it may have made its request in vain, and a Send after it
+	// makes its own.
 	if q.items.waiting() {
 		q.send(q.loop)
 	}
 }
 
-// Send adds v to the next batch. Any goroutine may call it; it never waits for
-// the loop. The order of one sender's items is kept. Items sent while the queue
-// is stopped, or nobody runs the loop, wait; Loop.Close drops them. It returns
-// ErrFull when the limit is reached, or ErrClosed after Loop.Close; v is not taken
-// then. Between a Send and a Post there is no order; a function on the loop that
-// must come after all that was sent before, such as the last one of a shutdown,
-// calls Invoke(AsyncEvent), which delivers what waits.
+// Send adds v to the next batch. It is safe for concurrent use, and never waits for the loop. It
+// returns ErrFull if the limit is reached, and ErrClosed after Loop.Close. v is not queued then.
+//
+// The items of one sender keep their order. Items that are sent while the queue is stopped, or
+// while the loop does not run, stay queued; Loop.Close drops them. There is no order between a
+// Send and a Post. A function on the loop that must run after the delivery of all items sent
+// before it, such as the last one of a shutdown, calls Invoke(AsyncEvent) first, which delivers
+// them.
 func (q *Queue[T]) Send(v T) error {
 	if q.loop == nil {
 		q.misused("Send")
@@ -86,18 +87,17 @@ func (q *Queue[T]) put(v T) error {
 	return nil
 }
 
-// SetCallback replaces the callback, from the next call on.
+// SetCallback replaces the callback, from the next call on. It panics if fn is nil.
 func (q *Queue[T]) SetCallback(fn func(q *Queue[T], batch []T)) {
 	q.own("SetCallback")
 	q.checkCallback(fn == nil)
 	q.fn = fn
 }
 
-// call delivers a batch. A request finds the queue empty when the batch before
-// it took the items already; the user is not bothered with that, but is with an
-// event that was fed.
+// call delivers a batch. A request finds the queue empty if the previous batch has taken its
+// items. There is no callback then, unless another event was fed.
 func (q *Queue[T]) call() {
-	if q.loop.freed { // items that came while it was stopped, so that onStop did not drop them
+	if q.loop.freed { // items that were sent while it was stopped: onStop did not drop them
 		q.items.drop()
 	}
 	batch := q.items.take()
@@ -111,7 +111,7 @@ func (q *Queue[T]) call() {
 	}
 }
 
-// shrink is the loop's look at a Queue that is listed.
+// shrink is called by the loop for a Queue that is listed.
 func (q *Queue[T]) shrink() (more bool) {
 	more = q.items.shrink()
 	q.listed = q.items.isLarge()
@@ -130,16 +130,16 @@ func (q *Queue[T]) onStop() {
 	}
 }
 
-// inbox is a lock and two slices: senders fill one while the loop delivers the
-// other, then the two change places.
+// inbox is a lock and two slices. Senders fill one while the loop delivers the other. Then the
+// two change places.
 type inbox[T any] struct {
 	mu    sync.Mutex
 	in    []T // guarded by mu
 	spare []T // the loop goroutine's: the batch before the last, to be filled again
 
 	// The loop goroutine's.
-	room int // of the larger one, as far as it was seen
-	most int // the largest batch since the last look, or what is remembered of before
+	room int // the largest capacity seen
+	most int // the largest batch since the last shrink, and a fading maximum of those before
 }
 
 func (b *inbox[T]) waiting() bool {
@@ -148,8 +148,8 @@ func (b *inbox[T]) waiting() bool {
 	return len(b.in) > 0
 }
 
-// take returns what has come, as the loop's. The spare is filled next: there is
-// none until recycle, and a nested Run may take again before that.
+// take returns the items, which belong to the loop's goroutine then. The spare is filled next.
+// There is no spare until recycle, and a nested Run may take again before that.
 func (b *inbox[T]) take() []T {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -158,7 +158,7 @@ func (b *inbox[T]) take() []T {
 	return batch
 }
 
-// recycle empties a batch that was delivered, to be filled again.
+// recycle empties a delivered batch, to be filled again.
 func (b *inbox[T]) recycle(batch []T) {
 	b.room, b.most = max(b.room, cap(batch)), max(b.most, len(batch))
 	clear(batch)
@@ -167,8 +167,8 @@ func (b *inbox[T]) recycle(batch []T) {
 
 func (b *inbox[T]) isLarge() bool { return large[T](b.room) }
 
-// shrink lets go of what is much larger than the batches. It reports whether
-// there is more to be let go of if no batch comes.
+// shrink frees slices that are much larger than the batches. It reports whether it could free
+// more later, if no batch comes.
 func (b *inbox[T]) shrink() (more bool) {
 	if !b.isLarge() {
 		b.most = 0

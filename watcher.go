@@ -6,53 +6,49 @@ import (
 	"strings"
 )
 
-// Watcher is what all kinds of watchers, and Queue, have in common; libev's
-// ev_watcher. Except where a method says otherwise, a watcher belongs to the
-// goroutine that runs its loop (or sets it up, before Run), and only that
-// goroutine may touch it.
+// Watcher has the methods that all kinds of watchers, and Queue, share; libev's ev_watcher.
+// Unless a method says otherwise, it must be called on the goroutine that runs the watcher's
+// loop, or that sets it up before Run.
 //
-// Active and pending are independent. A watcher is active between Start and
-// Stop; it is pending from the moment an event is queued for it until its
-// callback begins. The loop keeps an active watcher alive: dropping the last
-// reference does not stop it.
+// Active and pending are independent. A watcher is active between Start and Stop. It is
+// pending from the moment an event is queued for it until its callback begins. The loop keeps
+// an active watcher alive: dropping the last reference does not stop it.
 type Watcher interface {
 	// Active reports whether the watcher is started (ev_is_active).
 	Active() bool
-	// Pending reports whether a callback is queued (ev_is_pending). It is false
-	// inside the callback itself, unless the watcher was fed again.
+	// Pending reports whether a callback is queued (ev_is_pending). It returns false inside
+	// the callback itself, unless the watcher was fed again.
 	Pending() bool
-	// Stop clears a pending event, then deactivates the watcher. It is
-	// idempotent, and final: no callback begins after it returns.
+	// Stop clears a pending event, then deactivates the watcher. It is idempotent. No
+	// callback begins after it has returned.
 	Stop()
-	// Loop returns the loop that the watcher was made for. Any goroutine may call it.
+	// Loop returns the loop that the watcher was made for. It is safe for concurrent use.
 	Loop() *Loop
 	// Priority returns a number from MinPriority to MaxPriority.
 	Priority() int
-	// SetPriority changes the priority, clamped to [MinPriority, MaxPriority].
-	// It fails while the watcher is active or pending.
+	// SetPriority changes the priority, clamped to [MinPriority, MaxPriority]. It returns an
+	// error while the watcher is active or pending.
 	SetPriority(p int) error
-	// Data returns what the Data option or SetData stored; the loop never looks
-	// at it.
+	// Data returns the value of the Data option or of SetData. The loop does not use it.
 	Data() any
 	// SetData stores v.
 	SetData(v any)
-	// Name returns what the Name option gave, or "". Any goroutine may call it.
+	// Name returns the name of the Name option, or "". It is safe for concurrent use.
 	Name() string
-	// Feed queues the watcher as if events had happened (ev_feed_event). It
-	// works on an inactive watcher too. Bits fed before the callback begins
-	// accumulate. A callback that feeds its own watcher each time never lets the
-	// pass end; Async.Send does not have that property.
+	// Feed queues the watcher as if events had happened (ev_feed_event). The watcher may be
+	// inactive. Bits that are fed before the callback begins accumulate. If a callback feeds
+	// its own watcher each time, the pass never ends; with Async.Send it does.
 	Feed(events Events)
-	// Clear undoes what made the watcher pending and returns the accumulated
-	// bits, or None (ev_clear_pending). It does not touch Async.Sent.
+	// Clear makes the watcher not pending, and returns the accumulated bits, or None
+	// (ev_clear_pending). It does not change Async.Sent.
 	Clear() Events
-	// Invoke calls the callback now, on this goroutine, with these events
-	// (ev_invoke). It changes neither Active nor Pending and needs no Run.
+	// Invoke calls the callback now, on this goroutine, with these events (ev_invoke). It
+	// changes neither Active nor Pending, and needs no Run.
 	Invoke(events Events)
-	// Events returns, inside the callback, what it was called with (revents).
+	// Events returns, inside the callback, the events that it was called with (revents).
 	Events() Events
-	// Keep tells whether this watcher, while active, keeps Run going; true is
-	// the default. Keep(false) is libuv's uv_unref. It may be called at any time.
+	// Keep sets whether this watcher, while active, keeps Run going. The default is true.
+	// Keep(false) is libuv's uv_unref. The watcher may be active or not.
 	Keep(alive bool)
 
 	base() *watcher
@@ -61,11 +57,10 @@ type Watcher interface {
 	callback() any // the func, for its source position
 }
 
-// watcher is the base that every kind embeds. Only the loop goroutine touches
-// it. The fields that a callback changes come last: a kind that other
-// goroutines send to puts its word in front, most of a cache line away. What is
-// hardly ever looked at comes first, so that a Timer, which goes on with more
-// fields, finds all the others in few cache lines.
+// watcher is the base that every kind embeds. Only the loop's goroutine uses it. The fields
+// that a callback changes come last: a kind to which other goroutines send has its word in
+// front, most of a cache line away. The fields that are rarely used come first, so that the
+// others share few cache lines with the further fields of a Timer.
 type watcher struct {
 	data any
 	name string
@@ -74,8 +69,8 @@ type watcher struct {
 
 	slot     uint32 // position in the pending queue, while pending
 	index    int32  // position in Loop.active plus one, or inHeap; 0 is inactive
-	received Events // what it is pending with
-	events   Events // what its callback was called with
+	received Events // that it is pending with
+	events   Events // that its callback was called with
 	priority int8
 	pending  bool
 	weak     bool // Keep(false)
@@ -91,11 +86,11 @@ type (
 	dataOption     struct{ v any }
 )
 
-// Priority sets the watcher's priority, clamped to [MinPriority, MaxPriority].
-// The default is 0.
+// Priority sets the watcher's priority, clamped to [MinPriority, MaxPriority]. The default
+// is 0.
 func Priority(p int) Option { return priorityOption(p) }
 
-// Name names the watcher, for logs and for debugging.
+// Name sets the watcher's name, for logs and for debugging.
 func Name(s string) Option { return nameOption(s) }
 
 // Data attaches v to the watcher; see Watcher.Data.
@@ -107,7 +102,7 @@ func (o dataOption) apply(w *watcher)     { w.data = o.v }
 
 func clamp(p int) int8 { return int8(max(MinPriority, min(p, MaxPriority))) }
 
-// init completes a watcher for its constructor, whose arguments it checks.
+// init completes a watcher for its constructor, and checks the constructor's arguments.
 func (w *watcher) init(constructor string, self Watcher, l *Loop, noCallback bool, opts []Option) {
 	if l == nil {
 		panic("ev: " + constructor + ": nil loop")
@@ -124,9 +119,8 @@ func (w *watcher) init(constructor string, self Watcher, l *Loop, noCallback boo
 	}
 }
 
-// checkCallback is for SetCallback. Each kind has a SetCallback of its own, for its
-// signature: that of a method promoted from a generic type would name the type parameter
-// in the documentation.
+// checkCallback is for SetCallback. Each kind has a SetCallback of its own: a method promoted
+// from a generic type would be documented with the type parameter in its signature.
 func (w *watcher) checkCallback(isNil bool) {
 	if isNil {
 		panic("ev: " + kindOf(w.self) + ".SetCallback: nil callback")
@@ -135,9 +129,8 @@ func (w *watcher) checkCallback(isNil bool) {
 
 func (w *watcher) base() *watcher { return w }
 
-// begin activates the watcher for its Start, which has called own. It reports
-// false when there is nothing to do: the watcher is active already, or the loop
-// is closed.
+// begin activates the watcher for its Start, which has called own. It returns false if the
+// watcher is active already or the loop is closed.
 func (w *watcher) begin() bool {
 	if !w.startable() {
 		return false
@@ -160,7 +153,7 @@ func (w *watcher) Pending() bool {
 	return w.pending
 }
 
-// Loop returns the loop that the watcher was made for. Any goroutine may call it.
+// Loop returns the loop that the watcher was made for. It is safe for concurrent use.
 func (w *watcher) Loop() *Loop { return w.loop }
 
 // Priority returns the watcher's priority, from MinPriority to MaxPriority.
@@ -169,29 +162,29 @@ func (w *watcher) Priority() int {
 	return int(w.priority)
 }
 
-// Data returns what the Data option or SetData stored.
+// Data returns the value of the Data option or of SetData.
 func (w *watcher) Data() any {
 	w.ownIfConstructed("Data")
 	return w.data
 }
 
-// SetData stores v, which the loop never looks at.
+// SetData stores v. The loop does not use it.
 func (w *watcher) SetData(v any) {
 	w.ownIfConstructed("SetData")
 	w.data = v
 }
 
-// Name returns what the Name option gave, or "". Any goroutine may call it.
+// Name returns the name of the Name option, or "". It is safe for concurrent use.
 func (w *watcher) Name() string { return w.name }
 
-// Events returns, inside the callback, what it was called with.
+// Events returns, inside the callback, the events that it was called with.
 func (w *watcher) Events() Events {
 	w.ownIfConstructed("Events")
 	return w.events
 }
 
-// Stop clears a pending event and deactivates the watcher. It is idempotent,
-// and final: no callback begins after it returns.
+// Stop clears a pending event and deactivates the watcher. It is idempotent. No callback
+// begins after it has returned.
 func (w *watcher) Stop() {
 	l := w.loop
 	if l == nil {
@@ -206,8 +199,8 @@ func (w *watcher) Stop() {
 	l.publishIfIdle()
 }
 
-// SetPriority changes the priority, clamped to [MinPriority, MaxPriority]. It
-// fails while the watcher is active or pending.
+// SetPriority changes the priority, clamped to [MinPriority, MaxPriority]. It returns an error
+// while the watcher is active or pending.
 func (w *watcher) SetPriority(p int) error {
 	w.ownIfConstructed("SetPriority")
 	switch {
@@ -220,8 +213,8 @@ func (w *watcher) SetPriority(p int) error {
 	return nil
 }
 
-// Feed queues the watcher as if events had happened. Bits fed before the
-// callback begins accumulate.
+// Feed queues the watcher as if events had happened. Bits that are fed before the callback
+// begins accumulate.
 func (w *watcher) Feed(events Events) {
 	w.own("Feed")
 	l := w.loop
@@ -232,8 +225,7 @@ func (w *watcher) Feed(events Events) {
 	l.publishIfIdle()
 }
 
-// Clear undoes what made the watcher pending and returns the accumulated bits,
-// or None.
+// Clear makes the watcher not pending, and returns the accumulated bits, or None.
 func (w *watcher) Clear() Events {
 	w.own("Clear")
 	l := w.loop
@@ -248,7 +240,7 @@ func (w *watcher) Invoke(events Events) {
 	w.run(events)
 }
 
-// Keep tells whether this watcher, while active, keeps Run going.
+// Keep sets whether this watcher, while active, keeps Run going.
 func (w *watcher) Keep(alive bool) {
 	l := w.loop
 	w.ownIfConstructed("Keep")
@@ -266,8 +258,8 @@ func (w *watcher) Keep(alive bool) {
 	}
 }
 
-// run makes the callback with these events. The previous ones come back for a
-// callback that invoked its own watcher.
+// run makes the callback with these events. It restores the previous events afterwards, for a
+// callback that has invoked its own watcher.
 func (w *watcher) run(events Events) {
 	outer := w.events
 	defer func() { w.events = outer }() // also when the callback panics
@@ -280,7 +272,7 @@ func (w *watcher) takeEvents() Events {
 	return w.received
 }
 
-// kindOf names a watcher's type, without type arguments: "Timer", "Queue".
+// kindOf returns the name of a watcher's type, without type arguments: "Timer", "Queue".
 func kindOf(w Watcher) string {
 	kind, _, _ := strings.Cut(reflect.TypeOf(w).Elem().Name(), "[")
 	return kind
