@@ -6,17 +6,16 @@ import (
 	"go.uber.org/atomic"
 )
 
-// Async lets any goroutine get a callback on the loop's goroutine; libev's
-// ev_async. It carries no data and counts nothing: any number of sends before
-// the callback collapse into one. Put the data where both sides find it, under
-// a lock or an atomic, before the Send, and let the callback take all of it; or
-// use a Queue, which is just that.
+// Async lets any goroutine request a callback on the loop's goroutine; libev's ev_async. It
+// carries no data and counts nothing: any number of sends before the callback collapse into
+// one. Store the data in a place that both sides know, under a lock or an atomic, before the
+// Send, and take all of it in the callback. A Queue does just that.
 //
-// Every Send on an active Async is followed by a callback that starts after
-// that Send began, unless the watcher is stopped first. Callbacks never
-// outnumber sends, and there is at most one per iteration. Inside a priority
-// they come in the order of the first sends. A Send made by a callback is
-// answered in the next iteration, so an Async that sends itself starves nobody.
+// Every Send on an active Async is followed by a callback that starts after that Send began,
+// unless the watcher is stopped first. There are at most as many callbacks as sends, and at
+// most one per iteration. Within a priority they come in the order of the first sends. The
+// callback for a Send made by a callback comes in the next iteration, so an Async that sends to
+// itself does not starve other watchers.
 type Async struct {
 	_ noCopy
 	request
@@ -25,8 +24,7 @@ type Async struct {
 	notifier *notifier // nil until Notifier is called
 }
 
-// NewAsync makes an Async. It does nothing until Start. It panics when l or fn
-// is nil.
+// NewAsync makes an Async. It panics if l or fn is nil.
 func NewAsync(l *Loop, fn func(*Async), opts ...Option) *Async {
 	a := &Async{fn: fn}
 	a.watcher.init("NewAsync", a, l, fn == nil, opts)
@@ -34,8 +32,8 @@ func NewAsync(l *Loop, fn func(*Async), opts ...Option) *Async {
 	return a
 }
 
-// Start activates the watcher. A Send made before is forgotten. Start has no
-// effect on an active watcher or a closed loop.
+// Start activates the watcher. Earlier sends are forgotten. Start has no effect on an active
+// watcher or on a closed loop.
 func (a *Async) Start() {
 	a.own("Start")
 	if a.begin() {
@@ -46,15 +44,16 @@ func (a *Async) Start() {
 	}
 }
 
-// Send asks for a callback. Any goroutine may call it, at any time, even after
-// Close. It never blocks, allocates or takes a lock: one atomic load when a
-// request is outstanding already; no system call unless the loop is parked,
-// and then at most one for all senders together. On a watcher that is not
-// active it wakes nobody. libev's ev_async_send.
+// Send requests a callback; libev's ev_async_send. It is safe for concurrent use, at any time,
+// even after Close. On a watcher that is not active it does not wake the loop.
 //
-// A Send that finds nothing requested synchronizes before the callback that
-// answers it. A Send that finds a request outstanding adds no edge of its own,
-// and a program without data races needs none: see requests.
+// Send never blocks, allocates or takes a lock. If a request is outstanding already, it costs
+// one atomic load. It makes no system call unless the loop is parked, and then at most one for
+// all senders together.
+//
+// A Send that finds no request outstanding synchronizes before the callback that answers it. A
+// Send that finds one outstanding adds no such edge, and a program without data races needs
+// none.
 func (a *Async) Send() {
 	if a.state.Load()&requested != 0 {
 		return
@@ -62,13 +61,13 @@ func (a *Async) Send() {
 	a.send(a.loop)
 }
 
-// Sent reports whether a Send has not been collected by the loop yet; any
-// goroutine may call it. It turns false before the callback begins, says
-// nothing about Pending, survives Stop, and is reset by Start on an inactive
-// watcher. libev's ev_async_pending.
+// Sent reports whether there is a Send that the loop has not collected yet; libev's
+// ev_async_pending. It is safe for concurrent use. It becomes false before the callback begins,
+// and is independent of Pending. Stop does not change it. Start of an inactive watcher makes it
+// false.
 func (a *Async) Sent() bool { return a.state.Load()&requested != 0 }
 
-// SetCallback replaces the callback, from the next call on.
+// SetCallback replaces the callback, from the next call on. It panics if fn is nil.
 func (a *Async) SetCallback(fn func(*Async)) {
 	a.own("SetCallback")
 	a.checkCallback(fn == nil)
@@ -85,20 +84,19 @@ func (a *Async) onStop() {
 	}
 }
 
-// request is the word by which other goroutines ask for a watcher's callback,
-// and its link in the loop's list of such requests.
+// request is the word by which other goroutines request a watcher's callback, and its link in
+// the loop's list of such requests.
 type request struct {
 	state  atomic.Uint32
-	next   uint32 // number of the next in the list; owned by whoever set linked, until the list is taken
+	next   uint32 // number of the next in the list; until the list is taken, owned by the goroutine that set linked
 	number uint32 // in requests.all; changed by the loop, never while linked
 	event  Events
 	w      *watcher // nil for the mailbox of Post
 }
 
-// The bits of request.state. They live in one word, changed by
-// compare-and-swap only: were they apart, a Send that has read "not active"
-// could set "requested" after Start had reset it, and every later Send would
-// return early, for ever.
+// The bits of request.state. They are in one word, which is changed by compare-and-swap only.
+// With separate words, a Send that has read "not active" could set "requested" after Start had
+// reset it, and every later Send would return early, for ever.
 const (
 	active    = 1 << iota // between Start and Stop; changed by the loop
 	requested             // a send has not been collected
@@ -131,8 +129,7 @@ func (r *request) send(l *Loop) {
 	}
 }
 
-// change clears some bits and sets others, in one step, and returns the word as
-// it was.
+// change clears some bits and sets others, in one step, and returns the word as it was before.
 func (r *request) change(clear, set uint32) uint32 {
 	for {
 		s := r.state.Load()
@@ -142,25 +139,23 @@ func (r *request) change(clear, set uint32) uint32 {
 	}
 }
 
-// requests is the list of all that other goroutines ask of a loop: pushed to by
-// any goroutine, taken whole by the loop, so that collecting costs O(requests)
-// however many watchers are active. Taking all at once also rules out the ABA
-// problem of lists that pop. It links numbers: swapping a pointer costs the
-// sender a call, for the garbage collector's sake, and swapping a number does
-// not.
+// requests is the list of the requests that other goroutines make of a loop. Any goroutine
+// pushes; the loop takes the whole list. So collecting costs O(requests), however many
+// watchers are active. Taking all at once also rules out the ABA problem of lists that pop.
+// The list links numbers: swapping a pointer costs the sender a call, for the garbage
+// collector, and swapping a number does not.
 //
-// Why Send may return after one load of a word that says "requested". Let the
-// sender write W, then load; let the loop clear the bit (C), then run the
-// callback, which reads (R). In a program without data races W and R are
-// ordered by a lock or an atomic of the program's own. If W is before R, the
-// callback sees it. If R is before W, then so is C, and in the single order of
-// all atomics the sender's load comes after C: it finds the bit clear, or set
-// again by a later send whose callback is still to come. So the bit must be
-// cleared before the callback; after it, updates would be missed.
+// Why Send may return after one load of a word that says "requested". Let the sender write W,
+// then load; let the loop clear the bit (C), then run the callback, which reads (R). In a
+// program without data races W and R are ordered by a lock or an atomic of the program's own.
+// If W is before R, the callback sees it. If R is before W, then so is C, and in the single
+// order of all atomics the sender's load comes after C: it finds the bit clear, or set again by
+// a later send whose callback is still to come. So the bit must be cleared before the callback;
+// after it, updates would be missed.
 type requests struct {
 	head atomic.Uint32 // number of the newest request; 0 is an empty list
 
-	// The loop goroutine's. A request has a number while it is active or linked.
+	// The loop's goroutine's. A request has a number while it is active or linked.
 	all  []*request // by number less one; nil is free
 	free []uint32
 }
@@ -177,9 +172,9 @@ func (q *requests) push(r *request) {
 	}
 }
 
-// activate forgets an old request but keeps linked: r may be in the list still,
-// and linking it twice would corrupt that. The number is there before active
-// is, for the sender who reads it after.
+// activate forgets an old request but keeps linked: r may still be in the list, and linking it
+// twice would corrupt the list. The number is set before active, because a sender reads it
+// after active.
 func (q *requests) activate(r *request) {
 	if r.number == 0 {
 		if n := len(q.free); n > 0 {
@@ -194,7 +189,7 @@ func (q *requests) activate(r *request) {
 	r.change(requested, active)
 }
 
-// deactivate leaves the number to a request that is linked; collect releases it.
+// deactivate releases the number, unless the request is linked: then collect releases it.
 func (q *requests) deactivate(r *request) {
 	if r.change(active, 0)&linked == 0 {
 		q.release(r)
@@ -207,9 +202,8 @@ func (q *requests) release(r *request) {
 	r.number = 0
 }
 
-// shrink lets go of numbers that were used by a burst: most is how many were used at
-// the same time. It reports whether there is more to be let go of if nothing happens
-// until the next time.
+// shrink frees the numbers that a burst has used. most is how many were used at the same time.
+// It reports whether it could free more the next time, if nothing happens until then.
 func (q *requests) shrink(most int) (more bool) {
 	if oversized[*request](cap(q.all), most) {
 		q.all = q.all[:q.renumber()]
@@ -226,8 +220,8 @@ func (q *requests) shrink(most int) (more bool) {
 	return oversized[*request](cap(q.all), len(q.all)-len(q.free))
 }
 
-// renumber gives requests with high numbers low ones, and returns the highest one
-// left. It stops when no number is free below that, or at a request that is linked.
+// renumber gives low numbers to requests with high ones, and returns the highest number left. It
+// stops when no number below that is free, or at a request that is linked.
 func (q *requests) renumber() (last int) {
 	low := 0
 	for last = len(q.all); low < last; last-- {
@@ -246,11 +240,11 @@ func (q *requests) renumber() (last int) {
 
 // move gives a request another number, unless it is linked.
 //
-// A sender reads the number of a request after it has set linked, so the loop may
-// change it only while it has set linked itself. The request has to go into the list
-// then, as if it was sent: a sender that finds it linked relies on that. It is
-// collected there, as requested if such a sender asked, and else as one that was
-// linked when Start forgot the request.
+// A sender reads the number of a request after it has set linked. So the loop may change the
+// number only while it has set linked itself. The request must go into the list then, as if it
+// was sent: a sender that finds it linked relies on that. It is collected there: as requested
+// if such a sender has requested it, otherwise like a request that was linked when Start forgot
+// it.
 func (q *requests) move(r *request, to int) bool {
 	s := r.state.Load()
 	if s&linked != 0 || !r.state.CompareAndSwap(s, s|linked) {
@@ -262,8 +256,8 @@ func (q *requests) move(r *request, to int) bool {
 	return true
 }
 
-// take empties the list and returns the number of the oldest request, linked to
-// the newer ones.
+// take empties the list and returns the number of the oldest request, which is linked to the
+// newer ones.
 func (q *requests) take() uint32 {
 	if q.empty() {
 		return 0
@@ -276,8 +270,8 @@ func (q *requests) take() uint32 {
 	return oldest
 }
 
-// collect makes the watchers pending whose callbacks were asked for. Requests of
-// inactive ones stay what they are: only Start resets those.
+// collect makes the watchers pending whose callbacks were requested. It does not change the
+// requests of inactive watchers: only Start resets them.
 func (l *Loop) collect() {
 	q := &l.requests
 	for n := q.take(); n != 0; {
@@ -298,8 +292,8 @@ func (l *Loop) collect() {
 	}
 }
 
-// unlink takes the request too, if it is for an active watcher, and reports
-// that: in one step, so that a send from then on finds both undone, or neither.
+// unlink clears linked and, if the watcher is active and the request was made, requested too. It
+// reports the latter. It is one step, so that a later send finds both cleared, or neither.
 func (r *request) unlink() bool {
 	for {
 		s := r.state.Load()
