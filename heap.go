@@ -5,19 +5,19 @@ import (
 	"time"
 )
 
-// alarm is a watcher that waits for a moment: what Timer shares with the kinds
-// that wait on the wall clock.
+// alarm is a watcher that waits for a time. It is the base of Timer, Stat and the kinds that wait
+// on the wall clock.
 type alarm struct {
 	watcher
 	pos   int32  // index in the heap plus one; 0 is not in it
-	order uint64 // when it was put there: ties of due run in this order
+	order uint64 // of being added: alarms with equal due times run in this order
 }
 
 func (a *alarm) armed() bool { return a.pos != 0 }
 
-// alarms is a 4-ary heap of alarms by (due, order). It never reads a clock:
-// times are durations since a moment that its user knows. The key is inline, so
-// that to compare four children is to look into one cache line, or two.
+// alarms is a 4-ary heap of alarms by (due, order). It never reads a clock: times are durations
+// since a moment that its user chooses. The key is inline, so that comparing four children reads
+// one cache line, or two.
 type alarms struct {
 	heap    []alarmEntry
 	started uint64
@@ -81,9 +81,9 @@ func (h *alarms) remove(a *alarm) {
 	}
 }
 
-// fill puts e, which was the last, where the hole i is, or where it belongs from
-// there. That is near the bottom, mostly: so the hole goes all the way down
-// first, which saves a comparison on each level, and e then up.
+// fill puts e, which was the last, into the hole i, or where it belongs from there. That is
+// mostly near the bottom. So the hole goes all the way down first, which saves a comparison on
+// each level, and then e goes up.
 func (h *alarms) fill(i int, e alarmEntry) {
 	if i == 0 || !e.before(h.heap[(i-1)/4]) {
 		for child := 4*i + 1; child < len(h.heap); child = 4*i + 1 {
@@ -95,18 +95,18 @@ func (h *alarms) fill(i int, e alarmEntry) {
 	h.up(i, e)
 }
 
-// fewDue is how many are taken out one by one before it is worth a look whether
-// there are many more.
+// fewDue is the number of alarms that are taken out one by one before a check whether many more
+// are due pays off.
 const fewDue = 64
 
-// manyDue reports whether so much of the heap is due that to sort that part is
-// cheaper than to take one after the other.
+// manyDue reports whether so much of the heap is due that sorting that part is cheaper than
+// taking one after the other.
 func (h *alarms) manyDue(now time.Duration) bool {
 	most := len(h.heap) / 8
 	return h.countDue(0, now, most) >= most
 }
 
-// countDue counts what is due at i and below, up to about most.
+// countDue counts the due alarms at i and below, up to about most.
 func (h *alarms) countDue(i int, now time.Duration, most int) int {
 	if i >= len(h.heap) || h.heap[i].due > now {
 		return 0
@@ -118,8 +118,8 @@ func (h *alarms) countDue(i int, now time.Duration, most int) int {
 	return n
 }
 
-// takeDue takes all out that are due, in order. It leaves their pos to the caller,
-// who comes by, and gives the slice back by recycle.
+// takeDue removes all due alarms and returns them in order. The caller must reset their pos,
+// and return the slice with recycle.
 func (h *alarms) takeDue(now time.Duration) []alarmEntry {
 	due := h.spare
 	h.spare = nil
@@ -144,9 +144,8 @@ func (h *alarms) recycle(due []alarmEntry) {
 	h.spare = due[:0]
 }
 
-// shrink lets go of room that a burst has made. It is called now and then, and
-// reports whether there is more to be let go of if nothing happens until the next
-// time.
+// shrink frees the room that a burst has needed. It is called now and then. It reports whether it
+// could free more the next time, if nothing happens until then.
 func (h *alarms) shrink() (more bool) {
 	if !large[alarmEntry](max(cap(h.heap), cap(h.spare))) {
 		return false
@@ -160,7 +159,7 @@ func (h *alarms) shrink() (more bool) {
 	return oversized[alarmEntry](cap(h.heap), len(h.heap)) || oversized[alarmEntry](cap(h.spare), 0)
 }
 
-// order makes a heap of entries that stand anyhow.
+// order makes a heap of entries in any order.
 func (h *alarms) order() {
 	for i := len(h.heap) - 1; i >= 0; i-- {
 		h.down(i, h.heap[i])
@@ -172,10 +171,10 @@ func (h *alarms) shift(d time.Duration) {
 	for i := range h.heap {
 		h.heap[i].due = after(h.heap[i].due, d)
 	}
-	h.order() // those that are never due now are equal, and stand in the order of their starts
+	h.order() // alarms that are now never due are equal, and must be in the order of their starts
 }
 
-// place puts e where the hole i is, or where it belongs from there.
+// place puts e into the hole i, or where it belongs from there.
 func (h *alarms) place(i int, e alarmEntry) {
 	if i > 0 && e.before(h.heap[(i-1)/4]) {
 		h.up(i, e)
@@ -212,7 +211,7 @@ func (h *alarms) down(i int, e alarmEntry) {
 	h.set(i, e)
 }
 
-// least returns which of the siblings that begin with this child is due first.
+// least returns the index of the sibling that is due first. child is the first sibling.
 func (h *alarms) least(child int) int {
 	siblings := h.heap[child:min(child+4, len(h.heap))]
 	least := 0

@@ -12,15 +12,15 @@ import (
 	"github.com/goevlib/ev/internal/goroutine"
 )
 
-// mailbox is what Post fills. Its request is never inactive and has no watcher;
-// collecting it takes the functions.
+// mailbox holds the posted jobs. Its request is always active and has no watcher. Collecting it
+// takes the jobs.
 type mailbox struct {
 	request
 	inbox[job]
 }
 
-// waiting reports whether there is something posted that was not collected. The
-// request alone may also be for a question: see looks.
+// waiting reports whether a posted job was not collected yet. The request alone may also be for
+// a question: see looks.
 func (m *mailbox) waiting() bool {
 	if m.state.Load()&requested == 0 {
 		return false
@@ -40,16 +40,16 @@ func (m *mailbox) put(l *Loop, j job) error {
 	return nil
 }
 
-// Post has fn run on the loop's goroutine, at priority 0. Any goroutine may
-// call it; it does not wait for a busy loop. Functions run in the order posted;
-// those posted while they run are for the next iteration. What was posted and
-// has not run keeps Run going. It returns ErrClosed after Close, which drops
-// what has not begun. It panics when fn is nil.
+// Post queues fn to run on the loop's goroutine, at priority 0. It is safe for concurrent use,
+// and does not wait for a busy loop. It returns ErrClosed after Close, which drops the functions
+// that have not begun. It panics if fn is nil.
 //
-// Unlike Async.Send it takes a lock and memory for fn. There is no limit: what is
-// posted to a loop that is stuck waits in memory, and posts that come faster than
-// they run make each iteration longer than the last. A Queue with a limit refuses
-// instead.
+// Functions run in the order in which they were posted. Functions posted while these run are for
+// the next iteration. A function that was posted and has not run keeps Run going.
+//
+// Unlike Async.Send, Post takes a lock and memory for fn. There is no limit: functions posted to
+// a loop that is stuck stay in memory, and posts that come faster than they run make each
+// iteration longer than the last. A Queue with a limit returns an error instead.
 func (l *Loop) Post(fn func()) error {
 	l.checkConstructed("Post")
 	if fn == nil {
@@ -84,7 +84,7 @@ func (l *Loop) takePosts() {
 	l.looks.mark()
 }
 
-// PanicError is the error that Call and Go report for a function that panicked.
+// PanicError is the error of Call and Go for a function that panicked.
 type PanicError struct {
 	Value any    // what the function panicked with
 	Stack []byte // of its goroutine, at that moment
@@ -100,9 +100,8 @@ func (e *PanicError) Unwrap() error {
 
 var errGoexit = errors.New("ev: the function called runtime.Goexit")
 
-// outcome runs fn and hands deliver what came of it, exactly once, however fn
-// ends: what it returned, or the error that stands for a panic (and the value of
-// that) or for a Goexit.
+// outcome runs fn and calls deliver exactly once, however fn ends: with its results, or with the
+// error for a panic (and the value of the panic) or for a Goexit.
 func outcome[T any](fn func() (T, error), deliver func(v T, err error, panicked any)) {
 	var (
 		v        T
@@ -122,8 +121,7 @@ func outcome[T any](fn func() (T, error), deliver func(v T, err error, panicked 
 	returned = true
 }
 
-// call is one Call: claimed either by the loop, to run it, or by the caller, to
-// give up on it.
+// call is one Call. It is claimed either by the loop, to run it, or by the caller, to give up.
 type call[T any] struct {
 	fn      func() (T, error)
 	claimed atomic.Uint32
@@ -150,21 +148,23 @@ func (c *call[T]) run() {
 	})
 }
 
-// slowAnswer is when Call looks whether it is waiting for itself.
+// slowAnswer is the time after which Call checks whether it waits for itself.
 const slowAnswer = 20 * time.Millisecond
 
-// Call runs fn on l's goroutine, as Post does, and waits for what it returns.
-// Any goroutine but the loop's own may call it; there it would wait for ever,
-// and panics (inside Run as soon as the answer is slow in coming; inside RunOnce
-// and RunNoWait with EV_DEBUG=1). An embedded loop's own goroutine is that of its
-// host's Run.
+// Call runs fn on l's goroutine, as Post does, and waits for its results. It is safe for
+// concurrent use, except on the loop's own goroutine: there it would wait for ever, and panics
+// (inside Run once the answer takes long; inside RunOnce and RunNoWait with EV_DEBUG=1). An
+// embedded loop's own goroutine is that of its host's Run. While the loop does not run, Call
+// waits for a Run or for ctx. Call panics if fn is nil.
 //
-// When ctx is done first, Call returns ctx.Err(): an fn that has not begun will
-// not run, one that has goes on without an audience. When the loop is closed
-// first, Call returns ErrClosed, unless fn has begun: then its answer counts. On a
-// loop that nobody runs, Call waits, for a Run or for ctx. If
-// fn panics or calls runtime.Goexit, Call returns an error (a *PanicError for a
-// panic) and the loop's panic policy applies to the loop.
+// # Errors
+//
+//   - If ctx is done first, Call returns ctx.Err(). If fn has not begun, it does not run. If it
+//     has begun, it goes on, and its results are dropped.
+//   - If the loop is closed first, Call returns ErrClosed, unless fn has begun: then Call
+//     returns the results of fn.
+//   - If fn panics or calls runtime.Goexit, Call returns an error (a *PanicError for a panic),
+//     and the loop's panic policy applies to the loop.
 func Call[T any](ctx context.Context, l *Loop, fn func() (T, error)) (T, error) {
 	var zero T
 	l.checkConstructed("Call")
@@ -202,11 +202,11 @@ func Call[T any](ctx context.Context, l *Loop, fn func() (T, error)) (T, error) 
 	}
 }
 
-// Go runs work on a goroutine of its own, then done on the loop's with what
-// work returned. It is called on the loop's goroutine. It holds a reference: Run
-// goes on until done has run. If work panics or calls runtime.Goexit, done gets
-// an error (a *PanicError for a panic). On a loop that is closed before work
-// ends, done does not run; on one that is closed already, neither does.
+// Go runs work on a goroutine of its own, then done on the loop's goroutine with the results of
+// work. It must be called on the loop's goroutine. Go holds a reference: Run goes on until done
+// has run. If work panics or calls runtime.Goexit, done gets an error (a *PanicError for a
+// panic). If the loop is closed before work ends, done does not run. If it is closed already,
+// work does not run either. Go panics if work or done is nil.
 func Go[T any](l *Loop, work func() (T, error), done func(T, error)) {
 	if work == nil || done == nil {
 		panic("ev: Go: nil function")

@@ -5,38 +5,37 @@ import (
 	"time"
 )
 
-// Timer calls back when a span of time has passed, once or repeatedly; libev's
-// ev_timer. Spans count from Loop.Now, the cached time, and follow the
-// monotonic clock: setting the wall clock does not touch them. A timer never
-// fires early. Timers due in one iteration run in the order of their due times,
-// then of when they were armed (by Start, Reset or their last expiry), inside a
-// priority.
+// Timer calls back when a span of time has passed, once or repeatedly; libev's ev_timer. Spans
+// count from Loop.Now, the cached time, and follow the monotonic clock: setting the wall clock
+// does not affect them. A timer never fires early. Within a priority, timers that are due in one
+// iteration run in the order of their due times, then in the order in which they were armed (by
+// Start, Reset or their last expiry).
 //
-// On Linux the monotonic clock (CLOCK_MONOTONIC) stands still while the machine
-// sleeps: a Timer with ten minutes left before has ten minutes left after. It goes
-// on while the process is stopped (SIGSTOP). A Periodic or Scheduler with CatchUp
-// notices both.
+// A repeating timer does not drift. If the loop is busy for more than a period, the missed
+// expiries are not replayed: the timer is called at most once per iteration, and goes on from
+// there, as libev's does. Package evtime has a Ticker that keeps its phase.
 //
-// On Linux an idle loop is some tens of microseconds late, where the runtime's
-// timers are up to a millisecond: a wait of which at most 10 ms are left sets a
-// timerfd too, one system call per change of the earliest deadline. A loop opens
-// it, and an epoll descriptor, when it first waits for a timer.
+// # Linux
 //
-// A repeating timer does not drift. What it missed while the loop was held up for
-// more than a period is not replayed: it is called at most once per iteration, and
-// goes on from there, as libev's does. Package evtime has a Ticker that keeps its
-// phase.
+// The monotonic clock (CLOCK_MONOTONIC) stands still while the machine sleeps: a Timer that had
+// ten minutes left before has ten minutes left after. The clock goes on while the process is
+// stopped (SIGSTOP). A Periodic or Scheduler with CatchUp calls back after both.
+//
+// An idle loop is some tens of microseconds late, where the runtime's timers are up to a
+// millisecond late: for the last 10 ms of a wait the loop sets a timerfd too, which costs one
+// system call per change of the earliest deadline. A loop opens the timerfd, and an epoll
+// descriptor, when it first waits for a timer.
 type Timer struct {
 	_ noCopy
 	alarm
-	after  time.Duration // while inactive: what Start waits for
+	after  time.Duration // while inactive: the span for which Start waits
 	repeat time.Duration
 	fn     func(*Timer)
 }
 
-// NewTimer makes a Timer that, once started, fires when after has passed, and
-// then every repeat if that is not 0. A span of zero or less is due at once. It
-// panics when l or fn is nil or repeat is negative.
+// NewTimer makes a Timer that fires when after has passed since Start, and then every repeat if
+// that is not 0. With an after of zero or less it is due at once. NewTimer panics if l or fn is
+// nil or repeat is negative.
 func NewTimer(l *Loop, after, repeat time.Duration, fn func(*Timer), opts ...Option) *Timer {
 	if repeat < 0 {
 		panic(fmt.Sprintf("ev: NewTimer: negative repeat %v", repeat))
@@ -46,10 +45,10 @@ func NewTimer(l *Loop, after, repeat time.Duration, fn func(*Timer), opts ...Opt
 	return t
 }
 
-// Start arms the timer. It has no effect on an active timer. A stopped timer
-// goes on with the time that it had left; one that has expired is due at once,
-// unless Set comes first. When the loop has been busy since Now, call
-// Loop.Update first to count from the present.
+// Start arms the timer. It has no effect on an active timer or on a closed loop. A stopped timer
+// goes on with the time that it had left. A timer that has expired is due at once, unless Set
+// comes first. If the loop has been busy since Now, call Loop.Update first to count from the
+// present.
 func (t *Timer) Start() {
 	t.own("Start")
 	if t.startable() {
@@ -58,8 +57,8 @@ func (t *Timer) Start() {
 	}
 }
 
-// Set gives an inactive timer new spans. It fails when the timer is active or
-// repeat is negative.
+// Set gives an inactive timer new spans. It returns an error if the timer is active or repeat is
+// negative.
 func (t *Timer) Set(after, repeat time.Duration) error {
 	t.own("Set")
 	if t.index != 0 {
@@ -72,10 +71,9 @@ func (t *Timer) Set(after, repeat time.Duration) error {
 	return nil
 }
 
-// Reset starts over (ev_timer_again): it clears a pending event, then a
-// repeating timer, active or not, waits for one full Repeat, and another stops.
-// A timer made with (0, d), Reset at the start and at each sign of life, is an
-// inactivity timeout.
+// Reset starts over (ev_timer_again). It clears a pending event. Then a repeating timer, active
+// or not, waits for one full Repeat, and a one-shot stops. For an inactivity timeout, make a
+// timer with (0, d), and call Reset at the start and at each sign of activity.
 func (t *Timer) Reset() {
 	t.own("Reset")
 	l := t.loop
@@ -92,10 +90,9 @@ func (t *Timer) Reset() {
 	t.Clear()
 }
 
-// Remaining returns the time until the timer fires, counted from Loop.Now, or
-// for an inactive timer what Start would wait for. It is negative when that time
-// has passed. A span too long for a time.Duration, in either direction, is the
-// longest one (292 years).
+// Remaining returns the time from Loop.Now until the timer fires. For an inactive timer it
+// returns the span for which Start would wait. It is negative if that time has passed. A span too
+// long for a time.Duration, in either direction, is returned as the longest one (292 years).
 func (t *Timer) Remaining() time.Duration {
 	t.own("Remaining")
 	if t.index == 0 {
@@ -104,14 +101,14 @@ func (t *Timer) Remaining() time.Duration {
 	return since(t.loop.timers.due(&t.alarm), t.loop.mono)
 }
 
-// Repeat returns the span between repetitions; 0 is a one-shot.
+// Repeat returns the span between repetitions, or 0 for a one-shot.
 func (t *Timer) Repeat() time.Duration {
 	t.own("Repeat")
 	return t.repeat
 }
 
-// SetRepeat changes the span between repetitions, from the next expiry or Reset
-// on: with 0, the wait in progress is the last. It fails when d is negative.
+// SetRepeat changes the span between repetitions, from the next expiry or Reset on. With 0, the
+// wait in progress is the last. It returns an error if d is negative.
 func (t *Timer) SetRepeat(d time.Duration) error {
 	t.own("SetRepeat")
 	if d < 0 {
@@ -121,7 +118,7 @@ func (t *Timer) SetRepeat(d time.Duration) error {
 	return nil
 }
 
-// SetCallback replaces the callback, from the next call on.
+// SetCallback replaces the callback, from the next call on. It panics if fn is nil.
 func (t *Timer) SetCallback(fn func(*Timer)) {
 	t.own("SetCallback")
 	t.checkCallback(fn == nil)
@@ -136,9 +133,9 @@ func (t *Timer) onStop() {
 	t.loop.timers.remove(&t.alarm)
 }
 
-// expireTimers has every timer, and what else is there, do what is due by now.
-// Observers are told of each when it is pending, and the heap is in order again: they
-// may look at others, and one that panics leaves those in the heap, still due.
+// expireTimers calls expire on every alarm that is due by now. Observers are called for each
+// when it is pending and the heap is in order again: they may look at others, and if one panics,
+// the others are still in the heap, and due.
 func (l *Loop) expireTimers() {
 	h, now := &l.timers, l.mono
 	for popped := 0; h.next() <= now; popped++ {
@@ -155,8 +152,8 @@ func (l *Loop) expireTimers() {
 	}
 }
 
-// expireMany takes all at once. Until the last one has expired some are neither in
-// the heap nor pending, so only then the observers are told.
+// expireMany takes all due alarms at once. Until the last has expired, some are neither in the
+// heap nor pending. So the observers are called after that.
 func (l *Loop) expireMany(now time.Duration) {
 	due := l.timers.takeDue(now)
 	for _, e := range due {
@@ -177,9 +174,8 @@ func (l *Loop) expireMany(now time.Duration) {
 // It must not change other alarms.
 type expirer interface{ expire(due, now time.Duration) }
 
-// expire has a one-shot be inactive by the time its callback runs. The next slot
-// of a repeat is after now, so that one which lags behind is called once per
-// iteration.
+// expire deactivates a one-shot, so that it is inactive in its callback. The next due time of a
+// repeating timer is after now, so that a timer that lags behind is called once per iteration.
 func (t *Timer) expire(due, now time.Duration) {
 	l := t.loop
 	if t.repeat > 0 {
