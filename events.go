@@ -8,8 +8,8 @@ import (
 // Events is a set of event bits, with libev's numbers (EV_READ, EV_TIMER, …).
 type Events uint32
 
-// These are the events. The loop never produces Custom; use it with Feed and Invoke. Error
-// is added to the events of a watcher that the loop had to stop.
+// The events. The loop never produces Custom: use it with Feed and Invoke. Error is added to the
+// events of a watcher that the loop had to stop.
 const (
 	None          Events = 0
 	Read          Events = 0x01
@@ -39,7 +39,7 @@ var eventNames = []struct {
 	{CleanupEvent, "Cleanup"}, {AsyncEvent, "Async"}, {Custom, "Custom"}, {Error, "Error"},
 }
 
-// String names the bits, joined by "|"; bits without a name are in hex.
+// String returns the names of the bits, joined by "|". Bits without a name are in hex.
 func (e Events) String() string {
 	if e == None {
 		return "None"

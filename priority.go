@@ -6,8 +6,8 @@ import (
 	"go.uber.org/atomic"
 )
 
-// Priorities of watchers, as libev's EV_MINPRI and EV_MAXPRI. Higher runs
-// first; a priority outside the range is clamped to it.
+// Priorities of watchers, as libev's EV_MINPRI and EV_MAXPRI. Higher priorities run first. A
+// priority outside the range is clamped to it.
 const (
 	MinPriority = -2
 	MaxPriority = 2
@@ -15,34 +15,33 @@ const (
 
 const levels = MaxPriority - MinPriority + 1
 
-// pending is everything whose callback is due: one FIFO per priority.
+// pending holds the callbacks that are due: one FIFO per priority.
 //
-// Sources only mark; pass, at the end of this file, is the one place that
-// calls user code.
+// Sources only mark. pass is the one place that calls user code.
 type pending struct {
 	queues [levels]fifo
 	filled uint8  // bit i is set when queues[i] holds an entry, cleared slots included
-	count  int    // entries that still stand for a callback
-	posts  int    // those of them that are jobs
+	count  int    // entries that are not cleared
+	posts  int    // entries that are jobs
 	calls  uint64 // callbacks made, ever
-	shrunk uint64 // of which before the last shrink
-	recent int    // what shrink remembers of the rest
+	shrunk uint64 // calls at the last shrink
+	recent int    // calls between two shrinks, a fading maximum
 
 	gaps [levels]uint32 // cleared slots in each queue
 }
 
-// entry is one callback to make: a watcher's or a posted job. The zero entry is
-// a slot whose watcher was cleared.
+// entry is one callback to make: a watcher's, or a posted job. The zero entry is a slot whose
+// watcher was cleared.
 type entry struct {
 	w   *watcher
 	job job
 }
 
-// job is what was posted.
+// job is a function that was passed to Post, Call or Go.
 type job interface {
 	run()
 	source() any  // the user's func, for its source position
-	kind() string // by what it was given to the loop
+	kind() string // "Post", "Call" or "Go"
 }
 
 func (e entry) cleared() bool { return e.w == nil && e.job == nil }
@@ -55,7 +54,7 @@ func (e entry) call() {
 	e.w.run(e.w.takeEvents())
 }
 
-// take has the watcher not pending any more, and returns the events of the call.
+// take makes the watcher not pending, and returns the events of the call.
 func (e entry) take() Events {
 	if e.w == nil {
 		return None
@@ -71,8 +70,8 @@ func (e entry) callWith(events Events) {
 	e.w.run(events)
 }
 
-// mark makes w pending, or adds events to what it is pending with already; its
-// place in the queue does not change then.
+// mark makes w pending. If it is pending already, mark adds the events, and its place in the
+// queue does not change.
 func (p *pending) mark(w *watcher, events Events) {
 	if w.pending {
 		w.received |= events
@@ -83,8 +82,7 @@ func (p *pending) mark(w *watcher, events Events) {
 	w.slot = p.push(w.priority, entry{w: w})
 }
 
-// markFirst is mark, at the head of the queue. A watcher that is pending already
-// moves there.
+// markFirst is mark at the head of the queue. A watcher that is pending already moves there.
 func (p *pending) markFirst(w *watcher, events Events) {
 	events |= p.clear(w)
 	w.pending = true
@@ -110,11 +108,10 @@ func (p *pending) putBack(e entry, events Events) {
 	p.posts++
 }
 
-// has reports whether something is pending at this level.
+// has reports whether a callback is pending at this level.
 func (p *pending) has(level int) bool { return p.filled&(1<<level) != 0 && p.skipCleared(level) }
 
-// skipCleared drops the cleared slots that are first, and reports whether there are
-// others.
+// skipCleared drops the cleared slots at the head, and reports whether there are others.
 func (p *pending) skipCleared(level int) bool {
 	q := &p.queues[level]
 	for !q.empty() && q.ring[q.head&q.mask()].cleared() {
@@ -140,12 +137,12 @@ func (p *pending) push(priority int8, e entry) uint32 {
 	return p.queues[level].push(e)
 }
 
-// fewGaps is how many cleared slots a queue may have however short it is.
+// fewGaps is the number of cleared slots that a queue of any length may have.
 const fewGaps = 32
 
-// clear takes w out again and returns what it was pending with. The slot stays
-// behind, empty, until most of the slots are: so clearing costs O(1) on average,
-// and to feed and to clear without end does not make the ring grow.
+// clear makes w not pending, and returns the events that it was pending with. The slot stays
+// behind, empty, until most slots are empty. So clearing costs O(1) on average, and feeding and
+// clearing without end does not make the ring grow.
 func (p *pending) clear(w *watcher) Events {
 	if !w.pending {
 		return None
@@ -189,7 +186,7 @@ func (p *pending) pop() (entry, bool) {
 	return entry{}, false
 }
 
-// drop forgets everything without calling it.
+// drop removes all entries without calling them.
 func (p *pending) drop() {
 	for {
 		e, ok := p.pop()
@@ -202,16 +199,15 @@ func (p *pending) drop() {
 	}
 }
 
-// pass calls what is pending until nothing is left or the loop is closed. It
-// looks for the highest priority anew before each call, so that a callback
-// which feeds something more urgent than its peers sees it run before them.
+// pass calls the pending callbacks until none is left or the loop is closed. It looks for the
+// highest priority anew before each call: if a callback feeds a watcher of a higher priority than
+// its peers, that watcher runs before them.
 //
-// An entry is out of the queue before its callback begins. A callback that
-// panics or calls runtime.Goexit therefore leaves the rest pending, for the
-// next pass.
+// An entry is out of the queue before its callback begins. A callback that panics or calls
+// runtime.Goexit therefore leaves the rest pending, for the next pass.
 //
-// guard, unless it is nil, makes each call instead of pass itself: what is to be
-// done around a callback lives there, at no cost without it.
+// If guard is not nil, guard makes each call instead of pass. It does the work around a callback,
+// such as observers and recovery, which costs nothing without it.
 func (p *pending) pass(closed *atomic.Uint32, guard func(entry)) {
 	for closed.Load() == 0 {
 		e, ok := p.pop()
@@ -227,9 +223,8 @@ func (p *pending) pass(closed *atomic.Uint32, guard func(entry)) {
 	}
 }
 
-// shrink lets go of rings that a burst has made much larger than they need to be.
-// It is called now and then, and reports whether there is more to be let go of if
-// nothing happens until the next time.
+// shrink frees rings that a burst has made much larger than necessary. It is called now and then.
+// It reports whether it could free more the next time, if nothing happens until then.
 func (p *pending) shrink() (more bool) {
 	p.recent = max(int(p.calls-p.shrunk), fade(p.recent))
 	p.shrunk = p.calls
@@ -251,8 +246,8 @@ func (p *pending) shrink() (more bool) {
 	return more
 }
 
-// fifo is a ring that grows. Positions are absolute, so that a watcher can
-// remember its own across growth; they may wrap.
+// fifo is a ring that grows. Positions are absolute, so that a watcher's own stays valid when the
+// ring grows. They may wrap.
 type fifo struct {
 	ring       []entry // its length is a power of two, or zero
 	head, tail uint32
@@ -288,7 +283,7 @@ func (q *fifo) pop() entry {
 
 func (q *fifo) erase(at uint32) { q.ring[at&q.mask()] = entry{} }
 
-// count counts the entries that still stand for a callback.
+// count returns the number of entries that are not cleared.
 func (q *fifo) count() int {
 	n := 0
 	for at := q.head; at != q.tail; at++ {
@@ -303,7 +298,7 @@ func (q *fifo) mask() uint32 { return uint32(len(q.ring) - 1) }
 
 func (q *fifo) grow() { q.resize(max(8, 2*len(q.ring))) }
 
-// resize requires that the length is a power of two and enough.
+// resize requires that the length is a power of two and enough for the entries.
 func (q *fifo) resize(length int) {
 	old := *q
 	q.ring = make([]entry, length)
@@ -312,7 +307,7 @@ func (q *fifo) resize(length int) {
 	}
 }
 
-// compact closes the gaps that erase has left. Those behind get other positions.
+// compact removes the gaps that erase has left. The entries behind a gap get new positions.
 func (q *fifo) compact() {
 	to := q.head
 	for at := q.head; at != q.tail; at++ {
