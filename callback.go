@@ -40,7 +40,7 @@ func CallbackOf(w Watcher) Callback {
 	return c
 }
 
-// callback returns the callback as it is before the call, which may replace it.
+// callback returns the callback as it is before the call, because the call may replace it.
 func (e entry) callback() Callback {
 	if e.w == nil {
 		return Callback{job: e.job, fn: e.job.source()}
@@ -111,8 +111,8 @@ func (c Callback) attributes(l *Loop) slog.Attr {
 // CallbackKey is equal for callbacks of the same kind, name and function, for which String
 // returns the same text. Use it as the key of a table of callbacks.
 type CallbackKey struct {
-	of        reflect.Type // of a watcher: it stands for the kind, which would be made anew
-	job, name string       // job is the kind of what has no watcher
+	of        reflect.Type // of a watcher, instead of the kind, which would have to be made anew
+	job, name string       // job is the kind if there is no watcher
 	pc        uintptr
 }
 

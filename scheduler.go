@@ -8,60 +8,55 @@ import (
 	"time"
 )
 
-// Scheduler calls back at moments of the wall clock that a function computes,
-// one after the other: days of local time, cron expressions, tides; libev's
-// ev_periodic with a reschedule callback, pyev's Scheduler. It belongs to its
-// loop's goroutine, and treats a busy loop and a clock that is set as Periodic
-// does.
+// Scheduler calls back at times of the wall clock that a function computes, one after the other:
+// days of local time, cron expressions, tides; libev's ev_periodic with a reschedule callback,
+// pyev's Scheduler. It behaves as Periodic does when the loop is busy or the clock is set.
 //
-// The function is called next here. It is given the time now and returns the
-// moment to fire, now or later. It is called by Start and Reset, when the moment
-// has come (just before the callback), after Resume, and when the clock was set.
-// It may be called any number of times for one callback, so it should compute, not
-// count. It must not touch the loop or any watcher of it: it runs in the middle of
-// the loop's own work.
+// The function is called next here. Its argument is the time now, and it returns the time to fire,
+// now or later. It is called by Start and Reset, just before each callback, after Resume, and when
+// the clock was set. It may be called any number of times for one callback, so it should compute,
+// not count. It must not use the loop or any watcher of it: it runs in the middle of the loop's
+// own work.
 //
-// With CatchUp, next is not called when the moment that the Scheduler waits for
-// has been jumped over. It is called once after that, just before the callback,
-// with the time after the jump.
+// With CatchUp, next is not called when the time that the Scheduler waits for was jumped over. It
+// is called once after that, just before the callback, with the time after the jump.
 //
-// When next returns the zero time there is no further moment (as a cron.Schedule
-// says it, too): the Scheduler stops, after the callback that is due, in which it
-// is inactive like a one-shot.
+// If next returns the zero time, there is no further time (a cron.Schedule does the same). The
+// Scheduler stops after the callback that is due. It is inactive in that callback, like a
+// one-shot.
 //
-// # A moment in the past
+// # A time in the past
 //
-// A time before now, the zero time aside, is an error of next: it would fire at
-// once, again and again. time.Date returns one easily in a night in which clocks
-// go forward; the example Daily has a function that does not. The Scheduler then
-// stays active and asks again after a second, and while the answer remains in the
-// past after two seconds, four, and so on up to once a minute. Asking again makes no
-// callback. A callback that was due is made all the same. Of a row of such answers
-// the first is reported, in the next iteration, as an error that names the Scheduler
-// and tells the times: to the handler of WithPanicHandler, if there is one, and to
-// the log of WithLogger or, without either, of slog.Default.
+// A time before now, except the zero time, is an error of next: the Scheduler would fire at once,
+// again and again. time.Date easily returns one in a night in which clocks go forward; the example
+// Daily has a function that does not.
+//
+// The Scheduler then stays active and calls next again after a second. While next returns the
+// past, it waits two seconds, four, and so on up to a minute. These calls make no callback. A
+// callback that was due is still made. The first of such errors in a row is reported in the next
+// iteration, with the name of the Scheduler and the times: to the handler of WithPanicHandler, if
+// there is one, and to the log of WithLogger or, without either, of slog.Default.
 //
 // # A panic
 //
-// When next panics or calls runtime.Goexit, the loop stops the Scheduler at the
-// beginning of the next iteration and reports the value of the panic as it does
-// for a panic in a callback: to the handler of WithPanicHandler, else as a panic
-// that leaves Run. Until then the Scheduler is active and waits for nothing; a
-// Reset that succeeds meanwhile keeps it. A callback that was due is made all the
-// same.
+// If next panics or calls runtime.Goexit, the loop stops the Scheduler at the beginning of the next
+// iteration. It reports the value of the panic as for a panic in a callback: to the handler of
+// WithPanicHandler, or else as a panic that leaves Run. Until then the Scheduler is active and
+// waits for nothing. A Reset that succeeds meanwhile keeps it active. A callback that was due is
+// still made.
 type Scheduler struct {
 	_ noCopy
 	alarm
 	catchUp bool
 	failed  bool          // next did not return, in its last call
-	pause   time.Duration // next returned the past, and the alarm is to ask again after this; else 0
+	pause   time.Duration // until next, which returned the past, is called again; else 0
 	at      time.Time
 	next    func(s *Scheduler, now time.Time) time.Time
 	fn      func(*Scheduler)
 }
 
-// NewScheduler makes a Scheduler that, once started, fires at the moments that
-// next returns. It panics when l, next or fn is nil.
+// NewScheduler makes a Scheduler that fires at the times that next returns. It panics if l, next or
+// fn is nil.
 func NewScheduler(l *Loop, next func(s *Scheduler, now time.Time) time.Time, fn func(*Scheduler), opts ...Option) *Scheduler {
 	s := &Scheduler{next: next, fn: fn}
 	s.watcher.init("NewScheduler", s, l, fn == nil, opts)
@@ -71,9 +66,9 @@ func NewScheduler(l *Loop, next func(s *Scheduler, now time.Time) time.Time, fn 
 	return s
 }
 
-// Start asks the function for a moment after Loop.Now and waits for it. It has
-// no effect on an active watcher or on a closed loop. When the function panics or
-// returns the past, Start does not tell: see Scheduler.
+// Start calls next and waits for the time that it returns. It has no effect on an active watcher or
+// on a closed loop. Start does not report that next panicked or returned the past; the type
+// documents who does.
 func (s *Scheduler) Start() {
 	s.own("Start")
 	if s.begin() {
@@ -83,8 +78,8 @@ func (s *Scheduler) Start() {
 	}
 }
 
-// Reset starts over, whether the watcher is active or not (ev_periodic_again):
-// it clears a pending event, then asks the function anew.
+// Reset starts over, whether the watcher is active or not (ev_periodic_again). It clears a pending
+// event, then calls next.
 func (s *Scheduler) Reset() {
 	s.own("Reset")
 	s.Clear()
@@ -96,17 +91,15 @@ func (s *Scheduler) Reset() {
 	s.plan(s.loop.wallNow())
 }
 
-// At returns the moment that the watcher waits for; in its callback, that is
-// the next one already. It is what the function returned last, errors aside: an
-// inactive watcher keeps it. The zero time is none. A moment that time.Duration
-// cannot count, after the year 2262, does not come.
+// At returns the time that the watcher waits for; in its callback, that is the next one already. It
+// is the last time that next returned, without errors; an inactive watcher keeps it. The zero time
+// means none. A time that time.Duration cannot count, after the year 2262, never comes.
 func (s *Scheduler) At() time.Time {
 	s.own("At")
 	return s.at
 }
 
-// SetNext replaces the function, from the next expiry or Reset on. It panics
-// when next is nil.
+// SetNext replaces the function, from the next expiry or Reset on. It panics if next is nil.
 func (s *Scheduler) SetNext(next func(s *Scheduler, now time.Time) time.Time) {
 	s.own("SetNext")
 	if next == nil {
@@ -115,7 +108,7 @@ func (s *Scheduler) SetNext(next func(s *Scheduler, now time.Time) time.Time) {
 	s.next = next
 }
 
-// SetCallback replaces the callback, from the next call on.
+// SetCallback replaces the callback, from the next call on. It panics if fn is nil.
 func (s *Scheduler) SetCallback(fn func(*Scheduler)) {
 	s.own("SetCallback")
 	s.checkCallback(fn == nil)
@@ -126,14 +119,14 @@ func (s *Scheduler) call()         { s.fn(s) }
 func (s *Scheduler) callback() any { return s.fn }
 func (s *Scheduler) onStop()       { s.loop.disarm(&s.alarm) }
 
-// expire marks first and asks then: a function that ends the goroutine, or
-// stops its watcher against the rules, finds the loop in order.
+// expire marks before it plans, so that the loop is in order if next ends the goroutine, or stops
+// its watcher against the rules.
 func (s *Scheduler) expire(_, now time.Duration) {
 	if s.pause == 0 {
 		s.loop.pending.mark(&s.watcher, PeriodicEvent)
 	}
 	s.loop.periodics.add(&s.alarm, never)
-	s.plan(now + 1) // a function that returns now is for the next iteration
+	s.plan(now + 1) // if next returns now, that is for the next iteration
 }
 
 func (s *Scheduler) replan(now time.Duration) {
@@ -142,17 +135,17 @@ func (s *Scheduler) replan(now time.Duration) {
 	}
 }
 
-// plan asks the function, and fires then but not before earliest. While it asks,
+// plan calls next, and arms the alarm for the result, but not before earliest. While next is called,
 // and if it fails, the watcher waits for nothing.
 func (s *Scheduler) plan(earliest time.Duration) {
 	l := s.loop
 	l.periodics.move(&s.alarm, never)
 	now := l.Now().Round(0) // wall clock only
-	at, ok := s.ask(now)
+	at, ok := s.callNext(now)
 	switch {
 	case !ok || s.pos == 0:
 	case at.Before(now) && !at.IsZero():
-		s.askLater(at, now)
+		s.retryLater(at, now)
 	default:
 		s.pause, s.at = 0, at
 		if at.IsZero() {
@@ -163,9 +156,9 @@ func (s *Scheduler) plan(earliest time.Duration) {
 	}
 }
 
-// ask calls the function. It reports false for a failure, which is on its way
-// to be reported then, also if the function ends the goroutine.
-func (s *Scheduler) ask(now time.Time) (at time.Time, ok bool) {
+// callNext calls next. If next panics or ends the goroutine, callNext queues a report, and returns
+// false if it can.
+func (s *Scheduler) callNext(now time.Time) (at time.Time, ok bool) {
 	s.failed = true
 	defer func() {
 		if s.failed = !ok; ok {
@@ -180,15 +173,15 @@ func (s *Scheduler) ask(now time.Time) (at time.Time, ok bool) {
 	return s.next(s, now), true
 }
 
-// How long to wait before a function that returned the past is asked again: often
-// enough for what it returns then to be hardly late, and no burden if it goes on.
+// The time until a function that returned the past is called again: short enough for its next result
+// to be hardly late, and no burden if it goes on.
 const (
 	firstPause   = time.Second
 	longestPause = time.Minute
 )
 
-// askLater is for the past, at, as an answer.
-func (s *Scheduler) askLater(at, now time.Time) {
+// retryLater is called if next returned at, which is in the past.
+func (s *Scheduler) retryLater(at, now time.Time) {
 	l := s.loop
 	if s.pause == 0 {
 		s.fail(fmt.Errorf("ev: %s: next returned %v, which is before now, %v", s.title(), at, now), true)
@@ -197,8 +190,8 @@ func (s *Scheduler) askLater(at, now time.Time) {
 	l.periodics.move(&s.alarm, after(l.wallNow(), s.pause))
 }
 
-// title is what an error calls the Scheduler: its name or, without one, where its
-// next function was written.
+// title returns the Scheduler's name for an error. Without one, it returns the position of its next
+// function.
 func (s *Scheduler) title() string {
 	if s.name != "" {
 		return fmt.Sprintf("Scheduler %q", s.name)
@@ -211,22 +204,22 @@ func (s *Scheduler) fail(v any, past bool) {
 	s.loop.reports = append(s.loop.reports, f.report)
 }
 
-// end deactivates the watcher, and leaves it pending if it is.
+// end deactivates the watcher. If it is pending, it stays so.
 func (s *Scheduler) end() {
 	s.onStop()
 	s.loop.deactivate(&s.watcher)
 	s.loop.publishIfIdle()
 }
 
-// failure is what a next function did wrong.
+// failure is a panic or a wrong result of a next function.
 type failure struct {
 	s     *Scheduler
-	v     any  // what it panicked with, or an error
+	v     any  // the value of the panic, or an error
 	past  bool // it returned the past
 	stack []byte
 }
 
-// report is made in the next iteration. It stops a Scheduler whose function panicked.
+// report is called in the next iteration. It stops a Scheduler whose function panicked.
 func (f failure) report() {
 	l := f.s.loop
 	if f.past {
@@ -243,8 +236,8 @@ func (f failure) report() {
 	l.recovered(Callback{Watcher: f.s, fn: f.s.next}, f.v, f.stack)
 }
 
-// reportPast logs before it calls the handler, as recovered does, but needs no
-// handler: nothing is lost to the program that a crash would save.
+// reportPast logs before it calls the handler, as recovered does. It needs no handler: unlike after a
+// panic, the program is in order.
 func (l *Loop) reportPast(f failure) {
 	logger := l.logger
 	if logger == nil && l.onPanic == nil {
@@ -259,12 +252,12 @@ func (l *Loop) reportPast(f failure) {
 	}
 }
 
-// lastMoment is the last one that can be counted since the epoch.
-var lastMoment = time.Unix(0, math.MaxInt64)
+// lastTime is the last time that a time.Duration can count since the epoch.
+var lastTime = time.Unix(0, math.MaxInt64)
 
-// sinceEpoch is the moment as a due time; after lastMoment it is never.
+// sinceEpoch returns the time as a due time. After lastTime it returns never.
 func sinceEpoch(t time.Time) time.Duration {
-	if t.After(lastMoment) {
+	if t.After(lastTime) {
 		return never
 	}
 	return time.Duration(t.UnixNano())
