@@ -67,8 +67,7 @@ func NewScheduler(l *Loop, next func(s *Scheduler, now time.Time) time.Time, fn 
 }
 
 // Start calls next and waits for the time that it returns. It has no effect on an active watcher or
-// on a closed loop. Start does not report that next panicked or returned the past; the type
-// documents who does.
+// on a closed loop. It does not report that next panicked or returned the past; see Scheduler.
 func (s *Scheduler) Start() {
 	s.own("Start")
 	if s.begin() {
