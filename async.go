@@ -88,7 +88,7 @@ func (a *Async) onStop() {
 // the loop's list of such requests.
 type request struct {
 	state  atomic.Uint32
-	next   uint32 // number of the next in the list; until the list is taken, owned by the goroutine that set linked
+	next   uint32 // number of the next in the list; the goroutine that set linked owns it until take
 	number uint32 // in requests.all; changed by the loop, never while linked
 	event  Events
 	w      *watcher // nil for the mailbox of Post

@@ -194,7 +194,7 @@ func (l *Loop) watchFile(fd int, e *file, want Events) error {
 	if err != nil || want == None || !e.byRelay {
 		return err
 	}
-	_ = l.poller.watch(fd, e.generation, true, None) // the watch has shown that the file can be polled
+	_ = l.poller.watch(fd, e.generation, true, None) // the first has shown that fd can be polled
 	return l.startRelay(fd, e)
 }
 

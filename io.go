@@ -255,8 +255,8 @@ func (w *IO) call()         { w.fn(w, w.events) }
 func (w *IO) callback() any { return w.fn }
 func (w *IO) onStop()       { w.loop.files.remove(w) }
 
-// FeedFD acts as if the system had reported events on fd: every active IO on it gets those that
-// it asked for (ev_feed_fd_event). It must be called on the loop's goroutine. It ignores a
+// FeedFD acts as if the system had reported events on fd: every active IO on it gets the events
+// that it asked for (ev_feed_fd_event). It must be called on the loop's goroutine. It ignores a
 // descriptor that no watcher watches.
 func (l *Loop) FeedFD(fd int, events Events) {
 	l.own("FeedFD")

@@ -17,7 +17,7 @@ import (
 //
 // A Periodic never fires before its time, as Loop.Now shows it. It calls back at most once per
 // iteration. With an interval of 0 it fires as soon as the clock shows its time or a later one,
-// for whatever reason it is late.
+// for any reason.
 //
 // # Missed slots
 //

@@ -24,7 +24,7 @@ type openRelay struct {
 	resource *resource
 }
 
-// holdRelays opens what the relays of a loop share, for the first active IO that needs one.
+// holdRelays opens the set, for the first active IO that needs a relay.
 func (w *IO) holdRelays() error {
 	rs := &w.loop.files.relays
 	if !w.relayed {
@@ -114,8 +114,8 @@ func (l *Loop) deliverRelayed(lost bool) {
 	}
 }
 
-// verify is part of Verify. What all relays share exists while a watcher needs it, and a
-// relay is open only while all watchers of its descriptor need it.
+// verify is part of Verify. The set exists while a watcher needs a relay, and a relay is open only
+// while all watchers of its descriptor need it.
 func (rs *relays) verify(table []file) error {
 	holders, open := 0, 0
 	for fd := range table {

@@ -134,8 +134,8 @@ func (s *Scheduler) replan(now time.Duration) {
 	}
 }
 
-// plan calls next, and arms the alarm for the result, but not before earliest. While next is called,
-// and if it fails, the watcher waits for nothing.
+// plan calls next, and arms the alarm for the result, but not before earliest. While next is
+// called, and if it fails, the watcher waits for nothing.
 func (s *Scheduler) plan(earliest time.Duration) {
 	l := s.loop
 	l.periodics.move(&s.alarm, never)
@@ -172,8 +172,8 @@ func (s *Scheduler) callNext(now time.Time) (at time.Time, ok bool) {
 	return s.next(s, now), true
 }
 
-// The time until a function that returned the past is called again: short enough for its next result
-// to be hardly late, and no burden if it goes on.
+// The time until a function that returned the past is called again: short enough for its next
+// result to be hardly late, and no burden if it goes on.
 const (
 	firstPause   = time.Second
 	longestPause = time.Minute
@@ -235,8 +235,8 @@ func (f failure) report() {
 	l.recovered(Callback{Watcher: f.s, fn: f.s.next}, f.v, f.stack)
 }
 
-// reportPast logs before it calls the handler, as recovered does. It needs no handler: unlike after a
-// panic, the program is in order.
+// reportPast logs before it calls the handler, as recovered does. It needs no handler: unlike
+// after a panic, the program is in order.
 func (l *Loop) reportPast(f failure) {
 	logger := l.logger
 	if logger == nil && l.onPanic == nil {

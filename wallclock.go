@@ -11,7 +11,7 @@ import (
 // epoch.
 type periodics struct {
 	alarms
-	unwatch func() // ends the watch of the clock; nil while the system does not report that it was set
+	unwatch func() // ends the watch of the clock; nil if the clock is not watched
 }
 
 // maxPark is the longest park without a look at the wall clock, while a watcher waits on it
@@ -87,7 +87,7 @@ func (l *Loop) nextPeriodic() time.Duration {
 		return l.mono
 	}
 	until := after(l.mono, since(due, now))
-	if p.unwatch == nil || l.ioInterval > maxPark { // while the loop rests, it does not look at the watch either
+	if p.unwatch == nil || l.ioInterval > maxPark { // while the loop rests, the watch does not wake it
 		until = min(until, after(l.mono, maxPark))
 	}
 	return until

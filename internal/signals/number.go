@@ -27,7 +27,7 @@ func Number(sig os.Signal) (syscall.Signal, error) {
 		return 0, fmt.Errorf("signal %d: %w", int(n), errNoSignal)
 	}
 	if why := undelivered(n); why != "" {
-		name := strings.TrimPrefix(n.String(), "signal ") // String of a signal without a name: "signal 33"
+		name := strings.TrimPrefix(n.String(), "signal ") // without a name it is "signal 33"
 		return 0, fmt.Errorf("signal %s %s", name, why)
 	}
 	return n, nil

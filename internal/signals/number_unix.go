@@ -48,7 +48,7 @@ type signalRange struct{ from, to syscall.Signal }
 // last signal of the runtime's table.
 func signalsOf(system string) (reserved signalRange, last syscall.Signal) {
 	switch system {
-	case "linux", "android": // SIGCANCEL and SIGSETXID of glibc; SIGTIMER, SIGCANCEL and SIGSYNCCALL of musl
+	case "linux", "android": // glibc: SIGCANCEL, SIGSETXID; musl: SIGTIMER, SIGCANCEL, SIGSYNCCALL
 		return signalRange{32, 34}, maxSignal
 	case "darwin", "ios":
 		return signalRange{}, 31
