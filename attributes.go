@@ -188,9 +188,13 @@ func (l *Loop) Parked() bool {
 
 // GoroutineID returns the number of the goroutine in Run, as stack traces show it, or 0
 // if none is known. A tool finds a stuck loop with it among the stacks of the process.
-// RunOnce and RunNoWait set it only with EV_DEBUG=1. It is safe for concurrent use.
+// RunOnce and RunNoWait set it only with EV_DEBUG=1. While a Task runs, it is the number of
+// the task's goroutine. It is safe for concurrent use.
 func (l *Loop) GoroutineID() uint64 {
 	l.checkConstructed("GoroutineID")
+	if c := l.running.Load(); c != nil {
+		return c.id
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.owner

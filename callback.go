@@ -150,11 +150,28 @@ func (l *Loop) callPending(closed *atomic.Uint32) {
 	if o != nil && l.pending.count > 0 {
 		l.notifyPass(o)
 	}
-	var guard func(entry)
-	if o != nil || l.guarded || trace.IsEnabled() {
-		guard = l.guardFunc
+	if l.task != nil {
+		defer l.notATask()()
 	}
-	l.pending.pass(closed, guard)
+	l.pending.pass(closed, l.guardNow())
+}
+
+// guardNow returns the function that makes callbacks in place of pass; nil if no option and
+// no observer needs that.
+func (l *Loop) guardNow() func(entry) {
+	if l.observers.Load() != nil || l.guarded || trace.IsEnabled() {
+		return l.guardFunc
+	}
+	return nil
+}
+
+// callNow makes a callback outside of a pass, as a pass would.
+func (l *Loop) callNow(w *watcher) {
+	if guard := l.guardNow(); guard != nil {
+		guard(entry{w: w})
+		return
+	}
+	w.run(None)
 }
 
 // guard makes a callback, with everything around it that options and observers need. Its
@@ -179,7 +196,7 @@ func (l *Loop) guard(e entry) {
 	if l.onPanic != nil {
 		defer func() {
 			if v := recover(); v != nil {
-				l.recovered(c, v, debug.Stack())
+				l.recovered(c, v, stackOf(c.Watcher))
 			}
 		}()
 	}
@@ -188,6 +205,17 @@ func (l *Loop) guard(e entry) {
 		return
 	}
 	e.callWith(c.Events)
+}
+
+// stackOf returns the stack of a panic that the calling function has recovered. A task has a
+// stack of its own.
+func stackOf(w Watcher) []byte {
+	if t, ok := w.(interface{ panicStack() []byte }); ok {
+		if stack := t.panicStack(); stack != nil {
+			return stack
+		}
+	}
+	return debug.Stack()
 }
 
 // recovered logs a panic, then calls the handler. Both are user code. The handler is called

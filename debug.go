@@ -96,7 +96,7 @@ func (l *Loop) checkOwner(w Watcher, method string) {
 	if owner == 0 {
 		return
 	}
-	if caller := goroutine.ID(); caller != owner {
+	if caller := goroutine.ID(); caller != owner && caller != l.running.Load().goroutineID() {
 		panic(l.trespass(w, method, caller, owner))
 	}
 }

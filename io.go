@@ -114,11 +114,20 @@ func (w *IO) Start() error {
 	if w.index != 0 {
 		return nil
 	}
+	if err := w.start(); err == ErrClosed {
+		return err
+	} else if err != nil {
+		return fmt.Errorf("ev: IO.Start: %w", err)
+	}
+	return nil
+}
+
+func (w *IO) start() error {
 	if w.loop.isClosed() {
 		return ErrClosed
 	}
 	if err := w.prepare(); err != nil {
-		return fmt.Errorf("ev: IO.Start: %w", err)
+		return err
 	}
 	if !w.begin() {
 		w.dropRelays()

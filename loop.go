@@ -37,6 +37,7 @@ type Loop struct {
 	pending pending
 	sources
 	hosting
+	coroutines
 	memory
 	settings
 

@@ -77,7 +77,7 @@ func (l *Loop) enter(mode runMode) (uint64, error) {
 	if l.delegated {
 		return 0, fmt.Errorf("ev: %s: the loop is embedded, and its host is waiting for it", methodOf[mode])
 	}
-	if len(l.runs) > 0 && caller != 0 && l.owner != 0 && caller != l.owner {
+	if len(l.runs) > 0 && caller != 0 && l.owner != 0 && caller != l.owner && caller != l.running.Load().goroutineID() {
 		return 0, fmt.Errorf("ev: %s: goroutine %d is running this loop already", methodOf[mode], l.owner)
 	}
 	if l.owner == 0 {
@@ -95,8 +95,11 @@ func (l *Loop) leave(mode runMode, outer context.Context, err *error) {
 	l.ctx = outer
 	l.publish()
 	l.tidy()
-	if mode == forever && l.depth == 1 {
-		l.shrinkAll()
+	if l.depth == 1 {
+		l.endSpare()
+		if mode == forever {
+			l.shrinkAll()
+		}
 	}
 	ended, closed := l.endRun()
 	if !ended {

@@ -94,10 +94,15 @@ func (l *Loop) stopClosedEmbeds() {
 // does all of it even if user code panics.
 func (l *Loop) teardown() (err error) {
 	l.pending.drop()
-	l.markCleanups()
 	var embeds []*Embed
 	left := -1
 	inAnyCase(nil,
+		l.endTasks,
+		func() bool {
+			l.pending.drop()
+			l.markCleanups()
+			return false
+		},
 		func() bool {
 			stuck := left == l.pending.count
 			left = l.pending.count
@@ -115,6 +120,16 @@ func (l *Loop) teardown() (err error) {
 			return false
 		})
 	return err
+}
+
+// endTasks ends what waits in the middle. It reports whether there may be more.
+func (l *Loop) endTasks() (more bool) {
+	for _, w := range l.active {
+		if t, ok := w.self.(interface{ beforeCleanups() bool }); ok && t.beforeCleanups() {
+			return true
+		}
+	}
+	return false
 }
 
 // callCleanups is called again after a panic or a Goexit. stuck means that the last time it

@@ -1,0 +1,75 @@
+package ev
+
+// Cond is a condition variable for the tasks of one loop, without a mutex: between the look
+// at the condition and Wait nothing else runs.
+//
+//	for len(queue) == 0 {
+//		if err := c.Wait(t); err != nil {
+//			return err
+//		}
+//	}
+//
+// Its methods must be called on the loop's goroutine, Wait by a task. Nothing in it
+// allocates.
+type Cond struct {
+	_ noCopy
+	l *Loop
+	line
+}
+
+// NewCond makes a condition variable. It panics if l is nil.
+func NewCond(l *Loop) *Cond {
+	if l == nil {
+		panic("ev: NewCond: nil loop")
+	}
+	return &Cond{l: l}
+}
+
+// Wait waits for a Signal or a Broadcast. Tasks are woken in the order in which they wait. It
+// panics if t is of another loop.
+func (c *Cond) Wait(t *Task) error {
+	if t.loop != c.l {
+		panic("ev: Cond.Wait: the task is of another loop")
+	}
+	if err := t.mayWait("Wait"); err != nil {
+		return err
+	}
+	t.got = None
+	c.push(t)
+	return t.suspend(&c.line, never)
+}
+
+// Signal wakes the task that waits longest. If that task is stopped before it goes on, or
+// its deadline has passed, the next one is woken instead. Without a task that waits, Signal
+// has no effect.
+func (c *Cond) Signal() {
+	c.l.own("Signal")
+	c.signal()
+}
+
+// Broadcast wakes all tasks that wait.
+func (c *Cond) Broadcast() {
+	c.l.own("Broadcast")
+	c.wakeAll()
+}
+
+// line is the tasks that wait for a signal, which the first of them gets.
+type line struct{ waiters }
+
+func (s *line) signal() {
+	for t := s.pop(); t != nil; t = s.pop() {
+		if t.wake() {
+			t.got = signalled
+			return
+		}
+	}
+}
+
+// signalled is Task.got between a signal and the step, for the one task that has got it.
+const signalled = Custom
+
+func (s *line) abandon(t *Task) {
+	if !s.remove(t) && t.got == signalled {
+		s.signal()
+	}
+}

@@ -1,0 +1,145 @@
+package ev
+
+import (
+	"context"
+	"iter"
+	"runtime/pprof"
+	"runtime/trace"
+
+	"go.uber.org/atomic"
+
+	"github.com/goevlib/ev/internal/goroutine"
+)
+
+// coroutine is a stack of its own, on which the functions of tasks run, one after the
+// other. The goroutine that calls next and the coroutine never run at the same time: a
+// switch is a call for one and a return for the other, without the scheduler. So whatever
+// the loop's goroutine owns, the coroutine owns while it runs.
+//
+// A coroutine remembers whether the goroutine that made it was locked to a thread. A
+// switch from a goroutine of another state ends the process. So a coroutine is made when
+// it is first needed, by the goroutine in Run, and idle ones end with the outermost Run.
+type coroutine struct {
+	id    uint64 // of its goroutine; immutable
+	next  func() (struct{}, bool)
+	stop  func()
+	yield func(struct{}) bool // called on the coroutine
+	task  *Task               // nil while it is idle
+	ends  func()              // what follow has returned, for the end of the step; may be nil
+}
+
+// coroutines is a loop's part for tasks.
+type coroutines struct {
+	task    *Task                     // the one that runs now; nil in a plain callback
+	running atomic.Pointer[coroutine] // on which the loop's goroutine is, if it is on one
+	spare   []*coroutine              // whose tasks are done
+}
+
+// maxSpare is how many coroutines wait for the next task: to make one takes microseconds.
+const maxSpare = 64
+
+// get returns an idle coroutine, or a new one.
+func (cs *coroutines) get(t *Task) *coroutine {
+	c := new(coroutine)
+	if n := len(cs.spare); n > 0 {
+		c = cs.spare[n-1]
+		cs.spare[n-1] = nil
+		cs.spare = cs.spare[:n-1]
+	} else {
+		c.next, c.stop = iter.Pull(c.run)
+		c.next() // it notes its number
+	}
+	c.task = t
+	return c
+}
+
+// put takes back a coroutine whose task is done. It ends it outside of Run.
+func (cs *coroutines) put(c *coroutine, inRun bool) {
+	if inRun && len(cs.spare) < maxSpare {
+		cs.spare = append(cs.spare, c)
+		return
+	}
+	c.stop()
+}
+
+// endSpare ends the coroutines that wait for a task.
+func (cs *coroutines) endSpare() {
+	for _, c := range cs.spare {
+		c.stop()
+	}
+	cs.spare = nil
+}
+
+// run is the coroutine's function.
+func (c *coroutine) run(yield func(struct{}) bool) {
+	c.id, c.yield = goroutine.ID(), yield
+	for yield(struct{}{}) {
+		c.beginStep()
+		c.task.run()
+		c.endStep()
+		c.task = nil
+	}
+}
+
+// pause switches to the loop's stack, and returns in the next step. It is called on the
+// coroutine.
+func (c *coroutine) pause() {
+	c.endStep()
+	c.yield(struct{}{})
+	c.beginStep()
+}
+
+// beginStep has the CPU profiler and the execution tracer see the coroutine as the loop's
+// goroutine.
+func (c *coroutine) beginStep() {
+	l := c.task.loop
+	if l.labels != nil && l.labels.now != nil {
+		pprof.SetGoroutineLabels(l.labels.now)
+	}
+	if trace.IsEnabled() {
+		ctx := l.ctx
+		if ctx == nil { // called by Invoke or Stop, outside Run
+			ctx = context.Background()
+		}
+		c.ends = trace.StartRegion(ctx, CallbackOf(c.task).String()).End
+	}
+}
+
+func (c *coroutine) endStep() {
+	if c.ends != nil {
+		c.ends()
+		c.ends = nil
+	}
+}
+
+// goroutineID returns the number of the coroutine, or 0 for nil.
+func (c *coroutine) goroutineID() uint64 {
+	if c == nil {
+		return 0
+	}
+	return c.id
+}
+
+// switchTo runs t on its coroutine until it waits or is done. The loop's state is restored
+// also if fn calls runtime.Goexit, which ends the coroutine and the caller.
+func (l *Loop) switchTo(t *Task) {
+	outerTask, outer := l.task, l.running.Load()
+	defer func() {
+		l.task = outerTask
+		l.running.Store(outer)
+		t.running = false
+	}()
+	t.running = true
+	l.task = t
+	l.running.Store(t.on)
+	t.on.next()
+}
+
+// notATask has Loop.Task return nil until the function that it returns is called: in a
+// pass within a task's step, by Invoke or a nested Run. A wait in one of its callbacks
+// would suspend the pass.
+func (l *Loop) notATask() (restore func()) {
+	task := l.task
+	l.task = nil
+	return func() { l.task = task }
+}

@@ -1,0 +1,134 @@
+package ev
+
+import "context"
+
+// Group is a set of tasks that end together: golang.org/x/sync/errgroup's meaning, on one
+// loop. The first error of one of them stops the others, and none outlives the task that the
+// group was made for. The methods must be called on the loop's goroutine.
+type Group struct {
+	_        noCopy
+	of       *Task
+	oldest   *Task // the tasks that have not ended, in the order of their starts
+	youngest *Task
+	err      error  // the first one
+	over     bool   // no new task begins
+	next     *Group // in of.groups, while there are tasks
+}
+
+// NewGroup makes a group of tasks that are stopped when t ends. It panics if t is nil.
+func NewGroup(t *Task) *Group {
+	if t == nil || t.loop == nil {
+		panic("ev: NewGroup: nil task, or one that no constructor made")
+	}
+	return &Group{of: t}
+}
+
+// Go starts fn as a task of the group. If a task of the group has failed, or the group's own
+// task is not active, fn is not called, and Go returns a task that has ended with
+// context.Canceled. It panics if fn is nil.
+func (g *Group) Go(fn func(t *Task) error, opts ...Option) *Task {
+	if fn == nil {
+		panic("ev: Group.Go: nil function")
+	}
+	g.of.own("Go")
+	t := NewTask(g.of.loop, fn, opts...)
+	if !g.over && g.of.index != 0 {
+		t.Start()
+	}
+	if t.index != 0 {
+		g.add(t)
+		return t
+	}
+	t.done, t.err = true, context.Canceled
+	if t.loop.isClosed() {
+		t.err = ErrClosed
+	}
+	return t
+}
+
+// Wait waits until no task of the group is left, and returns the first error. If the wait
+// itself fails, because the group's task is stopped or the deadline of Within has passed,
+// Wait stops the tasks and returns that error. It must be called by the function of the
+// group's task.
+func (g *Group) Wait() error {
+	t := g.of
+	if err := t.mayWait("Wait"); err != nil {
+		g.stop()
+		return err
+	}
+	if g.oldest != nil {
+		if err := t.suspend(g, never); err != nil {
+			g.stop()
+			return err
+		}
+	}
+	return g.err
+}
+
+func (g *Group) ready(*Task) bool { return g.oldest == nil }
+func (g *Group) abandon(*Task)    {}
+
+func (g *Group) add(t *Task) {
+	t.group = g
+	if g.oldest == nil {
+		g.oldest = t
+		g.next, g.of.groups = g.of.groups, g
+	} else {
+		g.youngest.younger, t.older = t, g.youngest
+	}
+	g.youngest = t
+}
+
+// left is called when a task of the group has ended; on nil for one of no group.
+func (g *Group) left(t *Task) {
+	if g == nil {
+		return
+	}
+	g.remove(t)
+	if g.oldest == nil {
+		g.delist()
+		if g.of.source == source(g) {
+			g.of.wake()
+		}
+	}
+	if t.err != nil && !g.over {
+		g.err = t.err
+		g.stop()
+	}
+}
+
+func (g *Group) remove(t *Task) {
+	if t.older != nil {
+		t.older.younger = t.younger
+	} else {
+		g.oldest = t.younger
+	}
+	if t.younger != nil {
+		t.younger.older = t.older
+	} else {
+		g.youngest = t.older
+	}
+	t.group, t.older, t.younger = nil, nil, nil
+}
+
+func (g *Group) delist() {
+	at := &g.of.groups
+	for *at != g {
+		at = &(*at).next
+	}
+	*at, g.next = g.next, nil
+}
+
+// stop stops the tasks that there are. Those that run, below on the stack, are marked only.
+func (g *Group) stop() {
+	g.over = true
+	inAnyCase(nil, func() (more bool) {
+		for t := g.oldest; t != nil; t = t.younger {
+			if t.end.Load() == goesOn {
+				t.interrupt(stopped)
+				return true
+			}
+		}
+		return false
+	})
+}

@@ -1,0 +1,403 @@
+package ev
+
+import (
+	"context"
+	"log/slog"
+	"runtime/debug"
+	"time"
+
+	"go.uber.org/atomic"
+)
+
+// Task is a watcher whose callback may wait in the middle: sequential code on the loop.
+// (gevent's greenlet, the task of asyncio and trio, a coroutine of Lua.)
+//
+// While its function runs, it is the loop's goroutine: no callback and no other task of
+// that loop runs. So it uses every watcher of the loop, and all that the callbacks use,
+// without a lock. It gives the loop back in the calls that wait, which are methods of
+// Task, Cond, Mailbox and Group, and Await, and nowhere else. Between two of them nothing
+// changes behind its back.
+//
+//	ev.Spawn(l, func(t *ev.Task) error {
+//		for n := 3; n > 0; n-- {
+//			fmt.Println(n)
+//			if err := t.Sleep(time.Second); err != nil {
+//				return err
+//			}
+//		}
+//		return nil
+//	})
+//
+// A task is called back like every watcher: by priority, then first come, first served.
+// One call, from the end of a wait to the next wait, is a step. What ends a wait on the
+// loop, such as Cond.Signal, has the step come in the next iteration; a timer and a
+// descriptor have it come in the same. So tasks that wake each other starve nobody.
+//
+// # Waits
+//
+// Only the task's own function, and what it calls, may wait on it; other callers panic. A
+// wait returns nil, or the error that ended it: context.Canceled after Stop, ErrClosed when
+// the loop is closed, context.DeadlineExceeded inside Within, or one of its own. After Stop,
+// each further wait fails at once, so that the function returns: it must not go on
+// waiting when it has got that error. Waits cost no goroutine and no thread, and most do
+// not allocate.
+//
+// # Feed, Clear and Invoke
+//
+// Feed and Invoke do not end a wait. A step is made only if the wait is over. Clear puts off
+// a step that is pending, until Feed.
+//
+// # Panics
+//
+// A panic in the function ends the task. Err returns it as a *PanicError, with the stack. It
+// then goes on as a panic of the callback: the panic handler gets it, or it leaves Run. A
+// runtime.Goexit ends the task too and goes on as one of the callback.
+//
+// # Locks
+//
+// A wait with a sync.Mutex held blocks the whole loop as soon as another task wants that
+// mutex: the goroutine that would go on with the first is blocked by the second. Use the
+// state of the loop instead, or a Cond. crypto/tls holds such a lock during a handshake, so
+// complete that before two tasks use the connection.
+//
+// A task must not call runtime.LockOSThread and then wait. The Runs of a loop with tasks,
+// and the Close outside of Run, must all be made by goroutines that are locked to a thread,
+// or all by others; else the Go runtime ends the process.
+//
+// # Cost
+//
+// A task has a goroutine's stack, which takes part in no scheduling. A step costs about as
+// much as an Async's callback and 130 ns. A task that waits when its loop is dropped without
+// Close is kept for ever, as its goroutine is.
+type Task struct {
+	_ noCopy
+	request
+	alarm
+	fn func(*Task) error
+	on *coroutine // nil unless fn runs or waits
+	io *IO        // nil until the first wait for a descriptor
+
+	// Of the wait.
+	source   source        // nil for Sleep and Yield
+	since    time.Duration // the loop's time when it began
+	deadline time.Duration // of the innermost Within; never
+	got      Events        // of a descriptor
+	over     bool          // the next step may be made
+	toLate   bool          // the deadline comes before what is waited for
+	late     bool          // and has come
+
+	running bool // on the stack, perhaps below others
+	raise   bool // fn has panicked, which is still to go on
+	main    bool // of RunTask
+	done    bool
+	err     error // of fn, once it has returned
+
+	ctx atomic.Pointer[taskContext] // nil until Context is called
+	end atomic.Uint32               // why ctx is done and waits fail: an index of ends
+
+	joining    waiters // for the end of this task
+	next, prev *Task   // in a list of waiters
+	group      *Group  // of which it is one; nil
+	older      *Task   // in the group
+	younger    *Task
+	groups     *Group // of its own, with tasks
+}
+
+// Why a run of fn is at its end.
+const (
+	goesOn = iota
+	stopped
+	closed
+	returned
+)
+
+var ends = [...]error{stopped: context.Canceled, closed: ErrClosed, returned: context.Canceled}
+
+// source is what a task waits for, where that has to know.
+type source interface {
+	// ready reports whether the wait is over. It is asked in a step of a task whose over is
+	// not set: other goroutines cannot set that.
+	ready(t *Task) bool
+	// abandon is called when the wait has ended with an error instead. What was handed to
+	// the task goes to the next in line.
+	abandon(t *Task)
+}
+
+// NewTask makes a task. It does nothing until Start. It panics if l or fn is nil.
+func NewTask(l *Loop, fn func(t *Task) error, opts ...Option) *Task {
+	t := &Task{fn: fn, deadline: never}
+	t.watcher.init("NewTask", t, l, fn == nil, opts)
+	t.request.init(&t.watcher, AsyncEvent)
+	return t
+}
+
+// Spawn makes a task and starts it. It panics if l or fn is nil. It must be called on the
+// loop's goroutine.
+func Spawn(l *Loop, fn func(t *Task) error, opts ...Option) *Task {
+	t := NewTask(l, fn, opts...)
+	t.Start()
+	return t
+}
+
+// RunTask makes a loop, runs fn as a task on it, and closes the loop when fn has returned;
+// what fn has left running is stopped then (Python's asyncio.run). It returns fn's error. If
+// ctx is done first, fn's waits fail, and RunTask returns ctx.Err() once fn has returned. It
+// fails as New does. It panics if ctx or fn is nil.
+func RunTask(ctx context.Context, fn func(t *Task) error, opts ...LoopOption) (err error) {
+	if ctx == nil {
+		panic("ev: RunTask: nil context")
+	}
+	if fn == nil {
+		panic("ev: RunTask: nil function")
+	}
+	l, err := New(opts...)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = l.Close() }()
+	t := NewTask(l, fn)
+	t.main = true
+	t.Start()
+	if err := l.Run(ctx); err != nil && !t.done {
+		return err
+	}
+	return t.err
+}
+
+// Start has fn begin in the next iteration. It has no effect on an active task or on a
+// closed loop. After fn has returned, Start runs it anew.
+func (t *Task) Start() {
+	t.own("Start")
+	if !t.begin() {
+		return
+	}
+	t.done, t.over = false, true
+	t.end.Store(goesOn)
+	t.ctx.Store(nil)
+	t.loop.requests.activate(&t.request)
+	t.send(t.loop)
+}
+
+// Stop ends the task: the wait in progress and every later one return context.Canceled at
+// once, and fn has returned, its deferred calls included, when Stop does. fn is not called
+// if it has not begun. A task that is running, because it calls Stop itself or has called
+// what does, is only marked: its waits fail from then on.
+func (t *Task) Stop() {
+	t.own("Stop")
+	t.interrupt(stopped)
+}
+
+// interrupt is Stop, for a reason.
+func (t *Task) interrupt(why uint32) {
+	if t.index == 0 {
+		t.watcher.Stop()
+		return
+	}
+	t.endContext(why)
+	switch {
+	case t.running:
+	case t.on == nil:
+		t.err = ends[t.end.Load()]
+		t.leave()
+	default:
+		t.loop.pending.clear(&t.watcher)
+		t.over = true
+		t.loop.callNow(&t.watcher)
+	}
+}
+
+// beforeCleanups is called when the loop is closed, until it reports false.
+func (t *Task) beforeCleanups() (ended bool) {
+	if t.end.Load() == closed || t.running {
+		t.endContext(closed)
+		return false
+	}
+	t.interrupt(closed)
+	return true
+}
+
+// onStop ends what Start began.
+func (t *Task) onStop() {
+	t.loop.requests.deactivate(&t.request)
+	t.disarm()
+}
+
+// armed is for Verify: a task need not wait for a time.
+func (t *Task) armed() bool { return true }
+
+func (t *Task) disarm() {
+	if t.alarm.armed() {
+		t.loop.timers.remove(&t.alarm)
+	}
+}
+
+// SetCallback replaces fn, from the next Start on. It panics if fn is nil.
+func (t *Task) SetCallback(fn func(t *Task) error) {
+	t.own("SetCallback")
+	t.checkCallback(fn == nil)
+	t.fn = fn
+}
+
+func (t *Task) callback() any { return t.fn }
+
+// Done reports whether the task has ended since Start: fn has returned, or the task was
+// stopped before fn began.
+func (t *Task) Done() bool {
+	t.own("Done")
+	return t.done
+}
+
+// Err returns what fn returned, nil before that. It is a *PanicError if fn panicked, and
+// context.Canceled or ErrClosed if the task was ended before fn began.
+func (t *Task) Err() error {
+	t.own("Err")
+	if !t.done {
+		return nil
+	}
+	return t.err
+}
+
+// Context returns a context that is done when the task is stopped, when the loop is closed
+// or when fn has returned. context.Cause tells which. Start begins a new one. It is safe for
+// concurrent use.
+//
+// It is made at the first call. One of Context and endContext sees what the other has
+// stored: each stores first, and then loads what the other stores.
+func (t *Task) Context() context.Context {
+	c := t.ctx.Load()
+	if c == nil {
+		c = new(taskContext)
+		c.Context, c.cancel = context.WithCancelCause(context.Background())
+		if !t.ctx.CompareAndSwap(nil, c) {
+			c.cancel(nil)
+			c = t.ctx.Load()
+		}
+	}
+	if why := t.end.Load(); why != goesOn {
+		c.cancel(ends[why])
+	}
+	return c
+}
+
+type taskContext struct {
+	context.Context
+	cancel context.CancelCauseFunc
+}
+
+// endContext notes why fn is at its end, unless that is known.
+func (t *Task) endContext(why uint32) {
+	if t.end.Load() != goesOn {
+		return
+	}
+	t.end.Store(why)
+	if c := t.ctx.Load(); c != nil {
+		c.cancel(ends[why])
+	}
+}
+
+// Task returns the task that runs now, nil in a plain callback. It is for code that is
+// called without one, such as a Read of package evnet. It must be called on the loop's
+// goroutine.
+func (l *Loop) Task() *Task {
+	l.own("Task")
+	return l.coroutines.task
+}
+
+// call is a step.
+func (t *Task) call() {
+	if t.index == 0 || t.running || !t.over && (t.source == nil || !t.source.ready(t)) {
+		return // a request that came late, or Feed
+	}
+	t.over = false
+	if t.on == nil {
+		t.on = t.loop.coroutines.get(t)
+	}
+	t.step()
+	if t.raise {
+		t.raise = false
+		t.goOnPanicking(t.err.(*PanicError))
+	}
+}
+
+// goOnPanicking raises fn's panic on the loop's stack. The panic has lost fn's stack there:
+// when no handler gets it, it is logged.
+func (t *Task) goOnPanicking(p *PanicError) {
+	l := t.loop
+	if l.panicHandler() == nil {
+		logger := l.logger
+		if logger == nil {
+			logger = slog.Default()
+		}
+		logger.Error("ev: panic in a task", CallbackOf(t).attributes(l), "panic", p.Value, "stack", string(p.Stack))
+	}
+	panic(p.Value)
+}
+
+// panicStack returns the stack of the panic that has ended fn; nil without one.
+func (t *Task) panicStack() []byte {
+	if p, ok := t.err.(*PanicError); ok && t.done {
+		return p.Stack
+	}
+	return nil
+}
+
+// step runs fn until it waits or is done.
+func (t *Task) step() {
+	returned := false
+	defer func() {
+		if !returned { // a Goexit has ended the coroutine
+			t.on = nil
+			t.leave()
+		}
+	}()
+	t.loop.switchTo(t)
+	returned = true
+	if t.on.task == nil {
+		t.loop.coroutines.put(t.on, t.loop.depth > 0)
+		t.on = nil
+		t.leave()
+	}
+}
+
+// run runs fn, on the coroutine.
+func (t *Task) run() {
+	returned := false
+	defer func() {
+		if returned {
+			return
+		}
+		if v := recover(); v != nil {
+			t.err, t.raise = &PanicError{Value: v, Stack: debug.Stack()}, true
+		} else {
+			t.err = errGoexit
+		}
+	}()
+	t.err = t.fn(t)
+	returned = true
+}
+
+// leave is the end of a run of fn, on the loop's stack.
+func (t *Task) leave() {
+	if t.index != 0 {
+		t.watcher.Stop()
+	}
+	t.done = true
+	t.endContext(returned)
+	t.joining.wakeAll()
+	if t.main {
+		t.loop.Stop()
+	}
+	defer t.group.left(t) // also if one of its own tasks panics
+	for t.groups != nil {
+		t.groups.stop()
+	}
+}
+
+// expire is the end of a wait for a time: that of Sleep, or of Within.
+func (t *Task) expire(_, _ time.Duration) {
+	if t.over {
+		return
+	}
+	t.over, t.late = true, t.toLate
+	t.loop.pending.mark(&t.watcher, TimerEvent)
+}

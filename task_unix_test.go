@@ -1,0 +1,82 @@
+//go:build linux || darwin || dragonfly || freebsd || netbsd || openbsd
+
+package ev_test
+
+import (
+	"os"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/goevlib/ev"
+)
+
+// taskPipe makes a pipe whose ends are closed after the test.
+func taskPipe(t *testing.T) (r, w *os.File) {
+	r, w, err := os.Pipe()
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		_ = r.Close()
+		_ = w.Close()
+	})
+	return r, w
+}
+
+func TestWaitFDAndWaitConnReturnWhatHolds(t *testing.T) {
+	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
+		if l.Backend() == ev.BackendChan {
+			t.Skip("no descriptors")
+		}
+		r, w := taskPipe(t)
+		var got []string
+		ev.Spawn(l, func(task *ev.Task) error {
+			buf := make([]byte, 10)
+			for {
+				events, err := task.WaitConn(r, ev.Read)
+				require.NoError(t, err)
+				assert.Equal(t, ev.Read, events)
+				n, _ := r.Read(buf)
+				if n == 0 {
+					return nil
+				}
+				got = append(got, string(buf[:n]))
+			}
+		})
+		ev.Spawn(l, func(task *ev.Task) error {
+			for _, s := range []string{"a", "b"} {
+				fd := int(w.Fd())
+				events, err := task.WaitFD(fd, ev.Write)
+				require.NoError(t, err)
+				assert.Equal(t, ev.Write, events)
+				_, _ = w.WriteString(s)
+				_ = task.Sleep(time.Millisecond)
+			}
+			return w.Close()
+		})
+		run(t, l)
+		assert.Equal(t, []string{"a", "b"}, got)
+	})
+}
+
+func TestWaitFDRefusesWhatStartRefuses(t *testing.T) {
+	l := newLoop(t)
+	ev.Spawn(l, func(task *ev.Task) error {
+		_, err := task.WaitFD(-1, ev.Read)
+		assert.ErrorContains(t, err, "ev: Task.WaitFD: negative descriptor -1")
+		_, err = task.WaitFD(1<<20, ev.Read)
+		assert.ErrorIs(t, err, syscall.EBADF)
+		_, err = task.WaitFD(0, ev.None)
+		assert.ErrorContains(t, err, "no events")
+		_, err = task.WaitFD(0, ev.AsyncEvent)
+		assert.Error(t, err)
+		r, _ := taskPipe(t)
+		_ = r.Close()
+		_, err = task.WaitConn(r, ev.Read)
+		assert.ErrorIs(t, err, os.ErrClosed)
+		return nil
+	})
+	run(t, l)
+}

@@ -1,0 +1,305 @@
+package ev
+
+import (
+	"context"
+	"fmt"
+	"syscall"
+	"time"
+
+	"go.uber.org/atomic"
+)
+
+// The waits of a Task.
+
+// Sleep waits until d has passed, from the present on, never less. It is as precise as a
+// Timer. A d of zero or less is a Yield.
+func (t *Task) Sleep(d time.Duration) error {
+	if d <= 0 {
+		return t.yield("Sleep")
+	}
+	if err := t.mayWait("Sleep"); err != nil {
+		return err
+	}
+	return t.suspend(nil, after(t.present(), d))
+}
+
+// Yield lets everything else have its turn, and goes on in the next iteration.
+func (t *Task) Yield() error { return t.yield("Yield") }
+
+func (t *Task) yield(method string) error {
+	if err := t.mayWait(method); err != nil {
+		return err
+	}
+	t.over = true
+	t.send(t.loop)
+	return t.suspend(nil, never)
+}
+
+// Join waits until other has ended, and returns its Err. It returns at once if other has
+// ended already, and waits for a Start if other is not active. It panics if other is nil, of
+// another loop, or t itself.
+func (t *Task) Join(other *Task) error {
+	switch {
+	case other == nil || other.loop == nil:
+		panic("ev: Task.Join: nil task, or one that no constructor made")
+	case other.loop != t.loop:
+		panic("ev: Task.Join: the task is of another loop")
+	case other == t:
+		panic("ev: Task.Join: a task that joins itself would wait for ever")
+	}
+	if err := t.mayWait("Join"); err != nil {
+		return err
+	}
+	if other.done {
+		return other.err
+	}
+	other.joining.push(t)
+	if err := t.suspend(&other.joining, never); err != nil {
+		return err
+	}
+	return other.err
+}
+
+// Within calls fn, and has the waits in it fail with context.DeadlineExceeded once d has
+// passed, from the present on. It returns what fn returns. It nests: the earliest deadline
+// counts. It panics if fn is nil.
+func (t *Task) Within(d time.Duration, fn func() error) error {
+	if fn == nil {
+		panic("ev: Task.Within: nil function")
+	}
+	t.mustRun("Within")
+	outer := t.deadline
+	defer func() { t.deadline = outer }()
+	deadline := longAgo
+	if d > 0 {
+		deadline = after(t.present(), d)
+	}
+	t.deadline = min(outer, deadline)
+	return fn()
+}
+
+// WaitFD waits until the descriptor is ready for one of the events, Read and Write, and
+// returns those that hold. An error or a hang-up is every event, as for an IO. It fails as
+// IO.Start does, and with syscall.EBADF if the descriptor is closed before the wait begins.
+// Do not close it during the wait: that would not end.
+func (t *Task) WaitFD(fd int, events Events) (Events, error) {
+	return t.waitReady("WaitFD", fd, nil, events)
+}
+
+// WaitConn is WaitFD for a connection, an *os.File and the like, which it keeps alive
+// meanwhile.
+func (t *Task) WaitConn(c syscall.Conn, events Events) (Events, error) {
+	if c == nil {
+		panic("ev: Task.WaitConn: nil connection")
+	}
+	return t.waitReady("WaitConn", -1, c, events)
+}
+
+func (t *Task) waitReady(method string, fd int, c syscall.Conn, events Events) (Events, error) {
+	if err := t.mayWait(method); err != nil {
+		return None, err
+	}
+	err := checkEvents(events)
+	if err == nil && events == None {
+		err = fmt.Errorf("no events")
+	}
+	if err == nil {
+		err = t.watchOnce(fd, c, events)
+	}
+	if err != nil {
+		return None, fmt.Errorf("ev: Task.%s: %w", method, err)
+	}
+	t.got = None
+	err = t.suspend(nil, never)
+	t.io.Stop()
+	t.io.conn = nil
+	switch {
+	case err != nil:
+		return None, err
+	case t.got == Error:
+		return None, fmt.Errorf("ev: Task.%s: %w", method, syscall.EBADF)
+	}
+	return t.got, nil
+}
+
+// watchOnce starts the task's own IO.
+func (t *Task) watchOnce(fd int, c syscall.Conn, events Events) error {
+	if t.io == nil {
+		t.io = NewIO(t.loop, fd, events, func(*IO, Events) {})
+		t.io.internal = t.becameReady
+		t.io.hidden = true
+	}
+	w := t.io
+	w.fd, w.interest = fd, events
+	if c != nil {
+		conn, err := c.SyscallConn()
+		if err != nil {
+			return err
+		}
+		w.conn = conn
+	}
+	return w.start()
+}
+
+func (t *Task) becameReady(events Events) {
+	if t.over {
+		return
+	}
+	t.over, t.got = true, events
+	t.loop.pending.mark(&t.watcher, events)
+}
+
+// Await runs work on a goroutine of its own and waits for what it returns. ctx is the task's
+// Context, with the deadline of Within. When the task is stopped or the deadline passes,
+// Await returns at once, and work goes on without it. A panic in work is returned as a
+// *PanicError. It panics if work is nil.
+func Await[T any](t *Task, work func(ctx context.Context) (T, error)) (T, error) {
+	var zero T
+	if work == nil {
+		panic("ev: Await: nil function")
+	}
+	if err := t.mayWait("Await"); err != nil {
+		return zero, err
+	}
+	ctx := t.Context()
+	if t.deadline != never {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(ctx, t.loop.base.Add(t.deadline))
+		defer cancel()
+	}
+	a := new(await[T])
+	go outcome(func() (T, error) { return work(ctx) }, func(v T, err error, _ any) {
+		a.value, a.err = v, err
+		a.done.Store(true)
+		t.send(t.loop)
+	})
+	if err := t.suspend(a, never); err != nil {
+		return zero, err
+	}
+	return a.value, a.err
+}
+
+// await is one Await. The goroutine writes value and err before done, and the task reads
+// them after it.
+type await[T any] struct {
+	value T
+	err   error
+	done  atomic.Bool
+}
+
+func (a *await[T]) ready(*Task) bool { return a.done.Load() }
+func (a *await[T]) abandon(*Task)    {}
+
+// mustRun panics unless the task's own function calls.
+func (t *Task) mustRun(method string) {
+	t.own(method)
+	if t.loop.task != t {
+		panic("ev: Task." + method + ": only the function of the task itself may wait on it")
+	}
+}
+
+// mayWait begins every wait. It returns why there will be none.
+func (t *Task) mayWait(method string) error {
+	t.mustRun(method)
+	return t.refusal()
+}
+
+// refusal is why no wait begins.
+func (t *Task) refusal() error {
+	switch {
+	case t.end.Load() != goesOn:
+		return ends[t.end.Load()]
+	case t.loop.isClosed():
+		return ErrClosed
+	case t.deadline <= t.loop.mono:
+		return context.DeadlineExceeded
+	}
+	return nil
+}
+
+// present is the time, where the loop's would be that of the step's begin.
+func (t *Task) present() time.Duration { return time.Since(t.loop.base) }
+
+// suspend gives the loop back until the wait is over, by due at the latest. It returns why
+// the wait has failed.
+func (t *Task) suspend(s source, due time.Duration) error {
+	t.source, t.since = s, t.loop.mono
+	t.toLate, t.late = t.deadline < due, false
+	if due = min(due, t.deadline); due != never && !t.over {
+		t.loop.timers.add(&t.alarm, due)
+	}
+	t.on.pause()
+	t.disarm()
+	t.source = nil
+	var err error
+	if t.end.Load() != goesOn {
+		err = ends[t.end.Load()]
+	} else if t.late {
+		err = context.DeadlineExceeded
+	}
+	if err != nil && s != nil {
+		s.abandon(t)
+	}
+	return err
+}
+
+// wake ends the wait: the step comes in the next iteration. It reports false if the wait is
+// over already.
+func (t *Task) wake() bool {
+	if t.over || t.end.Load() != goesOn {
+		return false
+	}
+	t.over = true
+	t.send(t.loop)
+	return true
+}
+
+// waiters is a queue of tasks, first come, first served. As a source it is for what all of
+// them are told.
+type waiters struct{ first *Task } // whose prev is the last
+
+func (q *waiters) push(t *Task) {
+	if q.first == nil {
+		q.first, t.prev = t, t
+		return
+	}
+	last := q.first.prev
+	last.next, t.prev, q.first.prev = t, last, t
+}
+
+// remove takes t out, and reports whether it was in.
+func (q *waiters) remove(t *Task) bool {
+	if t.prev == nil {
+		return false
+	}
+	switch {
+	case t.next != nil:
+		t.next.prev = t.prev
+	case q.first != t:
+		q.first.prev = t.prev
+	}
+	if q.first == t {
+		q.first = t.next
+	} else {
+		t.prev.next = t.next
+	}
+	t.next, t.prev = nil, nil
+	return true
+}
+
+func (q *waiters) pop() *Task {
+	t := q.first
+	if t != nil {
+		q.remove(t)
+	}
+	return t
+}
+
+func (q *waiters) wakeAll() {
+	for t := q.pop(); t != nil; t = q.pop() {
+		t.wake()
+	}
+}
+
+func (q *waiters) ready(*Task) bool { return false }
+func (q *waiters) abandon(t *Task)  { q.remove(t) }
