@@ -186,7 +186,7 @@ func TestAGroupEndsWithItsTask(t *testing.T) {
 }
 
 func TestAGroupsPanicsDoNotKeepTheOthers(t *testing.T) {
-	l := newLoop(t)
+	l := newLoop(t, unlogged())
 	ended := 0
 	ev.Spawn(l, func(task *ev.Task) error {
 		g := ev.NewGroup(task)

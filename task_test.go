@@ -3,6 +3,7 @@ package ev_test
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"runtime"
 	"sync"
 	"testing"
@@ -168,12 +169,15 @@ var waits = map[string]func(*testing.T, *ev.Task) error{
 	},
 }
 
+// unlogged keeps the panics of tasks, which no handler gets, out of the output.
+func unlogged() ev.LoopOption { return ev.WithLogger(slog.New(slog.DiscardHandler)) }
+
 func onEveryWait(t *testing.T, test func(t *testing.T, l *ev.Loop, wait func(*ev.Task) error)) {
 	for name, wait := range waits {
 		t.Run(name, func(t *testing.T) {
 			onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 				test(t, l, func(task *ev.Task) error { return wait(t, task) })
-			})
+			}, unlogged())
 		})
 	}
 }
@@ -283,7 +287,7 @@ func TestGoexitInEveryWaitedForStepEndsTheTask(t *testing.T) {
 }
 
 func TestAPanicLeavesRunAndTheHandlerGetsTheStackOfTheTask(t *testing.T) {
-	l := newLoop(t)
+	l := newLoop(t, unlogged())
 	task := ev.Spawn(l, func(task *ev.Task) error {
 		_ = task.Yield()
 		panic("boom")
@@ -535,7 +539,7 @@ func TestRunTaskRunsUntilItsFunctionReturns(t *testing.T) {
 		})
 	}
 	assert.PanicsWithValue(t, "boom", func() {
-		_ = ev.RunTask(context.Background(), func(*ev.Task) error { panic("boom") })
+		_ = ev.RunTask(context.Background(), func(*ev.Task) error { panic("boom") }, unlogged())
 	})
 	assert.PanicsWithValue(t, "ev: RunTask: nil function", func() { _ = ev.RunTask(context.Background(), nil) })
 	assert.Panics(t, func() { _ = ev.RunTask(nil, func(*ev.Task) error { return nil }) }) //nolint:staticcheck // nil on purpose
