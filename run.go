@@ -95,11 +95,11 @@ func (l *Loop) leave(mode runMode, outer context.Context, err *error) {
 	l.ctx = outer
 	l.publish()
 	l.tidy()
+	if mode == forever && l.depth == 1 {
+		l.shrinkAll()
+	}
 	if l.depth == 1 {
 		l.endSpare()
-		if mode == forever {
-			l.shrinkAll()
-		}
 	}
 	ended, closed := l.endRun()
 	if !ended {

@@ -139,14 +139,6 @@ var waits = map[string]func(*testing.T, *ev.Task) error{
 			}
 		}
 	},
-	"WaitFD": func(t *testing.T, task *ev.Task) error {
-		if task.Loop().Backend() == ev.BackendChan {
-			return task.Sleep(time.Hour)
-		}
-		r, _ := taskPipe(t)
-		_, err := task.WaitConn(r, ev.Read)
-		return err
-	},
 	"Join": func(_ *testing.T, task *ev.Task) error {
 		return task.Join(ev.NewTask(task.Loop(), func(*ev.Task) error { return nil }))
 	},
@@ -271,10 +263,10 @@ func TestGoexitInEveryWaitedForStepEndsTheTask(t *testing.T) {
 		nowait(t, l)
 		var wg sync.WaitGroup
 		wg.Add(1)
-		ended := true
+		ended, stop := true, task.Stop
 		go func() {
 			defer wg.Done()
-			task.Stop()
+			stop()
 			ended = false
 		}()
 		wg.Wait()
@@ -568,10 +560,10 @@ func TestTheGoroutineOfATaskStandsForTheLoops(t *testing.T) {
 			if err := task.Sleep(time.Millisecond); err != nil {
 				return err
 			}
-			done := make(chan any)
+			done, stop := make(chan any), task.Stop
 			go func() {
 				defer func() { done <- recover() }()
-				task.Stop()
+				stop()
 			}()
 			assert.Contains(t, <-done, "called by goroutine")
 			return l.RunNoWait()

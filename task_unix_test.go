@@ -14,6 +14,17 @@ import (
 	"github.com/goevlib/ev"
 )
 
+func init() {
+	waits["WaitConn"] = func(t *testing.T, task *ev.Task) error {
+		if task.Loop().Backend() == ev.BackendChan {
+			return task.Sleep(time.Hour) // no descriptors
+		}
+		r, _ := taskPipe(t)
+		_, err := task.WaitConn(r, ev.Read)
+		return err
+	}
+}
+
 // taskPipe makes a pipe whose ends are closed after the test.
 func taskPipe(t *testing.T) (r, w *os.File) {
 	r, w, err := os.Pipe()

@@ -9,7 +9,7 @@ import (
 // make the calling goroutine the loop's.
 var safe = map[string]bool{
 	"Async.Send": true, "Async.Sent": true, "Queue.Send": true,
-	"Signal.Signal": true, "Child.Pid": true, "Stat.Path": true, "Embed.Other": true,
+	"Signal.Signal": true, "Child.Pid": true, "Stat.Path": true, "Embed.Other": true, "Task.Context": true,
 	"Loop.Run": true, "Loop.RunOnce": true, "Loop.RunNoWait": true,
 	"Loop.Post": true, "Loop.Stop": true, "Loop.StopAll": true, "Loop.Close": true, "Loop.Stats": true,
 	"Loop.ID": true, "Loop.Name": true, "Loop.String": true, "Loop.Backend": true, "Loop.Observe": true,

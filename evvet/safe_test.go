@@ -22,7 +22,7 @@ func TestEverySafeMethodIsAMethodOfEv(t *testing.T) {
 	types := map[string]reflect.Type{
 		"Async": reflect.TypeFor[*ev.Async](), "Queue": reflect.TypeFor[*ev.Queue[int]](),
 		"Signal": reflect.TypeFor[*ev.Signal](), "Child": reflect.TypeFor[*ev.Child](),
-		"Stat": reflect.TypeFor[*ev.Stat](), "Embed": reflect.TypeFor[*ev.Embed](),
+		"Stat": reflect.TypeFor[*ev.Stat](), "Embed": reflect.TypeFor[*ev.Embed](), "Task": reflect.TypeFor[*ev.Task](),
 		"Loop": reflect.TypeFor[*ev.Loop](), "Watcher": reflect.TypeFor[ev.Watcher](),
 	}
 	check := func(kind, method string) {
