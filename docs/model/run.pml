@@ -47,6 +47,8 @@ inline leave() {                                        //= run.go: func (l *Loo
 	                                                    //- l.tidy()
 	                                                    //- if mode == forever && l.depth == 1 {
 	                                                    //- l.shrinkAll()
+	                                                    //- if l.depth == 1 {
+	                                                    //- l.endSpare()
 	endRun();                                           //| ended, closed := l.endRun()
 	if                                                  //| if !ended {
 	:: !ended -> finishRun()                            //| closed = l.finishRun(recover())
