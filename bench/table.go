@@ -278,7 +278,7 @@ func (r report) judge(heading string, is func(verdict) bool) string {
 				continue
 			}
 			if b.Len() == 0 {
-				fmt.Fprintf(&b, "| figure | what | %s | at most | |\n|---|---|--:|--:|---|\n", heading)
+				fmt.Fprintf(&b, "| figure | quantity | %s | at most | |\n|---|---|--:|--:|---|\n", heading)
 			}
 			verdict := "met"
 			if !v.met() {

@@ -28,7 +28,7 @@ type immediates struct {
 	host    *Host
 	watcher *ev.Async
 	queue   []*immediate
-	strong  int // those that keep Run going
+	strong  int // immediates that keep Run going
 	batch   bool
 }
 
