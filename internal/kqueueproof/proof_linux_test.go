@@ -15,7 +15,7 @@ import (
 
 // away are the files of Linux's backend, and its tests.
 var away = []string{
-	"netpoll_linux.go", "timerfd_linux.go", "io_relay_linux_test.go", "netpoll_linux_test.go",
+	"netpoll_linux.go", "timerfd_linux.go", "relay_linux_test.go", "netpoll_linux_test.go",
 	"timerfd_linux_test.go", "embed_linux_test.go", "stat_linux_test.go", "stat_mounts_linux_test.go",
 	"strace_linux_test.go", "wallclock_linux_test.go",
 }
