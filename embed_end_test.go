@@ -60,7 +60,7 @@ func TestGoexitInAnEmbeddedLoopLeavesBothLoopsUsable(t *testing.T) {
 
 func TestAClosedEmbeddedLoopStopsItsEmbed(t *testing.T) {
 	closers := map[string]func(t *testing.T, host, embedded *ev.Loop){
-		"in a callback of the embedded": func(t *testing.T, _, embedded *ev.Loop) {
+		"in a callback of the embedded loop": func(t *testing.T, _, embedded *ev.Loop) {
 			dueNow(embedded, func(*ev.Timer) { assert.NoError(t, embedded.Close()) })
 		},
 		"in a callback of the host": func(t *testing.T, host, embedded *ev.Loop) {
@@ -96,7 +96,7 @@ func TestAClosedEmbeddedLoopStopsItsEmbed(t *testing.T) {
 
 func TestAClosedHostLetsGoOfItsEmbeddedLoop(t *testing.T) {
 	closers := map[string]func(t *testing.T, host, embedded *ev.Loop){
-		"in a callback of the embedded": func(t *testing.T, host, embedded *ev.Loop) {
+		"in a callback of the embedded loop": func(t *testing.T, host, embedded *ev.Loop) {
 			dueNow(embedded, func(*ev.Timer) { assert.NoError(t, host.Close()) })
 		},
 		"on another goroutine": func(t *testing.T, host, embedded *ev.Loop) {

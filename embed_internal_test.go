@@ -8,8 +8,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A Scheduler's function that is asked because the clock was set may stop Embeds, in
-// the middle of the host's look at its embedded loops: the others are looked at all the same.
+// When the clock was set, the host visits its embedded loops and calls the functions of
+// Schedulers. Such a function may stop Embeds. The host must visit the other loops all
+// the same.
 func TestEmbedsStoppedInTheHostsLookAtItsEmbeddedLoops(t *testing.T) {
 	for _, sleep := range []bool{false, true} {
 		var loops [6]*Loop

@@ -24,7 +24,7 @@ func epollLoop(t *testing.T) (*Loop, *fdPoller) {
 	return l, l.poller.(*fdPoller)
 }
 
-// A long wait has two stages only for the sake of the timerfd.
+// Only a loop with a timerfd makes a long wait in two stages.
 func TestALoopWithoutATimerfdParksOnceForALongWait(t *testing.T) {
 	l, p := epollLoop(t)
 	p.timer.failed = true

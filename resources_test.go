@@ -10,9 +10,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// In a bubble, a Signal or a host that waits for its embedded loop has a goroutine there, to
-// be ended by a channel of the bubble. The garbage collector is outside of it: to
-// close the channel from there would end the process.
+// In a bubble, a Signal, or a host that waits for its embedded loop, has a goroutine
+// that ends by a channel of the bubble. The garbage collector runs outside the bubble:
+// closing the channel there would end the process.
 func TestALoopDroppedInABubbleIsLeftToTheBubble(t *testing.T) {
 	for name, inBubble := range map[string]bool{"in a bubble": true, "outside": false} {
 		t.Run(name, func(t *testing.T) {

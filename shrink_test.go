@@ -18,8 +18,8 @@ import (
 // sized is an item of 64 bytes.
 type sized [8]uint64
 
-// A burst makes something of the loop large. What it starts is over when it returns
-// or, if it is handed a running loop, soon after.
+// A burst makes a structure of the loop large. Its work is done when it returns or, on
+// a running loop, soon after.
 var bursts = map[string]func(t *testing.T, l *Loop, n int){
 	"posts": func(t *testing.T, l *Loop, n int) {
 		for range n {
@@ -144,8 +144,8 @@ var bursts = map[string]func(t *testing.T, l *Loop, n int){
 	},
 }
 
-// skipBursts skips a test of bursts with EV_DEBUG=1, which finds out the goroutine of
-// each call: 100 000 of them take seconds.
+// skipBursts skips a test of bursts with EV_DEBUG=1, which looks up the goroutine of
+// each call: 100 000 calls take seconds.
 func skipBursts(t *testing.T) {
 	t.Helper()
 	if debugging() {
@@ -153,16 +153,16 @@ func skipBursts(t *testing.T) {
 	}
 }
 
-// inUse is how much memory the program uses, garbage aside.
+// inUse returns the memory that the program uses, without garbage.
 func inUse() int {
 	var m runtime.MemStats
 	runtime.GC()
-	runtime.GC() // what has a finalizer goes by the second
+	runtime.GC() // the second collection frees objects with finalizers
 	runtime.ReadMemStats(&m)
 	return int(m.HeapAlloc)
 }
 
-// room is what the loop's tables have room for, in bytes, roughly.
+// room returns the approximate capacity of the loop's tables, in bytes.
 func room(l *Loop) int {
 	n := 16*(cap(l.timers.heap)+cap(l.timers.spare)+cap(l.periodics.heap)+cap(l.periodics.spare)) +
 		16*(cap(l.mail.in)+cap(l.mail.spare)) + 8*(cap(l.active)+cap(l.requests.all)) + 4*cap(l.requests.free)
@@ -174,8 +174,8 @@ func room(l *Loop) int {
 
 const burst = 100_000
 
-// noise is what a test may find more in use than before, whatever a burst was: most
-// of it is spareBytes for each of the tables.
+// noise is the growth that a test allows after any burst. Most of it is spareBytes for
+// each of the tables.
 const noise = 300 << 10
 
 func TestMemoryOfABurstIsLetGoOf(t *testing.T) {
@@ -201,7 +201,7 @@ func TestMemoryOfABurstIsLetGoOf(t *testing.T) {
 	}
 }
 
-// Nobody may ever call Run again.
+// There may be no other Run.
 func TestMemoryOfABurstIsLetGoOfWhenRunEnds(t *testing.T) {
 	skipBursts(t)
 	for name, make := range bursts {
@@ -259,7 +259,7 @@ func TestMemoryOfABurstIsLetGoOfByALoopThatIsParked(t *testing.T) {
 	}
 }
 
-// stayAlive has something active, and so Run go on.
+// stayAlive starts a watcher, which keeps Run going.
 func stayAlive(l *Loop) { NewAsync(l, func(*Async) {}).Start() }
 
 func runs(l *Loop) (ended chan struct{}) {
@@ -317,8 +317,8 @@ func TestCloseLetsGoOfAllMemory(t *testing.T) {
 	}
 }
 
-// What is used is kept: a use that is steady, or comes and goes, allocates nothing
-// once it has come.
+// Memory that is used is kept. A use that is steady, or comes and goes, must not
+// allocate after its first time.
 func TestASteadyUseOfMuchMemoryAllocatesNothing(t *testing.T) {
 	if debugging() {
 		t.Skip("EV_DEBUG=1 allocates")
@@ -517,7 +517,7 @@ func TestNumbersAreGivenAnewWhileOthersSend(t *testing.T) {
 			}
 		})
 	}
-	for _, w := range many { // one by one, so that there are looks in between
+	for _, w := range many { // one by one: the loop makes iterations in between
 		require.NoError(t, l.Post(w.Stop))
 	}
 	assert.Eventually(t, func() bool {
@@ -569,7 +569,7 @@ func TestARequestThatIsLinkedKeepsItsNumber(t *testing.T) {
 	assert.Equal(t, 3, calls)
 }
 
-// A loop that parks in one iteration of RunOnce and ends the next looks once in each.
+// The loop parks in one RunOnce and not in the next.
 func TestABurstInEveryOtherRunOnceAllocatesNothing(t *testing.T) {
 	if debugging() {
 		t.Skip("EV_DEBUG=1 allocates")
@@ -597,8 +597,8 @@ func TestABurstInEveryOtherRunOnceAllocatesNothing(t *testing.T) {
 	assert.Less(t, testing.AllocsPerRun(50, round), 1.0)
 }
 
-// A request that is linked at the look keeps its number, and those below it may be
-// free or taken anew: no number is both, and none is lost.
+// A request that is linked while numbers are given anew keeps its number. Lower numbers
+// are free or taken: no number is both, and none is lost.
 func TestNumbersAreGivenAnewAroundARequestThatIsLinked(t *testing.T) {
 	const n = 20_000
 	for name, stay := range map[string][]int{ // the first always sends itself
@@ -661,7 +661,7 @@ func TestALookThatIsDueBeforeTheParkIsNotLost(t *testing.T) {
 	require.NoError(t, err)
 	stayAlive(l)
 	l.SetRelease(func(l *Loop) {
-		if l.more { // the timer is set, and not parked is said yet
+		if l.more { // the timer is set, and the loop is not marked as parked yet
 			l.lookTimer.Reset(0)
 			time.Sleep(20 * time.Millisecond)
 		}

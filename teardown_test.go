@@ -17,11 +17,11 @@ import (
 	"github.com/goevlib/ev"
 )
 
-// end is how a function ended that ran on a goroutine of its own.
+// end says how a function on a goroutine of its own ended.
 type end struct {
 	panicked any
 	stack    string // where it panicked
-	exited   bool   // the goroutine did, by runtime.Goexit
+	exited   bool   // the goroutine ended by runtime.Goexit
 }
 
 // endOf runs fn on a goroutine of its own.
@@ -45,7 +45,7 @@ func endOf(t testing.TB, fn func()) (e end) {
 	return e
 }
 
-// full starts a watcher of each kind that holds something of the system.
+// full starts a watcher of each kind that holds a resource of the system.
 func full(t *testing.T, l *ev.Loop) {
 	t.Helper()
 	farOff(t, l)
@@ -63,7 +63,7 @@ func full(t *testing.T, l *ev.Loop) {
 	require.NoError(t, ev.NewConnIO(l, r, ev.Read, func(*ev.IO, ev.Events) {}).Start())
 }
 
-// gone requires that nothing is left of a loop.
+// gone requires that the loop holds nothing.
 func gone(t *testing.T, l *ev.Loop) {
 	t.Helper()
 	assert.NoError(t, l.Close())
@@ -81,7 +81,7 @@ func gone(t *testing.T, l *ev.Loop) {
 
 func blowUp(v any) { panic(v) }
 
-// acts are what Cleanups do, by name.
+// act runs an action of a Cleanup, by its name.
 func act(what string) {
 	switch what {
 	case "return":
@@ -92,7 +92,7 @@ func act(what string) {
 	}
 }
 
-// closings are the ways to close a loop such that this goroutine takes it down.
+// closings are the ways to close a loop so that this goroutine tears it down.
 var closings = map[string]func(l *ev.Loop){
 	"Close": func(l *ev.Loop) { l.Close() },
 	"Run": func(l *ev.Loop) {
@@ -217,7 +217,7 @@ func TestAPanicWithNilInACleanup(t *testing.T) {
 func TestCleanupsOfAChainPanic(t *testing.T) {
 	for name, closing := range map[string]struct {
 		close func(t *testing.T, loops []*ev.Loop)
-		first string // of the loops, to be taken down
+		first string // the first loop that is torn down
 	}{
 		"all in a callback of the outermost": {func(t *testing.T, loops []*ev.Loop) {
 			dueNow(loops[0], func(*ev.Timer) { closeAll(t, loops) })
@@ -338,9 +338,9 @@ func TestThePanicHandlerGetsThePanicOfEachCleanup(t *testing.T) {
 	}
 }
 
-// What the Cleanups of an embedded loop panic with is to the host like a panic in the sweep.
+// A panic in a Cleanup of an embedded loop is for the host a panic in the sweep.
 func TestTheHostsPanicHandlerGetsThoseOfAnEmbeddedLoopsCleanups(t *testing.T) {
-	for _, with := range []int{0, 1} { // which loop of the chain has the handler
+	for _, with := range []int{0, 1} { // the loop of the chain that has the handler
 		var j journal
 		handler := ev.WithPanicHandler(func(w ev.Watcher, v any, _ []byte) { j.note(fmt.Sprintf("%s: %v", w.Name(), v)) })
 		options := [3][]ev.LoopOption{}
@@ -372,7 +372,7 @@ func TestAPanicHandlerThatPanicsAboutACleanup(t *testing.T) {
 	gone(t, l)
 }
 
-// An observer that keeps the pass from beginning does not keep the Cleanups from it.
+// If an observer prevents the pass, the Cleanups are called all the same.
 func TestCleanupsRunThoughAnObserverPanics(t *testing.T) {
 	for _, what := range []string{"observer", "exit"} {
 		var j journal
@@ -453,7 +453,8 @@ func TestACleanupOfAnEmbeddedLoopRunsTheHost(t *testing.T) {
 	})
 }
 
-// What the embedded loops had is back when a panic leaves the host in the middle of its poll.
+// If a panic leaves the host in the middle of its poll, the embedded loops have their
+// descriptors back.
 func TestAnEmbeddedLoopClosedWhileItIsOutAndTheHostPanics(t *testing.T) {
 	onEveryPair(t, func(t *testing.T, host, embedded *ev.Loop) {
 		cleaned := 0

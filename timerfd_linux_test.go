@@ -78,7 +78,7 @@ func TestTheTimerfdIsSetOncePerChangeOfTheEarliestDeadline(t *testing.T) {
 func TestAFarTimerEndsByTheTimerfdToo(t *testing.T) {
 	l := newLoop(t, ev.WithBackend(ev.BackendEpoll))
 	before := l.Iteration()
-	start := l.Now() // which the timer counts from
+	start := l.Now() // the timer counts from here
 	ev.NewTimer(l, 40*time.Millisecond, 0, func(*ev.Timer) { l.Stop() }).Start()
 	run(t, l)
 	assert.GreaterOrEqual(t, time.Since(start), 40*time.Millisecond)
@@ -126,7 +126,7 @@ func TestTimersRunWithoutDescriptorsForATimerfd(t *testing.T) {
 	assert.Zero(t, timerfds(t), "it does not try again")
 }
 
-// IO and timers share a set: neither may make the other deaf.
+// IO and timers share a set. Neither may hide the other's events.
 func TestIOAndNearTimersTogether(t *testing.T) {
 	for _, first := range []string{"io", "timer"} {
 		t.Run(first+" first", func(t *testing.T) {
@@ -157,8 +157,8 @@ func TestIOAndNearTimersTogether(t *testing.T) {
 	}
 }
 
-// With every processor busy nobody polls, so the timerfd goes unnoticed for up
-// to 10 ms; the deadline does not.
+// If every processor is busy, no goroutine polls for up to 10 ms. The timerfd is late
+// then; the deadline is not.
 func TestTimersTickWithEveryProcessorBusy(t *testing.T) {
 	l := newLoop(t, ev.WithBackend(ev.BackendEpoll))
 	var over atomic.Bool
@@ -210,7 +210,7 @@ func TestTheTimerfdIsInARebuiltSet(t *testing.T) {
 	null, err := syscall.Open("/dev/null", syscall.O_RDONLY, 0)
 	require.NoError(t, err)
 	defer syscall.Close(null)
-	require.NoError(t, syscall.Dup3(null, a, 0)) // the set goes on reporting what a was
+	require.NoError(t, syscall.Dup3(null, a, 0)) // the set still reports the old file of a
 	w.Stop()
 	nowait(t, l)
 	require.Equal(t, own+2, inSet(t))
@@ -220,7 +220,8 @@ func TestTheTimerfdIsInARebuiltSet(t *testing.T) {
 	assert.Equal(t, own+1, inSet(t), "a new set, without the dup")
 }
 
-// inSet counts what the loop's epoll set watches. The runtime's watches that.
+// inSet returns the number of descriptors in the loop's epoll set, which the runtime's
+// set has.
 func inSet(t *testing.T) (n int) {
 	t.Helper()
 	infos, err := filepath.Glob("/proc/self/fdinfo/*")

@@ -95,13 +95,13 @@ func TestVerifyNamesTheInvariantThatIsBroken(t *testing.T) {
 		"a descriptor that is always ready": {func(l *Loop) { l.files.table = []file{{always: true}} },
 			"ev: 0 IOs, 0 changed and 0 always ready descriptors; counted 0, 0 and 1"},
 
-		"an inactive embedded": {func(l *Loop) { l.embedded = []*Embed{embedOf(l, 0)} },
+		"an inactive Embed": {func(l *Loop) { l.embedded = []*Embed{embedOf(l, 0)} },
 			"ev: embedded loop 0: inconsistent host state"},
-		"a embedded of another host": {func(l *Loop) { l.embedded = []*Embed{embedOf(nil, 1)} },
+		"an Embed of another host": {func(l *Loop) { l.embedded = []*Embed{embedOf(nil, 1)} },
 			"ev: embedded loop 0: inconsistent host state"},
-		"a embedded that is out": {func(l *Loop) { l.embedded = []*Embed{embedOf(l, 1), embedOf(l, 2)}; l.embedded[1].delegated = true },
+		"an embedded loop that is delegated": {func(l *Loop) { l.embedded = []*Embed{embedOf(l, 1), embedOf(l, 2)}; l.embedded[1].delegated = true },
 			"ev: embedded loop 1: inconsistent host state"},
-		"a embedded with its sitter": {func(l *Loop) { l.embedded = []*Embed{embedOf(l, 1)}; l.embedded[0].proxied = true },
+		"an embedded loop with its proxy": {func(l *Loop) { l.embedded = []*Embed{embedOf(l, 1)}; l.embedded[0].proxied = true },
 			"ev: embedded loop 0: inconsistent host state"},
 
 		"a bit too many": {func(l *Loop) { l.pending.filled |= 1 << (2 - MinPriority) },

@@ -98,7 +98,7 @@ func TestHotLoopsFindEachOtherAwake(t *testing.T) {
 	})
 }
 
-// bystander is a loop that does nothing but answer sends.
+// bystander is a loop that only answers sends.
 type bystander struct {
 	l       *Loop
 	p       *stepped
@@ -156,7 +156,7 @@ func TestAYieldThatWasNotInVainForgetsThoseThatWere(t *testing.T) {
 	})
 }
 
-// Its yields would let all others run first.
+// Its yields would let all other goroutines run first.
 func TestALoopWhoseWritesAreLateDoesNotYield(t *testing.T) {
 	inSteps(t, func(t *testing.T) {
 		b := newBystander(t)
@@ -219,7 +219,7 @@ func hotLoop(t *testing.T) *Loop {
 	return l
 }
 
-// A write that nobody notices is made up for, and leaves nothing behind.
+// The deadline ends the park of a lost write, and the write has no later effect.
 func TestAParkWithADeadlineEndsWithoutItsWrite(t *testing.T) {
 	l := hotLoop(t)
 	p := l.poller

@@ -28,7 +28,7 @@ func TestOneSenderWakesTheLoopForAllOfThem(t *testing.T) {
 		held := p.stop(t, beforeWrite)
 		go a.Send()
 		held.reached()
-		b.Send() // finds the wake claimed
+		b.Send() // finds that the wake is claimed
 		assert.Equal(t, counts{}, p.counted())
 		held.goOn()
 		pass(time.Second)
@@ -50,7 +50,7 @@ func TestARequestBeforeTheCommitKeepsTheLoopAwakeAndWakesNobody(t *testing.T) {
 		refused := p.stop(t, afterRefusal)
 		parking.goOn()
 		refused.reached()
-		b.Send() // the loop is not going to sleep any more
+		b.Send() // the loop will not sleep now
 		assert.Equal(t, counts{}, p.counted())
 		assert.False(t, l.Parked())
 		refused.goOn()
@@ -98,21 +98,21 @@ func TestAStopOrACloseBeforeTheCommitKeepsTheLoopAwake(t *testing.T) {
 	}
 }
 
-// A host that waits must get its guest back from the sitter.
+// A host that waits must get its embedded loop back from the proxy.
 
-// sitting is a host whose guest has a sitter in its poller.
-func sitting(t *testing.T) (host, guest *Loop, p *stepped, ask *Async, calls *int) {
+// waitingHost makes a host whose embedded loop has a proxy in its poller.
+func waitingHost(t *testing.T) (host, embedded *Loop, p *stepped, ask *Async, calls *int) {
 	host = newBubbleLoop(t)
-	guest, p = newStepped(t)
-	e := NewEmbed(host, guest, nil)
+	embedded, p = newStepped(t)
+	e := NewEmbed(host, embedded, nil)
 	assert.NoError(t, e.Start())
 	ask, calls = answering(host)
-	return host, guest, p, ask, calls
+	return host, embedded, p, ask, calls
 }
 
-func TestARecallBeforeTheEmbeddedLoopsCommitKeepsItsSitterAwake(t *testing.T) {
+func TestARecallBeforeTheEmbeddedLoopsCommitKeepsItsProxyAwake(t *testing.T) {
 	inSteps(t, func(t *testing.T) {
-		host, _, p, ask, calls := sitting(t)
+		host, _, p, ask, calls := waitingHost(t)
 		parking := p.stop(t, beforeCommit)
 		inRun(t, host)
 		parking.reached()
@@ -128,8 +128,8 @@ func TestARecallBeforeTheEmbeddedLoopsCommitKeepsItsSitterAwake(t *testing.T) {
 
 func TestARecallDoesNotWaitForTheWriteOfASender(t *testing.T) {
 	inSteps(t, func(t *testing.T) {
-		host, guest, p, ask, calls := sitting(t)
-		a, answered := answering(guest)
+		host, embedded, p, ask, calls := waitingHost(t)
+		a, answered := answering(embedded)
 		inRun(t, host)
 		held := p.stop(t, beforeWrite)
 		go a.Send() // has claimed the wake
@@ -145,31 +145,31 @@ func TestARecallDoesNotWaitForTheWriteOfASender(t *testing.T) {
 
 func TestARecallOfAnEmbeddedLoopAsleepMakesNoWrite(t *testing.T) {
 	inSteps(t, func(t *testing.T) {
-		host, guest, p, ask, calls := sitting(t)
+		host, embedded, p, ask, calls := waitingHost(t)
 		inRun(t, host)
 		assert.Equal(t, counts{slept: 1}, p.counted())
 		ask.Send()
 		pass(time.Second)
 		assert.Equal(t, counts{slept: 1, direct: 1}, p.counted())
 		assert.Equal(t, 1, *calls)
-		assert.EqualValues(t, 1, guest.Stats().DirectWakes)
+		assert.EqualValues(t, 1, embedded.Stats().DirectWakes)
 	})
 }
 
-func TestStatsOfAnEmbeddedLoopAreExactWhileItsSitterParks(t *testing.T) {
+func TestStatsOfAnEmbeddedLoopAreExactWhileItsProxyParks(t *testing.T) {
 	inSteps(t, func(t *testing.T) {
-		host, guest, _, _, _ := sitting(t)
-		a, _ := answering(guest)
+		host, embedded, _, _, _ := waitingHost(t)
+		a, _ := answering(embedded)
 		inRun(t, host)
 		for i := range 5 { // less than publishEvery
-			assert.EqualValues(t, i, guest.Stats().Collected)
+			assert.EqualValues(t, i, embedded.Stats().Collected)
 			a.Send()
 			pass(time.Second)
 		}
 	})
 }
 
-// The stamp of a write, by which the loop finds out that it was late.
+// By the stamp of a write the loop finds out that the write was late.
 
 // lateOnce sends to the loop, and delivers the write after a second.
 func lateOnce(p *stepped, a *Async) {

@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// withoutPidfd is what Open makes where the system refuses pidfds.
+// withoutPidfd returns the Process that Open makes if the system refuses pidfds.
 func withoutPidfd(t *testing.T, pid int, trace bool) *Process {
 	p := &Process{pid: pid, trace: trace, quit: make(chan struct{})}
 	t.Cleanup(p.Close)
