@@ -19,7 +19,7 @@ type settings struct {
 	data            any
 }
 
-// Name returns what WithName gave, or "". Any goroutine may call it.
+// Name returns the name given by WithName, or "". Any goroutine may call it.
 func (l *Loop) Name() string { return l.name }
 
 // Backend returns the backend in use, never BackendAuto. Any goroutine may call it.
@@ -52,7 +52,7 @@ func (l *Loop) Active() int {
 	return l.actives()
 }
 
-// Data returns what SetData stored.
+// Data returns the value that SetData stored.
 func (l *Loop) Data() any {
 	l.own("Data")
 	return l.data

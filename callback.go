@@ -17,11 +17,11 @@ import (
 )
 
 // Callback identifies a call that a loop makes: of a watcher's function, or of a function
-// given to Post, Call or Go. Its methods return what a log or a profile prints. They
-// are safe for concurrent use.
+// given to Post, Call or Go. Its methods return the text for logs and
+// profiles. They are safe for concurrent use.
 type Callback struct {
 	Watcher Watcher // nil for Post, Call and Go
-	Events  Events  // what the watcher is called with; None while it is not pending
+	Events  Events  // that the watcher is called with; None while it is not pending
 
 	job job
 	fn  any

@@ -73,8 +73,8 @@
 //     iteration.
 //   - Send never blocks, allocates, takes a lock, or panics on a closed loop. It
 //     makes no system call unless the loop is parked, and at most one per park.
-//   - An iteration costs what was sent, not what could be sent: inactive senders
-//     cost nothing, however many there are.
+//   - The cost of an iteration grows with the number of sends, not of watchers:
+//     an Async that was not sent costs nothing.
 //   - After Stop has returned on the loop's goroutine, no callback of that watcher
 //     begins. After Close, no descriptor is touched, and Send has no effect.
 //   - A Timer never fires early and does not drift. Timers run in the order of
@@ -105,7 +105,7 @@
 //
 // [WithSlowCallback] logs callbacks that take too long. [WithProfileLabels] splits a
 // CPU profile by watcher. In an execution trace (runtime/trace), each callback is a
-// region with its watcher's name. An [Observer] is called for what a loop does.
+// region with its watcher's name. An [Observer] is called at each step of a loop.
 // These packages are built on it: evmeter (load, latency, callbacks by time),
 // evflight (a flight recorder), evexpvar, and, in modules of their own, evdebug (a
 // page that shows live loops) and evprom (Prometheus). They cost nothing until they

@@ -12,8 +12,8 @@ import (
 )
 
 // Embed makes one loop, the host, run another, the embedded loop; libev's ev_embed. The
-// embedded loop's watchers of all kinds work while only the host is in Run, whatever the
-// backends of the two. The embedded loop may embed others itself.
+// embedded loop's watchers of all kinds work while only the host is in Run. The two may
+// have different backends. The embedded loop may embed others itself.
 //
 // Without a callback, the Embed sweeps: whenever the embedded loop has something to do,
 // it makes one iteration, in the pass of the host and at the priority of the Embed. With
@@ -47,7 +47,7 @@ type Embed struct {
 }
 
 // NewEmbed makes an Embed, by which l runs other. A nil fn sweeps by itself. It panics if
-// l or other is nil. Start reports what is wrong with the pair.
+// l or other is nil. Start reports other errors.
 func NewEmbed(l *Loop, other *Loop, fn func(*Embed), opts ...Option) *Embed {
 	e := &Embed{other: other, fn: fn}
 	e.watcher.init("NewEmbed", e, l, false, opts)
@@ -268,8 +268,8 @@ func (e *Embed) finishClose() {
 	})
 }
 
-// teardown tears down an embedded loop. A panic in one of its Cleanups is to the host
-// what a panic in the Embed's callback is.
+// teardown tears down an embedded loop. To the host, a panic in one of its Cleanups
+// counts as a panic in the Embed's callback.
 func (e *Embed) teardown(l *Loop) {
 	if host := e.loop.panicHandler(); host != nil {
 		defer func() {
@@ -327,7 +327,7 @@ func (l *Loop) ownerIs(goroutine uint64) bool {
 // happens before the end of 4. Between polls the host has it, so the host's callbacks may
 // use it.
 //
-// To ask is a request of the Embed, a Send to the host. No work is lost. If the embedded
+// The proxy and the host ask by the Embed's request, as by a Send. No work is lost. If the embedded
 // loop has work at 1, or gets it before b, the request is made, and ends the park of the
 // host like any other. Work that comes later is found at the next 1, before the host
 // parks again.

@@ -43,7 +43,7 @@ type Loop struct {
 
 	_ [64]byte // senders write below: not on the cache lines above
 
-	// Any goroutine's: the wake-up protocol, and what goroutines ask of the loop.
+	// Any goroutine's: the wake-up protocol, posts and questions, Runs, hosts.
 	wakeState
 	mail  mailbox
 	looks looks

@@ -28,7 +28,7 @@ var live struct {
 
 // Loops returns the loops that were made and not closed yet, the oldest first. A loop that
 // is closed during a Run is among them until that Run returns. Loops is for tools that
-// show what a process does. Any goroutine may call it.
+// inspect a process. Any goroutine may call it.
 func Loops() []*Loop {
 	live.mu.Lock()
 	var loops []*Loop

@@ -8,7 +8,7 @@ import (
 	"go.uber.org/atomic"
 )
 
-// Observer is a set of functions that a loop calls to report what it does. Metrics,
+// Observer is a set of functions that a loop calls at each of its steps. Metrics,
 // profilers and flight recorders are built on it. Any of the functions may be nil. They
 // are called on the loop's goroutine, hold it up for as long as they take, and may look
 // at the loop and its watchers but must not change them.
@@ -26,8 +26,8 @@ import (
 //   - A callback whose Begin did not return is still due. Its watcher is pending again, as
 //     the first of its priority. With a handler, and on a loop that is closed, the callback
 //     is made at once.
-//   - Timers that were due stay due, or are pending. Due may not be called for those that
-//     are pending then.
+//   - Timers that were due stay due, or are pending. If one is pending then, Due may not
+//     be called for it.
 //   - If Enter, Begin or Park of an observer returned, its Leave, End or Unpark is called,
 //     even if another observer panics. If it did not return, the other is not called.
 type Observer struct {

@@ -48,8 +48,8 @@ const (
 	// that answer each other find each other awake.
 	WakeAuto Wakeup = iota
 	// WakeWrite writes to the descriptor: one system call, after which the kernel
-	// tells the runtime's poller. It is best while a processor is idle. While all are
-	// busy, the runtime polls every 10 ms only.
+	// tells the runtime's poller. It is best while a processor is idle. While all
+	// processors are busy, the runtime polls only every 10 ms.
 	WakeWrite
 	// WakeDirect makes the runtime ready the loop's goroutine itself, as a send on a
 	// channel does. It makes no system call.
@@ -72,7 +72,7 @@ func (w Wakeup) String() string {
 // LoopOption configures a loop as New makes it.
 type LoopOption interface{ applyTo(c *config) error }
 
-// config is what the options of New have set. It is not changed after.
+// config is set by the options of New, and not changed after.
 type config struct {
 	name     string
 	backend  Backend // of a loop, the one in use

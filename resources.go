@@ -7,7 +7,7 @@ import (
 	"github.com/goevlib/ev/internal/goroutine"
 )
 
-// resources are what a loop holds of the system: its poller and, for its watchers,
+// resources are a loop's holdings in the system: its poller and, for its watchers,
 // descriptors, goroutines and subscriptions. A watcher releases its own when it stops.
 // Close releases the rest. A loop that is dropped without Close is garbage, with its
 // watchers, and the garbage collector frees its resources. So they live outside of the

@@ -11,7 +11,7 @@ import (
 	"github.com/goevlib/ev/internal/goroutine"
 )
 
-// runState is what the Runs know. It is the loop goroutine's.
+// runState is the state that all Runs of a loop share. It is the loop goroutine's.
 type runState struct {
 	depth     int             // how many Runs are active
 	ctx       context.Context // of the innermost

@@ -10,7 +10,7 @@ type Stats struct {
 	DirectWakes     uint64 `json:"direct_wakes"`     // wake-ups without one
 	Collected       uint64 `json:"collected"`        // requests of other goroutines collected: bursts of sends, of posts, of signals
 	Callbacks       uint64 `json:"callbacks"`        // callbacks made, posted functions included
-	InterestChanges uint64 `json:"interest_changes"` // changes of interest in a descriptor that the system was told of
+	InterestChanges uint64 `json:"interest_changes"` // changes of the events that the system watches a descriptor for
 	TimerfdSets     uint64 `json:"timerfd_sets"`     // times that the kernel's timer was set, on Linux: at most once per park
 	Active          int    `json:"active"`           // active watchers
 	Pending         int    `json:"pending"`          // callbacks that wait for the pass

@@ -44,9 +44,8 @@ func (l *Loop) Close() error {
 
 // shut marks the loop closed and decides which goroutine tears it down: that of a Run
 // that has the loop, or else the caller. It decides once, with embedding held. So each
-// loop is torn down once, by a goroutine that owns it. No Run begins on a closed loop.
-// endRun says why a host's Run does not end too early, and detach what Stop of an Embed
-// does.
+// loop is torn down once, by a goroutine that owns it. No Run begins on a closed loop. See
+// endRun for why a host's Run does not end too early, and detach for Stop of an Embed.
 func (l *Loop) shut() (already, deferred bool) {
 	embedding.Lock()
 	defer embedding.Unlock()
@@ -80,7 +79,7 @@ func (l *Loop) finishRun(panicked any) (closed bool) {
 	return closed
 }
 
-// stopClosedGuests is called between two polls.
+// stopClosedEmbeds is called between two polls.
 func (l *Loop) stopClosedEmbeds() {
 	inAnyCase(nil, func() bool {
 		for _, e := range l.embedded.closed(nil) {
@@ -90,7 +89,7 @@ func (l *Loop) stopClosedEmbeds() {
 	})
 }
 
-// teardown calls the Cleanups and frees what the loop holds. It is called once, and
+// teardown calls the Cleanups and frees the resources. It is called once, and
 // does all of it even if user code panics.
 func (l *Loop) teardown() (err error) {
 	l.pending.drop()
@@ -122,7 +121,7 @@ func (l *Loop) teardown() (err error) {
 	return err
 }
 
-// endTasks ends what waits in the middle. It reports whether there may be more.
+// endTasks ends a function that waits. It reports whether there may be more.
 func (l *Loop) endTasks() (more bool) {
 	for _, w := range l.active {
 		if t, ok := w.self.(interface{ beforeCleanups() bool }); ok && t.beforeCleanups() {
