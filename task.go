@@ -158,8 +158,11 @@ func RunTask(ctx context.Context, fn func(t *Task) error, opts ...LoopOption) (e
 	t := NewTask(l, fn)
 	t.main = true
 	t.Start()
-	if err := l.Run(ctx); err != nil && !t.done {
-		return err
+	l.Ref() // t may be kept out
+	for !t.done {
+		if err := l.Run(ctx); err != nil && !t.done {
+			return err
+		}
 	}
 	return t.err
 }

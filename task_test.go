@@ -524,6 +524,13 @@ func TestRunTaskRunsUntilItsFunctionReturns(t *testing.T) {
 
 			err = ev.RunTask(timeoutSoon(t), func(task *ev.Task) error { return task.Sleep(time.Hour) }, ev.WithBackend(backend))
 			assert.Equal(t, context.DeadlineExceeded, err)
+			err = ev.RunTask(context.Background(), func(task *ev.Task) error {
+				task.Keep(false)
+				task.Loop().Stop()
+				_ = task.Sleep(time.Millisecond)
+				return boom
+			}, ev.WithBackend(backend))
+			assert.Equal(t, boom, err, "neither Keep nor Stop ends it")
 			gone, cancel := context.WithCancel(context.Background())
 			cancel()
 			err = ev.RunTask(gone, func(*ev.Task) error { panic("called") }, ev.WithBackend(backend))
