@@ -1,5 +1,5 @@
 // embed.go: the loop is embedded. A proxy parks in it while its host parks, and the
-// host recalls it. The host's own park is taken to work: it ends when asked is set, or
+// host recalls it. The host's own park is assumed to work: it ends when asked is set, or
 // when the host is closed.
 
 bool turn;

@@ -1,5 +1,5 @@
-// The wake-up protocol of package ev. README.md says how to read this, and what
-// it leaves out; check.sh, what is checked.
+// The wake-up protocol of package ev. README.md explains how to read this, and lists
+// what it leaves out. check.sh has the configurations.
 
 #ifndef ASYNCS
 #define ASYNCS 1  // watchers
@@ -38,10 +38,10 @@
 #define HOSTCLOSES 0 // 1: a goroutine closes the host
 #endif
 #ifndef RECALLS
-#define RECALLS 0 // turns of a proxy; with any, the loop is embedded, in Runs of its host's
+#define RECALLS 0 // turns of a proxy; with any, the loop is embedded, in Runs of its host
 #endif
 #ifndef STRATEGIES
-#define STRATEGIES 7 // of waking, those that a park may have: the sum of them
+#define STRATEGIES 7 // that a park may have: the sum of them
 #endif
 #ifndef POLLFDS
 #define POLLFDS 1 // descriptors to park on
@@ -117,8 +117,8 @@ proctype closer() {
 #endif
 
 // pass calls what is pending, in any order, and callbacks of other kinds, which
-// start and stop watchers. It ends early, with nest set, when a
-// callback calls Run: what follows then is the pass of that.
+// start and stop watchers. It ends early, with nest set, when a callback calls Run:
+// the pass of that Run follows.
 inline pass() {                                         //~ priority.go: func (p *pending) pass(closed *atomic.Uint32, guard func(entry)) {
 	do                                                  //| for closed.Load() == 0 {
 	:: closed || nest -> break
@@ -142,7 +142,7 @@ inline pass() {                                         //~ priority.go: func (p
 	atomic { a = 0; ok = false; s = 0 }
 }                                                       //.
 
-// Which time limit a park has is left open.
+// A park with any time limit.
 inline plan() {                                         //~ loop.go: func (l *Loop) plan() (until time.Duration, now bool) {
 	now = head != 0;                                    //| if l.flushFiles() || len(l.reports) > 0 || !l.requests.empty() || l.idle.any() || len(l.files.always) > 0 {
 	until = NEVER;                                      //| until = l.timers.next()
@@ -161,7 +161,7 @@ inline poll() {                                         //~ loop.go: func (l *Lo
 	d_step { now = false; until = NEVER; quiet = false; done = false; expired = false; ok = false; s = 0 }
 }                                                       //.
 
-// Which descriptor a park is on is left open, and whether it has two stages.
+// A park on any descriptor, in one stage or two.
 inline pollerPark() {
 #if POLLFDS > 1
 	if :: b = 0 :: b = 1 fi;
@@ -239,14 +239,14 @@ end:
 }
 
 #ifdef FOREVER
-// Senders that never end are answered still. That a sender or the loop gets its
-// turn is the scheduler's part: weak fairness.
+// Senders that never end are answered, too. The scheduler gives each sender and the
+// loop its turn: weak fairness.
 ltl answered { [] ((owed[0] -> <> !owed[0]) && (unseen[0] -> <> !unseen[0])) }
 #endif
 
 #define RUNNING (depth > 0 || RECALLS > 0)
 
-// When nothing moves any more: is anybody still owed something?
+// When nothing moves any more: is every Send answered?
 proctype judge() {
 	byte i;
 	timeout;

@@ -1,12 +1,12 @@
 // netpoll_fd.go, and what it needs of the runtime: edges, deadlines, and files that
-// are closed when nobody holds them any more. What the runtime does is one step.
+// are closed when no goroutine holds them. Each operation of the runtime is one step.
 
 #define NEVER   0 // deadlines
 #define SOON    1
 #define PAST    2
 #define UNKNOWN 3
 
-// A file: pollFD 0 is the eventfd, which is written to too, pollFD 1 the set.
+// A file. pollFD 0 is the eventfd, which is written to too; pollFD 1 is the set.
 typedef File {
 	byte refs;
 	bool closing;
@@ -14,14 +14,14 @@ typedef File {
 	bool edge;     // in the kernel, for the runtime to fetch
 	bool ready;    // an edge came, for the reader
 	byte deadline;
-	byte armed;       // pollFD.armed
-	bool senderArmed // pollFD.senderArmed
+	byte armed;    // pollFD.armed
+	bool senderArmed  // pollFD.senderArmed
 }
 
 File file[POLLFDS];
 byte parkedOn; // fdPoller.parkedOn
 
-// A file that nobody closes needs no references.
+// Without a Close, files need no references.
 #if CLOSES > 0
 inline incref(f) { d_step { ok = !file[f].closing; if :: ok -> file[f].refs++ :: else fi } }
 inline decref(f) { d_step { file[f].refs--; file[f].gone = file[f].closing && file[f].refs == 0 } }
@@ -63,7 +63,7 @@ end_asleep:
 	decref(b)
 }
 
-// What the package does.
+// The package.
 
 inline tries(b) {                                       //= netpoll_fd.go: func (f *pollFD) tries(fd uintptr) bool {
 	                                                    //- commit := f.commit
@@ -139,7 +139,7 @@ inline wakeByFD() {                                     //= netpoll_fd.go: func 
 #endif
 }                                                       //.
 
-// signalWake: an edge on whatever watches the eventfd.
+// signalWake: an edge on both, since the set watches the eventfd.
 inline signal() {
 	d_step {
 		assert(!file[0].gone);

@@ -1,4 +1,4 @@
-// async.go: the word by which a sender asks, and the list of those that did.
+// async.go: the word by which a sender requests a callback, and the list of requests.
 
 #define ACTIVE    1
 #define REQUESTED 2
@@ -13,7 +13,8 @@ typedef Request {
 Request req[REQUESTS];
 byte head; // requests.head
 
-// The loop's: who has a number (1 + its index in req, 0 is nil), and those free.
+// The loop's: the request of each number (1 + its index in req, 0 is nil), and the free
+// numbers.
 local byte all[REQUESTS + 1];
 local byte many;
 local byte free[REQUESTS];

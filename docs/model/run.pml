@@ -225,8 +225,8 @@ inline pollerClose() {                                  //~ netpoll_fd.go: func 
 	od
 }                                                       //.
 
-// File.Close: whoever is the last to hold it closes the descriptor, and Close
-// waits for that. It would for ever if somebody were parked.
+// File.Close waits until the last goroutine that holds the file has closed the
+// descriptor: for ever, if one were parked.
 inline closeFile(f) {
 	d_step {
 		assert(!file[f].closing);

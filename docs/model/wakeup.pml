@@ -1,4 +1,4 @@
-// wakeup.go: the loop says that it parks, a sender claims the wake.
+// wakeup.go: the loop announces that it parks, a sender claims the wake.
 
 bool parked;
 bool recalled;
@@ -90,7 +90,7 @@ inline wakeNow() {                                      //= wakeup.go: func (l *
 	wakeByDeadline()                                    //| l.poller.wakeByDeadline()
 }                                                       //.
 
-// Which strategy a park has is left open: any.
+// Any strategy.
 inline sleep() {                                        //= wakeup.go: func (l *Loop) sleep(now, until time.Duration, files bool) {
 	if                                                  //| l.wakePolicy.choose(now)
 	:: STRATEGIES & WAKE_FD -> strategy = WAKE_FD

@@ -1,4 +1,4 @@
-// An Async as its user sees it, and what is promised.
+// An Async as its user sees it, and the promises.
 
 local bool pending[ASYNCS];
 
