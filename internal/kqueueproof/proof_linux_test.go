@@ -22,9 +22,6 @@ var away = []string{
 
 // skip are tests that prove nothing here, or expect an eventfd.
 var skip = []string{
-	// These build without the overlay.
-	"TestTheProgramsInTheDocumentationWork",
-	"TestTheExportedAPIIsTheOneWrittenDown",
 	// The number and kind of descriptors, or the call that finds no more.
 	"TestALoopWithoutIONeverMakesASet",
 	"TestAWriterOfAFullEventfdWaitsForTheLoopOnly",

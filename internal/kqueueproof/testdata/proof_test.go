@@ -54,7 +54,7 @@ func TestAFilterThatIsRefusedTakesTheOtherOneOut(t *testing.T) {
 	assert.Equal(t, []Events{Error | Read | Write}, events(t, l, fds[0], Read|Write))
 	assert.Zero(t, filters(l))
 
-	// So there is nobody to keep the loop from parking.
+	// Nothing keeps the loop from parking.
 	_, err = unix.Write(fds[1], one)
 	require.NoError(t, err)
 	assert.False(t, l.poller.(*fdPoller).set.look())
@@ -152,7 +152,7 @@ func TestCloseEndsAHelperWhateverItDoes(t *testing.T) {
 	}
 }
 
-// Nor whether a process that was forked in the meantime has the pipe's other end.
+// A process that was forked meanwhile may have the pipe's other end.
 func TestCloseEndsAHelperThatWaitsWhileSomebodyElseHasThePipe(t *testing.T) {
 	l, err := New()
 	require.NoError(t, err)
