@@ -48,9 +48,8 @@ func TestTheTimerfdIsDueAfterTheDeadline(t *testing.T) {
 	}
 }
 
-// Setting a deadline is not free, and a park whose file has that deadline already does
-// not set it. The test plants another deadline, which the poller does not know of: the
-// park must end by that one.
+// A park does not set a deadline that its file has already. The test sets another one,
+// which the poller does not know of: the park must end by that.
 func TestAParkSetsADeadlineOnlyIfItIsAnotherOne(t *testing.T) {
 	_, p := epollLoop(t)
 	far := time.Since(p.base) + time.Hour
@@ -80,8 +79,8 @@ func TestAParkSetsADeadlineOnlyIfItIsAnotherOne(t *testing.T) {
 	endsBy(never)
 }
 
-// The runtime discards an edge of before the park. The loop must see for itself that
-// the timerfd is due.
+// The runtime discards an edge from before the park. The loop itself must find that the
+// timerfd is due.
 func TestATimerfdThatIsDueBeforeTheParkEndsIt(t *testing.T) {
 	_, p := epollLoop(t)
 	until := time.Since(p.base) + time.Millisecond
@@ -113,7 +112,7 @@ func TestALoopWithoutTimersHasNoDeadline(t *testing.T) {
 }
 
 // A wake may come after commit and before the loop looks at its set. The look takes the
-// edge, so the runtime need not see it any more. On one processor it does not.
+// edge, and the runtime may not see it any more; on one processor it does not.
 func TestAWakeThatTheLookFindsEndsThePark(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	_, p := epollLoop(t)

@@ -14,7 +14,7 @@ import (
 // stepped is a poller that a test drives step by step, under the loop's own code and
 // in a bubble of testing/synctest. The test can stop a goroutine at a point in the
 // poller while others go on, read the counts, and let time pass. It chooses the
-// schedule; nothing is left to luck.
+// schedule.
 //
 // The poller keeps the contract of the interface and promises nothing more:
 //   - It forgets a wake that comes before commit.

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The strategies of WakeAuto, by a clock of the test's own.
+// The strategies of WakeAuto, by the test's own clock.
 func TestWakeAutoGoesThroughItsStrategies(t *testing.T) {
 	const late, inTime = time.Second, time.Microsecond
 	var w wakePolicy
