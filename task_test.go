@@ -541,7 +541,8 @@ func TestRunTaskRunsUntilItsFunctionReturns(t *testing.T) {
 		_ = ev.RunTask(context.Background(), func(*ev.Task) error { panic("boom") }, unlogged())
 	})
 	assert.PanicsWithValue(t, "ev: RunTask: nil function", func() { _ = ev.RunTask(context.Background(), nil) })
-	assert.Panics(t, func() { _ = ev.RunTask(nil, func(*ev.Task) error { return nil }) }) //nolint:staticcheck // nil on purpose
+	var none context.Context
+	assert.PanicsWithValue(t, "ev: RunTask: nil context", func() { _ = ev.RunTask(none, func(*ev.Task) error { return nil }) })
 }
 
 func TestAKeptOutTaskDoesNotKeepRunGoing(t *testing.T) {
