@@ -85,6 +85,7 @@ type Task struct {
 	over     bool          // the next step may be made
 	toLate   bool          // the deadline comes before what is waited for
 	late     bool          // and has come
+	spent    uint8         // operations since the last wait; see allowance
 
 	running bool // on the stack, perhaps below others
 	raise   bool // fn has panicked, which is still to go on

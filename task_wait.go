@@ -224,10 +224,8 @@ func (t *Task) present() time.Duration { return time.Since(t.loop.base) }
 // the wait has failed.
 func (t *Task) suspend(s source, due time.Duration) error {
 	t.source, t.since = s, t.loop.mono
-	t.toLate, t.late = t.deadline < due, false
-	if due = min(due, t.deadline); due != never && !t.over {
-		t.loop.timers.add(&t.alarm, due)
-	}
+	t.late, t.spent = false, 0
+	t.suspendUntil(due)
 	t.on.pause()
 	t.disarm()
 	t.source = nil
@@ -241,6 +239,18 @@ func (t *Task) suspend(s source, due time.Duration) error {
 		s.abandon(t)
 	}
 	return err
+}
+
+// suspendUntil has the wait in progress end by due at the latest.
+func (t *Task) suspendUntil(due time.Duration) {
+	if t.over {
+		return
+	}
+	t.disarm()
+	t.toLate = t.deadline < due
+	if due = min(due, t.deadline); due != never {
+		t.loop.timers.add(&t.alarm, due)
+	}
 }
 
 // wake ends the wait: the step comes in the next iteration. It reports false if the wait is

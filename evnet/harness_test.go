@@ -1,0 +1,159 @@
+package evnet_test
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"runtime"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/goevlib/ev"
+	"github.com/goevlib/ev/evnet"
+)
+
+// patience bounds every wait in the tests.
+const patience = 30 * time.Second
+
+// onEveryLoop runs the test on a new loop for each supported backend.
+func onEveryLoop(t *testing.T, test func(t *testing.T, l *ev.Loop)) {
+	t.Helper()
+	for _, backend := range ev.SupportedBackends() {
+		t.Run(backend.String(), func(t *testing.T) {
+			l, err := ev.New(ev.WithBackend(backend))
+			require.NoError(t, err)
+			t.Cleanup(func() {
+				assert.NoError(t, l.Verify())
+				assert.Zero(t, l.Active(), "the parts of connections are not counted")
+				assert.NoError(t, l.Close())
+			})
+			test(t, l)
+		})
+	}
+}
+
+// run runs the loop to its end. The test fails if Run does not return in time.
+func run(t testing.TB, l *ev.Loop) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	require.NoError(t, l.Run(ctx), "the loop did not come to its end")
+}
+
+// spawn starts a task. The test fails if its function returns an error.
+func spawn(t testing.TB, l *ev.Loop, fn func(task *ev.Task) error) *ev.Task {
+	return ev.Spawn(l, func(task *ev.Task) error {
+		err := fn(task)
+		assert.NoError(t, err)
+		return err
+	})
+}
+
+// pair returns a wrapped connection and its peer, which has goroutines' methods. Both are closed
+// after the test.
+func pair(t testing.TB, l *ev.Loop, network string) (net.Conn, net.Conn) {
+	t.Helper()
+	near, far := plainPair(t, network)
+	c, err := evnet.Wrap(l, near)
+	require.NoError(t, err)
+	return c, far
+}
+
+func plainPair(t testing.TB, network string) (near, far net.Conn) {
+	t.Helper()
+	if network == "pipe" {
+		near, far = net.Pipe()
+	} else {
+		ln, err := net.Listen(network, address(t, network))
+		require.NoError(t, err)
+		near, err = net.Dial(network, ln.Addr().String())
+		require.NoError(t, err)
+		far, err = ln.Accept()
+		require.NoError(t, err)
+		require.NoError(t, ln.Close())
+	}
+	t.Cleanup(func() {
+		_ = near.Close()
+		_ = far.Close()
+	})
+	return near, far
+}
+
+// taskPair returns two wrapped connections.
+func taskPair(t testing.TB, l *ev.Loop, network string) (net.Conn, net.Conn) {
+	t.Helper()
+	a, far := pair(t, l, network)
+	b, err := evnet.Wrap(l, far)
+	require.NoError(t, err)
+	return a, b
+}
+
+func address(t testing.TB, network string) string {
+	if network == "unix" {
+		dir, err := os.MkdirTemp("", "evnet") // short: t.TempDir may be too long for a socket
+		require.NoError(t, err)
+		t.Cleanup(func() { _ = os.RemoveAll(dir) })
+		return filepath.Join(dir, "s")
+	}
+	return "127.0.0.1:0"
+}
+
+// networks are the kinds of connections under test. net.Pipe has no descriptor.
+var networks = []string{"tcp", "unix", "pipe"}
+
+func onEveryConn(t *testing.T, test func(t *testing.T, l *ev.Loop, network string)) {
+	t.Helper()
+	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
+		for _, network := range networks {
+			t.Run(network, func(t *testing.T) { test(t, l, network) })
+		}
+	})
+}
+
+// TestMain checks after all tests that no goroutine and no descriptor is left.
+func TestMain(m *testing.M) {
+	warmUp()
+	fds, goroutines := openDescriptors(), runtime.NumGoroutine()
+	code := m.Run()
+	if code == 0 {
+		code = checkLeaks(fds, goroutines)
+	}
+	os.Exit(code)
+}
+
+// warmUp makes the runtime open the descriptors that it never closes.
+func warmUp() {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		panic(err)
+	}
+	_ = ln.Close()
+}
+
+func checkLeaks(fds, goroutines int) int {
+	deadline := time.Now().Add(5 * time.Second)
+	for (runtime.NumGoroutine() > goroutines || openDescriptors() > fds) && time.Now().Before(deadline) {
+		time.Sleep(10 * time.Millisecond)
+	}
+	if n := runtime.NumGoroutine(); n > goroutines {
+		stacks := make([]byte, 1<<20)
+		fmt.Printf("FAIL: %d goroutines leaked\n%s\n", n-goroutines, stacks[:runtime.Stack(stacks, true)])
+		return 1
+	}
+	if n := openDescriptors(); n > fds {
+		fmt.Printf("FAIL: %d descriptors leaked\n", n-fds)
+		return 1
+	}
+	return 0
+}
+
+// openDescriptors returns the number of open descriptors, or 0 without /proc.
+func openDescriptors() int {
+	entries, _ := os.ReadDir("/proc/self/fd")
+	return len(entries)
+}

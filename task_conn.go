@@ -1,0 +1,244 @@
+package ev
+
+import (
+	"os"
+	"syscall"
+	"time"
+
+	"go.uber.org/atomic"
+
+	"github.com/goevlib/ev/internal/taskconn"
+)
+
+// The loop's part of the connections of package evnet. Package internal/taskconn has the
+// contract.
+
+func init() {
+	taskconn.New = func(loop any, raw syscall.RawConn) taskconn.Conn {
+		if l := loop.(*Loop); !l.isClosed() {
+			return newConnection(l, raw)
+		}
+		return nil
+	}
+}
+
+// connection keeps its IO registered between waits: a task that reads, writes and reads again
+// makes no system call but those. After a wait, Read stays registered until an event finds no
+// task that waits. Write does not: it holds nearly always.
+type connection struct {
+	l      *Loop
+	raw    syscall.RawConn // nil without a descriptor
+	io     *IO             // nil until the first wait for the descriptor
+	failed bool            // the poller has refused the descriptor
+	closed bool
+	ways   [2]way
+}
+
+// way is one direction of a connection.
+type way struct {
+	events   Events
+	turn     *Task // whose operation it is; nil
+	waits    bool  // turn is suspended in Wait
+	queue    waiters
+	deadline time.Duration // never, if there is none
+
+	// Of a Wait for another goroutine, which sets done and then calls Wake. The task stores
+	// asker before it looks at done, so one of them sees what the other has stored.
+	done  interface{ Load() bool }
+	asker atomic.Pointer[Task]
+}
+
+func newConnection(l *Loop, raw syscall.RawConn) *connection {
+	c := &connection{l: l, raw: raw}
+	c.ways[taskconn.In].init(Read)
+	c.ways[taskconn.Out].init(Write)
+	return c
+}
+
+func (w *way) init(events Events) { w.events, w.deadline = events, never }
+
+// allowance is how many operations a task may make that need not wait, before it yields.
+const allowance = 64
+
+func (c *connection) Begin(at taskconn.Way) error {
+	t, w := c.l.task, &c.ways[at]
+	if err := t.refusal(); err != nil {
+		return err
+	}
+	if t.spent++; t.spent > allowance {
+		if err := t.Yield(); err != nil {
+			return err
+		}
+	}
+	for {
+		if err := c.check(w); err != nil {
+			if w.turn == t {
+				w.pass()
+			}
+			return err
+		}
+		if w.turn == nil {
+			w.turn = t
+		}
+		if w.turn == t {
+			return nil
+		}
+		w.queue.push(t)
+		err := t.suspend(w, w.deadline)
+		w.queue.remove(t)
+		if err != nil {
+			if w.turn == t {
+				w.pass()
+			}
+			return err
+		}
+	}
+}
+
+// check returns why no operation begins or goes on.
+func (c *connection) check(w *way) error {
+	switch {
+	case c.closed:
+		return os.ErrClosed
+	case w.deadline != never && w.deadline <= time.Since(c.l.base):
+		return os.ErrDeadlineExceeded
+	}
+	return nil
+}
+
+func (c *connection) End(at taskconn.Way) { c.ways[at].pass() }
+
+// pass gives the turn to the task that waits longest for it.
+func (w *way) pass() {
+	w.turn = nil
+	for t := w.queue.pop(); t != nil; t = w.queue.pop() {
+		if t.wake() {
+			w.turn = t
+			return
+		}
+	}
+}
+
+func (c *connection) Wait(at taskconn.Way, done interface{ Load() bool }) error {
+	t, w := c.l.task, &c.ways[at]
+	if done != nil {
+		w.done = done
+		w.asker.Store(t)
+	} else if err := c.watch(w.events); err != nil {
+		return err
+	}
+	var err error
+	if done == nil || !done.Load() {
+		w.waits = true
+		err = t.suspend(w, w.deadline)
+		w.waits = false
+	}
+	if done != nil {
+		w.asker.Store(nil)
+		w.done = nil
+	}
+	switch {
+	case err != nil:
+		return err
+	case c.failed && !c.closed:
+		return c.failure()
+	}
+	return c.check(w)
+}
+
+// failure tells a connection that was closed by others from one that cannot be watched.
+func (c *connection) failure() error {
+	if c.raw.Control(func(uintptr) {}) != nil {
+		return os.ErrClosed
+	}
+	return syscall.EBADF
+}
+
+func (c *connection) Wake(at taskconn.Way) {
+	if t := c.ways[at].asker.Load(); t != nil {
+		t.send(c.l)
+	}
+}
+
+func (w *way) ready(t *Task) bool { return w.turn == t && w.done != nil && w.done.Load() }
+func (w *way) abandon(*Task)      {}
+
+// watch has the IO watch for the events, besides others.
+func (c *connection) watch(events Events) error {
+	if c.io == nil {
+		c.io = NewIO(c.l, -1, None, func(*IO, Events) {})
+		c.io.internal = c.becameReady
+		c.io.hidden = true
+		c.io.conn = c.raw
+	}
+	if c.io.index != 0 {
+		c.setInterest(c.io.interest | events)
+		return nil
+	}
+	c.failed = false
+	c.io.interest = events
+	return c.io.start()
+}
+
+func (c *connection) setInterest(events Events) {
+	if c.io.index != 0 && c.io.interest != events {
+		c.io.interest = events
+		c.l.files.change(c.io.fd)
+	}
+}
+
+// becameReady is called in the poll phase: the step comes in the same iteration.
+func (c *connection) becameReady(got Events) {
+	if got == Error {
+		c.failed = true
+		got = Read | Write
+	}
+	keep := c.io.interest &^ Write
+	for i := range c.ways {
+		w := &c.ways[i]
+		switch {
+		case got&w.events == None:
+		case !w.waits || w.done != nil:
+			keep &^= w.events
+		case !w.turn.over:
+			w.turn.over = true
+			c.l.pending.mark(&w.turn.watcher, w.events)
+		}
+	}
+	if got&Write == None {
+		keep |= c.io.interest & Write
+	}
+	c.setInterest(keep)
+}
+
+func (c *connection) SetDeadline(at taskconn.Way, deadline time.Time) {
+	w := &c.ways[at]
+	w.deadline = never
+	if !deadline.IsZero() {
+		w.deadline = after(time.Since(c.l.base), time.Until(deadline))
+	}
+	if w.waits {
+		w.turn.suspendUntil(w.deadline)
+	}
+	for t := w.queue.first; t != nil; t = t.next {
+		t.suspendUntil(w.deadline)
+	}
+}
+
+func (c *connection) Close() bool {
+	if c.closed {
+		return false
+	}
+	c.closed = true
+	if c.io != nil {
+		c.io.Stop()
+	}
+	for i := range c.ways {
+		w := &c.ways[i]
+		if w.waits {
+			w.turn.wake()
+		}
+		w.queue.wakeAll()
+	}
+	return true
+}
