@@ -68,6 +68,9 @@ func (s *line) signal() {
 // signalled is Task.got between a signal and the step, for the one task that has got it.
 const signalled = Custom
 
+func (s *line) method() string   { return "Cond.Wait" }
+func (s *line) ready(*Task) bool { return false }
+
 func (s *line) abandon(t *Task) {
 	if !s.remove(t) && t.got == signalled {
 		s.signal()

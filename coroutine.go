@@ -3,6 +3,7 @@ package ev
 import (
 	"context"
 	"iter"
+	"runtime"
 	"runtime/pprof"
 	"runtime/trace"
 
@@ -25,7 +26,9 @@ type coroutine struct {
 	stop  func()
 	yield func(struct{}) bool // called on the coroutine
 	task  *Task               // nil while it is idle
-	ends  func()              // what follow has returned, for the end of the step; may be nil
+	ends  func()              // what beginStep has started, for the end of the step; may be nil
+	asked []uintptr           // see stack; nil unless a tool asks
+	found int                 // how many of them were set
 }
 
 // coroutines is a loop's part for tasks.
@@ -39,17 +42,22 @@ type coroutines struct {
 const maxSpare = 64
 
 // get returns an idle coroutine, or a new one.
-func (cs *coroutines) get(t *Task) *coroutine {
-	c := new(coroutine)
+func (cs *coroutines) get(t *Task) (c *coroutine) {
 	if n := len(cs.spare); n > 0 {
 		c = cs.spare[n-1]
 		cs.spare[n-1] = nil
 		cs.spare = cs.spare[:n-1]
 	} else {
-		c.next, c.stop = iter.Pull(c.run)
-		c.next() // it notes its number
+		c = newCoroutine()
 	}
 	c.task = t
+	return c
+}
+
+func newCoroutine() *coroutine {
+	c := new(coroutine)
+	c.next, c.stop = iter.Pull(c.run)
+	c.next() // it notes its number
 	return c
 }
 
@@ -86,7 +94,21 @@ func (c *coroutine) run(yield func(struct{}) bool) {
 func (c *coroutine) pause() {
 	c.endStep()
 	c.yield(struct{}{})
+	for c.asked != nil {
+		c.found = runtime.Callers(2, c.asked)
+		c.yield(struct{}{})
+	}
 	c.beginStep()
+}
+
+// stack sets pcs as runtime.Callers does, for a task that waits, and returns how many it
+// has set. The coroutine itself walks its stack: package runtime shows the stack of another
+// goroutine only together with those of all, for which it stops the process.
+func (c *coroutine) stack(pcs []uintptr) int {
+	c.asked = pcs
+	c.next()
+	c.asked = nil
+	return c.found
 }
 
 // beginStep has the CPU profiler and the execution tracer see the coroutine as the loop's

@@ -67,6 +67,7 @@ func (g *Group) Wait() error {
 
 func (g *Group) ready(*Task) bool { return g.oldest == nil }
 func (g *Group) abandon(*Task)    {}
+func (g *Group) method() string   { return "Group.Wait" }
 
 func (g *Group) add(t *Task) {
 	t.group = g

@@ -244,3 +244,104 @@ func TestAWalkGoesOnWhileWatchersComeAndGo(t *testing.T) {
 		assert.LessOrEqual(t, parts, 300/7+2)
 	})
 }
+
+// told returns what a task does, in words, as a tool finds it.
+func told(l *ev.Loop, task *ev.Task) string {
+	s := look.TaskOf(task)
+	words := s.Method
+	if s.Runs {
+		words = "runs"
+	}
+	if s.FD >= 0 {
+		words += fmt.Sprint(" ", s.Read, " ", s.Write)
+	}
+	if of, ok := s.Of.(ev.Watcher); ok {
+		words += " " + of.Name()
+	}
+	if s.Over {
+		words += " over"
+	}
+	if !s.Until.IsZero() {
+		words += fmt.Sprint(" until ", s.Until.Sub(s.Since).Round(time.Hour))
+	}
+	return words
+}
+
+func TestAToolSeesWhatATaskWaitsFor(t *testing.T) {
+	want := map[string]string{
+		"Sleep": "Sleep until 1h0m0s", "Yield": "Yield over", "Join": "Join ", "Await": "Await", "Cond": "Cond.Wait",
+		"Mailbox": "Mailbox.Receive", "Group": "Group.Wait", "Within": "Sleep until 1h0m0s",
+	}
+	for name, words := range want {
+		t.Run(name, func(t *testing.T) {
+			onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
+				task := ev.Spawn(l, func(task *ev.Task) error {
+					assert.Equal(t, "runs", told(l, task))
+					assert.Zero(t, look.TaskStack(task, make([]uintptr, 8)))
+					return waits[name](t, task)
+				})
+				assert.Equal(t, look.Task{FD: -1}, look.TaskOf(task), "it is to begin")
+				assert.Zero(t, look.TaskStack(task, make([]uintptr, 8)))
+				nowait(t, l)
+				nowait(t, l)
+				assert.Equal(t, words, told(l, task))
+				s := look.TaskOf(task)
+				assert.NotZero(t, s.Goroutine)
+				assert.WithinDuration(t, l.Now(), s.Since, patience)
+				task.Stop()
+			})
+		})
+	}
+}
+
+func TestAToolSeesWhichTaskIsJoined(t *testing.T) {
+	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
+		slow := ev.Spawn(l, func(task *ev.Task) error { return task.Sleep(time.Hour) }, ev.Name("slow"))
+		task := ev.Spawn(l, func(task *ev.Task) error { return task.Join(slow) })
+		nowait(t, l)
+		assert.Equal(t, "Join slow", told(l, task))
+		slow.Stop()
+		assert.Equal(t, "Join slow over", told(l, task))
+		run(t, l)
+	})
+}
+
+// stackOf returns the names of the functions on the stack of a task that waits.
+func stackOf(task *ev.Task) (names []string) {
+	pcs := make([]uintptr, 64)
+	frames := runtime.CallersFrames(pcs[:look.TaskStack(task, pcs)])
+	for more := true; more; {
+		var f runtime.Frame
+		f, more = frames.Next()
+		names = append(names, f.Function)
+	}
+	return names
+}
+
+func deepDown(task *ev.Task) error { return task.Sleep(time.Hour) }
+
+// The task does not go on when a tool asks for its stack.
+func TestAToolSeesTheStackOfATaskThatWaits(t *testing.T) {
+	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
+		task := ev.Spawn(l, func(task *ev.Task) error { return deepDown(task) })
+		nowait(t, l)
+		steps := l.Stats().Callbacks
+		for range 3 {
+			names := stackOf(task)
+			assert.Contains(t, names, "github.com/goevlib/ev.(*Task).Sleep")
+			assert.Contains(t, names, "github.com/goevlib/ev_test.deepDown")
+			assert.Equal(t, 2, look.TaskStack(task, make([]uintptr, 2)))
+		}
+		nowait(t, l)
+		assert.Equal(t, steps, l.Stats().Callbacks)
+		assert.True(t, task.Active())
+		ev.Spawn(l, func(*ev.Task) error { // on another task's stack
+			assert.Contains(t, stackOf(task), "github.com/goevlib/ev_test.deepDown")
+			return nil
+		})
+		nowait(t, l)
+		task.Stop()
+		assert.Equal(t, context.Canceled, task.Err())
+		assert.Zero(t, look.TaskStack(task, make([]uintptr, 8)), "it has ended")
+	})
+}

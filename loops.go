@@ -105,6 +105,8 @@ func init() {
 	look.Part = func(loop any, from look.Cursor, n int, see func(any, bool)) look.Cursor {
 		return loop.(*Loop).part(from, n, see)
 	}
+	look.TaskOf = func(task any) look.Task { return task.(*Task).state() }
+	look.TaskStack = func(task any, pcs []uintptr) int { return task.(*Task).stack(pcs) }
 }
 
 // looks is the questions of tools to a loop. A question uses the request of the mailbox,

@@ -148,6 +148,8 @@ func (m *Mailbox[T]) Close() {
 	}
 }
 
+func (m *Mailbox[T]) method() string { return "Mailbox.Receive" }
+
 // ready reports whether the task was told of an item, or of Close.
 func (m *Mailbox[T]) ready(t *Task) bool {
 	m.mu.Lock()

@@ -78,7 +78,7 @@ type Task struct {
 	io *IO        // nil until the first wait for a descriptor
 
 	// Of the wait.
-	source   source        // nil for Sleep and Yield
+	source   source        // nil for Sleep
 	since    time.Duration // the loop's time when it began
 	deadline time.Duration // of the innermost Within; never
 	got      Events        // of a descriptor
@@ -114,7 +114,7 @@ const (
 
 var ends = [...]error{stopped: context.Canceled, closed: ErrClosed, returned: context.Canceled}
 
-// source is what a task waits for, where that has to know.
+// source is what a task waits for; the time needs none.
 type source interface {
 	// ready reports whether the wait is over. It is asked in a step of a task whose over is
 	// not set: other goroutines cannot set that.
@@ -122,6 +122,8 @@ type source interface {
 	// abandon is called when the wait has ended with an error instead. What was handed to
 	// the task goes to the next in line.
 	abandon(t *Task)
+	// method is the name of the call that waits, for tools.
+	method() string
 }
 
 // NewTask makes a task. It does nothing until Start. It panics if l or fn is nil.

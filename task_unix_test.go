@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/goevlib/ev"
+	"github.com/goevlib/ev/internal/look"
 )
 
 func init() {
@@ -90,4 +91,26 @@ func TestWaitFDRefusesWhatStartRefuses(t *testing.T) {
 		return nil
 	})
 	run(t, l)
+}
+
+func TestAToolSeesWhichDescriptorATaskWaitsFor(t *testing.T) {
+	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
+		if l.Backend() == ev.BackendChan {
+			t.Skip("no descriptors")
+		}
+		r, w := taskPipe(t)
+		fd := int(r.Fd())
+		conn := ev.Spawn(l, func(task *ev.Task) error { _, err := task.WaitConn(r, ev.Read); return err })
+		number := ev.Spawn(l, func(task *ev.Task) error {
+			return task.Within(time.Hour, func() error { _, err := task.WaitFD(fd, ev.Read); return err })
+		})
+		nowait(t, l)
+		assert.Equal(t, "WaitConn true false", told(l, conn))
+		assert.Equal(t, "WaitFD true false until 1h0m0s", told(l, number))
+		assert.Equal(t, fd, look.TaskOf(conn).FD)
+		assert.Equal(t, fd, look.TaskOf(number).FD)
+		_, _ = w.WriteString("x")
+		run(t, l)
+		assert.NoError(t, number.Err())
+	})
 }

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"go.uber.org/atomic"
+
+	"github.com/goevlib/ev/internal/look"
 )
 
 // The waits of a Task.
@@ -32,7 +34,7 @@ func (t *Task) yield(method string) error {
 	}
 	t.over = true
 	t.send(t.loop)
-	return t.suspend(nil, never)
+	return t.suspend(nextIteration{}, never)
 }
 
 // Join waits until other has ended, and returns its Err. It returns at once if other has
@@ -54,7 +56,7 @@ func (t *Task) Join(other *Task) error {
 		return other.err
 	}
 	other.joining.push(t)
-	if err := t.suspend(&other.joining, never); err != nil {
+	if err := t.suspend((*joined)(other), never); err != nil {
 		return err
 	}
 	return other.err
@@ -110,7 +112,7 @@ func (t *Task) waitReady(method string, fd int, c syscall.Conn, events Events) (
 		return None, fmt.Errorf("ev: Task.%s: %w", method, err)
 	}
 	t.got = None
-	err = t.suspend(nil, never)
+	err = t.suspend((*readiness)(t.io), never)
 	t.io.Stop()
 	t.io.conn = nil
 	switch {
@@ -189,6 +191,7 @@ type await[T any] struct {
 
 func (a *await[T]) ready(*Task) bool { return a.done.Load() }
 func (a *await[T]) abandon(*Task)    {}
+func (a *await[T]) method() string   { return "Await" }
 
 // mustRun panics unless the task's own function calls.
 func (t *Task) mustRun(method string) {
@@ -264,8 +267,34 @@ func (t *Task) wake() bool {
 	return true
 }
 
-// waiters is a queue of tasks, first come, first served. As a source it is for what all of
-// them are told.
+// nextIteration is what Yield waits for.
+type nextIteration struct{}
+
+func (nextIteration) ready(*Task) bool { return false }
+func (nextIteration) abandon(*Task)    {}
+func (nextIteration) method() string   { return "Yield" }
+
+// readiness is the IO of a task that waits for a descriptor.
+type readiness IO
+
+func (r *readiness) ready(*Task) bool { return false }
+func (r *readiness) abandon(*Task)    {}
+
+func (r *readiness) method() string {
+	if r.conn != nil {
+		return "WaitConn"
+	}
+	return "WaitFD"
+}
+
+// joined is a task that others wait for.
+type joined Task
+
+func (j *joined) ready(*Task) bool { return false }
+func (j *joined) abandon(t *Task)  { j.joining.remove(t) }
+func (j *joined) method() string   { return "Join" }
+
+// waiters is a queue of tasks, first come, first served.
 type waiters struct{ first *Task } // whose prev is the last
 
 func (q *waiters) push(t *Task) {
@@ -311,5 +340,34 @@ func (q *waiters) wakeAll() {
 	}
 }
 
-func (q *waiters) ready(*Task) bool { return false }
-func (q *waiters) abandon(t *Task)  { q.remove(t) }
+// state is look.TaskOf.
+func (t *Task) state() look.Task {
+	l, s := t.loop, look.Task{Runs: t.running, FD: -1, Goroutine: t.on.goroutineID()}
+	if t.running || t.on == nil {
+		return s
+	}
+	s.Over = t.over || t.pending || t.source != nil && t.source.ready(t)
+	s.Since = l.base.Add(t.since)
+	if t.alarm.armed() {
+		s.Until = l.base.Add(l.timers.due(&t.alarm))
+	}
+	s.Method = "Sleep"
+	if t.source != nil {
+		s.Method = t.source.method()
+	}
+	switch of := t.source.(type) {
+	case *joined:
+		s.Of = (*Task)(of)
+	case *readiness:
+		s.FD, s.Read, s.Write = of.fd, of.interest&Read != 0, of.interest&Write != 0
+	}
+	return s
+}
+
+// stack is look.TaskStack.
+func (t *Task) stack(pcs []uintptr) int {
+	if t.running || t.on == nil || len(pcs) == 0 {
+		return 0
+	}
+	return t.on.stack(pcs)
+}

@@ -7,7 +7,10 @@
 // watchers have been visited.
 package look
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // Ask runs fn on the loop's goroutine, in a pass, at priority 0, and returns when fn has
 // returned. The loop runs at most one such fn in each iteration. If the loop is not in Run, Ask
@@ -33,3 +36,27 @@ type Cursor struct {
 	Index  int
 	Done   bool
 }
+
+// TaskOf returns what an *ev.Task does. It must be called on the loop's goroutine.
+var TaskOf func(task any) Task
+
+// Task is what an active task does. If neither Runs nor Method is set, its function is to begin.
+type Task struct {
+	Runs   bool   // it is on the stack, perhaps below a nested Run
+	Method string // the call that waits, such as "Sleep", "WaitFD" or "Mailbox.Receive"
+	Over   bool   // the wait is over, and the next step is still to come
+
+	Since time.Time // when the wait began
+	Until time.Time // when Sleep, or the deadline of Within, ends it; zero if no time does
+
+	FD          int // that WaitFD or WaitConn waits for; else -1
+	Read, Write bool
+	Of          any // the *ev.Task that Join waits for, or nil
+
+	Goroutine uint64 // the number of the goroutine on which its function runs; 0 if that is to begin
+}
+
+// TaskStack sets pcs to the stack of an *ev.Task that waits, as runtime.Callers does, and returns
+// how many it has set: 0 if the task does not wait. It must be called on the loop's goroutine. It
+// stops nothing but the loop, for about a microsecond.
+var TaskStack func(task any, pcs []uintptr) int
