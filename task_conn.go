@@ -163,6 +163,13 @@ func (c *connection) Wake(at taskconn.Way) {
 func (w *way) ready(t *Task) bool { return w.turn == t && w.done != nil && w.done.Load() }
 func (w *way) abandon(*Task)      {}
 
+func (w *way) method() string {
+	if w.events == Write {
+		return "evnet write"
+	}
+	return "evnet read" // or Accept
+}
+
 // watch has the IO watch for the events, besides others.
 func (c *connection) watch(events Events) error {
 	if c.io == nil {
