@@ -248,7 +248,7 @@ func ExampleTask_Within() {
 				naps++
 			}
 		})
-		fmt.Println(naps < 10, err)
+		fmt.Println(naps <= 10, err)
 		return t.Yield() // outside of Within the task can wait again
 	})
 	// Output: true context deadline exceeded
