@@ -10,10 +10,11 @@ import (
 
 // Inspection has the figures that only the loop's goroutine can read.
 type Inspection struct {
-	Active    []Active `json:"active"`         // the largest group first; "others" last, if there are many groups
-	More      int      `json:"more,omitempty"` // the number of groups in "others"
-	Refs      int      `json:"refs"`           // references that keep Run going besides watchers: Ref, and each Go in progress
-	Depth     int      `json:"depth"`          // the number of nested Runs
+	Active    []Active `json:"active"`          // the largest group first; "others" last, if there are many groups
+	More      int      `json:"more,omitempty"`  // the number of groups in "others"
+	Tasks     []Task   `json:"tasks,omitempty"` // the one that has waited longest first; at most MaxTasks
+	Refs      int      `json:"refs"`            // references that keep Run going besides watchers: Ref, and each Go in progress
+	Depth     int      `json:"depth"`           // the number of nested Runs
 	Iteration uint64   `json:"iteration"`
 
 	Took time.Duration `json:"took_ns"` // how long Inspect held up the loop, all parts together
@@ -34,6 +35,9 @@ const PartSize = 1000
 // goroutine, which allocates memory for each group. Inspect does not keep Run going. It is
 // not a callback: no Meter, log or trace shows it.
 //
+// If there are tasks, the loop then shows the MaxTasks that have waited longest once more, each
+// with its position in the code. It does that a hundred at a time.
+//
 // The counts are exact if no watcher starts, stops or is armed again between two parts, as is
 // the case with at most PartSize watchers. Otherwise each such change can make them slightly
 // too high or too low. Refs, Depth and Iteration are those of the first part.
@@ -42,6 +46,7 @@ func Inspect(ctx context.Context, l *ev.Loop) (Inspection, error) {
 		panic("evmeter: Inspect: nil loop")
 	}
 	var in Inspection
+	var all tasks
 	w, g := walk{loop: l}, make(groups)
 	w.found = make([]found, 0, min(PartSize, l.Stats().Active)) // so that the loop need not allocate
 	ask := func(fn func()) error {
@@ -57,12 +62,23 @@ func Inspect(ctx context.Context, l *ev.Loop) (Inspection, error) {
 	})
 	for ; err == nil; err = ask(w.part) {
 		g.add(w.found)
+		all.add(w.tasks)
 		if w.at.Done {
-			g.fill(&in)
-			return in, nil
+			break
 		}
 	}
-	return Inspection{}, err
+	if err == nil {
+		all.cut()
+		err = all.locate(ask)
+	}
+	if err != nil {
+		return Inspection{}, err
+	}
+	g.fill(&in)
+	for i := range all {
+		in.Tasks = append(in.Tasks, all[i].describe(l))
+	}
+	return in, nil
 }
 
 // Ping returns when the loop has answered in a pass, where it makes its callbacks. Any
@@ -82,6 +98,7 @@ type walk struct {
 	loop  *ev.Loop
 	at    look.Cursor
 	found []found // by the last part
+	tasks []taskFound
 }
 
 // found is a watcher as the loop saw it. Its texts are made on the caller's goroutine.
@@ -92,9 +109,12 @@ type found struct {
 }
 
 func (w *walk) part() {
-	w.found = w.found[:0]
+	w.found, w.tasks = w.found[:0], w.tasks[:0]
 	w.at = look.Part(w.loop, w.at, PartSize, func(watcher any, keeps bool) {
 		of := watcher.(ev.Watcher)
 		w.found = append(w.found, found{ev.CallbackOf(of), of.Priority(), keeps})
+		if t, ok := of.(*ev.Task); ok {
+			w.tasks = append(w.tasks, findTask(t))
+		}
 	})
 }
