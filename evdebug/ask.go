@@ -63,7 +63,7 @@ func (a *asker) question(l *ev.Loop) *question {
 		return q
 	}
 	next := q.next()
-	next.parts = l.Stats().Active > evmeter.PartSize
+	next.parts = l.Stats().Active > evmeter.PartSize || next.previous == nil || len(next.previous.Tasks) > 0
 	a.questions = with(a.questions, l.ID(), next)
 	go next.run(func() (evmeter.Inspection, error) { return evmeter.Inspect(context.Background(), l) })
 	return next

@@ -52,6 +52,14 @@ func clipActive(groups []evmeter.Active) {
 	}
 }
 
+func clipTasks(tasks []evmeter.Task) {
+	for i := range tasks {
+		t := &tasks[i]
+		t.Name, t.For = clip(t.Name), clip(t.For)
+		t.Position, t.At = clipPosition(t.Position), clipPosition(t.At)
+	}
+}
+
 // clipped returns a Reading within the limits. It keeps the innermost of nested callbacks.
 func clipped(r evmeter.Reading) evmeter.Reading {
 	r.Name = clip(r.Name)

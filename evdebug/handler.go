@@ -8,6 +8,9 @@
 // works without JavaScript, too. Programs get the same data as JSON from the same address, with
 // ?format=json or the header "Accept: application/json".
 //
+// The page of a loop lists its tasks: what each waits for, for how long, and where in the code. The
+// name of a task leads to its stack.
+//
 // For a loop that hangs in a callback, the page shows the callback and how long it has run, if the
 // loop was measured before. Otherwise it shows the stack of the loop's goroutine. Neither needs
 // the loop's help.
@@ -23,7 +26,7 @@
 // until no page was requested for some minutes.
 //
 // While the page of a loop is open, the loop is asked once per second for its active watchers
-// (evmeter.Inspect). A parked loop wakes for that. The list of loops asks only loops that are
+// and tasks (evmeter.Inspect). A parked loop wakes for that. The list of loops asks only loops that are
 // awake, and only whether they answer. These questions are not callbacks and do not keep Run
 // going. A loop that is not in Run is not asked.
 package evdebug
@@ -98,6 +101,9 @@ func (h *handler) one(w http.ResponseWriter, r *http.Request, id string) {
 		return
 	}
 	report := h.examine(l)
+	if task := r.URL.Query().Get("task"); task != "" {
+		report.Asked = h.askTask(r.Context(), report, task)
+	}
 	if wantsJSON(r) {
 		respondJSON(w, r, http.StatusOK, report)
 		return

@@ -387,7 +387,7 @@ func TestAStuckLoopIsAskedOnce(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, l.Post(func() {}))
 	require.Eventually(t, func() bool { return l.Parked() }, time.Minute, time.Millisecond)
-	assert.EqualValues(t, 4, l.Stats().Callbacks-before, "the timer, the question, the Call and the Post above")
+	assert.EqualValues(t, 5, l.Stats().Callbacks-before, "the timer, an inspection, a ping, and the Call and the Post above")
 }
 
 func TestStuckLoopsAreAskedAtTheSameTime(t *testing.T) {

@@ -54,6 +54,8 @@ type page struct {
 	Active  []evmeter.Active
 	Others  int // groups of watchers that are not shown
 	Listed  int // groups that JSON has
+	Tasks   []task
+	Further int // tasks that are not shown
 	Pending []pending
 	Plots   []plot
 }
@@ -70,6 +72,14 @@ type source struct {
 	Share float64 // of the time in all callbacks
 }
 
+// task is a row of the table of tasks.
+type task struct {
+	evmeter.Task
+	Kind   string
+	Waited time.Duration // until the answer
+	Left   time.Duration // from the answer until Sleep or Within ends the wait; 0 if neither does
+}
+
 type pending struct {
 	Priority int
 	evmeter.Depth
@@ -83,6 +93,8 @@ func (h *handler) show(r report) (page, error) {
 		p.Listed = len(r.Answer.Active) - min(1, r.Answer.More) // the last one may be "others"
 		p.Active = r.Answer.Active[:min(p.Listed, maxRows)]
 		p.Others = p.Listed - len(p.Active) + r.Answer.More
+		p.Tasks = tasks(r.Answer)
+		p.Further = len(r.Answer.Tasks) - len(p.Tasks)
 	}
 	var err error
 	p.Plots, err = h.draw.of(r)
@@ -122,6 +134,21 @@ func sources(measured []evmeter.Source) (all []source, more int) {
 		all = append(all, source{s, mean, share(s.Total, total)})
 	}
 	return all, len(measured) - len(all)
+}
+
+func tasks(a *answer) []task {
+	all := make([]task, min(len(a.Tasks), maxRows))
+	for i := range all {
+		t := task{Task: a.Tasks[i], Kind: "Task"}
+		if !t.Since.IsZero() {
+			t.Waited = max(0, a.At.Sub(t.Since))
+		}
+		if !t.Until.IsZero() {
+			t.Left = max(0, t.Until.Sub(a.At))
+		}
+		all[i] = t
+	}
+	return all
 }
 
 func share(part, whole time.Duration) float64 {

@@ -46,6 +46,7 @@ func (q *question) run(ask func() (evmeter.Inspection, error)) {
 	q.answer, q.err = ask()
 	q.at = time.Now()
 	clipActive(q.answer.Active)
+	clipTasks(q.answer.Tasks)
 }
 
 // wait waits for the answer, and reports whether it came in time.

@@ -1,6 +1,8 @@
 package evdebug
 
 import (
+	"context"
+	"strconv"
 	"sync"
 	"time"
 
@@ -36,7 +38,15 @@ type report struct {
 	Answer *answer `json:"inspection"`      // null until the loop has answered once
 	Stack  string  `json:"stack,omitempty"` // if the loop does not answer
 
-	StackAt time.Time `json:"stack_at,omitzero"`
+	StackAt time.Time  `json:"stack_at,omitzero"`
+	Asked   *askedTask `json:"task,omitempty"` // that ?task= names
+}
+
+// askedTask is a task with its stack.
+type askedTask struct {
+	evmeter.Task
+	Found bool   `json:"found"`
+	Stack string `json:"stack"` // "" if the task does not wait, or the loop does not answer
 }
 
 // state is the state of a loop, in one word.
@@ -157,6 +167,27 @@ func (h *handler) examine(l *ev.Loop) report {
 		r.Stack, r.StackAt = h.ask.stacks.of(l, h.lastReturn(r.Reading, l))
 	}
 	return r
+}
+
+// askTask asks the loop for the stack of the task with this number among those of the report. Only
+// the loop is held up for that, and no other goroutine.
+func (h *handler) askTask(ctx context.Context, r report, number string) *askedTask {
+	if r.Answer == nil {
+		return &askedTask{}
+	}
+	for _, t := range r.Answer.Tasks {
+		if t.Goroutine == 0 || strconv.FormatUint(t.Goroutine, 10) != number {
+			continue
+		}
+		asked := &askedTask{Task: t, Found: true}
+		if r.State != stuck && r.State != stopped {
+			ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+			defer cancel()
+			asked.Stack, _ = t.Stack(ctx) // without an answer there is no stack
+		}
+		return asked
+	}
+	return &askedTask{}
 }
 
 // lastReturn returns the last known time at which the loop was outside the callback in which it is
