@@ -7,15 +7,15 @@ import (
 )
 
 // Async lets any goroutine request a callback on the loop's goroutine; libev's ev_async. It
-// carries no data and counts nothing: any number of sends before the callback collapse into
-// one. Store the data in a place that both sides know, under a lock or an atomic, before the
-// Send, and take all of it in the callback. A Queue does just that.
+// carries no data and counts nothing: any number of sends before the callback collapse into one.
+// Before the Send, store the data in a place that both sides know, under a lock or in an atomic
+// variable. In the callback, take all of it. A Queue does just that.
 //
 // Every Send on an active Async is followed by a callback that starts after that Send began,
-// unless the watcher is stopped first. There are at most as many callbacks as sends, and at
-// most one per iteration. Within a priority they come in the order of the first sends. The
-// callback for a Send made by a callback comes in the next iteration, so an Async that sends to
-// itself does not starve other watchers.
+// unless the watcher is stopped or cleared first. There are at most as many callbacks as sends,
+// and at most one per iteration. Within a priority they come in the order of the first sends.
+// The callback for a Send made by a callback comes in the next iteration, so an Async that sends
+// to itself does not starve other watchers.
 type Async struct {
 	_ noCopy
 	request

@@ -39,8 +39,8 @@ func (l *Loop) Depth() int {
 	return l.depth
 }
 
-// Pending returns the number of callbacks that wait for the pass, without cleared ones
-// (ev_pending_count).
+// Pending returns the number of callbacks that wait for the pass (ev_pending_count).
+// Cleared ones do not count.
 func (l *Loop) Pending() int {
 	l.own("Pending")
 	return l.pending.count - l.looks.waiting()
@@ -90,13 +90,14 @@ func setInterval(interval *time.Duration, method string, d time.Duration) error 
 
 // SetRelease sets two functions (ev_set_loop_release_cb). The loop calls release right
 // before it may wait in the system, at least once per iteration, and acquire right after.
-// They are for a lock that is free between the two calls. A goroutine that holds it may
-// start and stop watchers of all kinds but Embed, and call Update. It must Send an Async
-// afterwards, because the wait in progress does not see the change. nil, nil is the
-// default.
+// Use them for a lock: release unlocks it, and acquire locks it again. A goroutine that
+// holds the lock between the two calls may start and stop watchers of all kinds but Embed,
+// and call Update. It must Send an Async afterwards, because the wait in progress does not
+// see the change. nil, nil is the default.
 //
-// If the set for descriptors cannot be opened, the first IO of a loop then fails with an
-// Error event, not in Start. While functions are set, EV_DEBUG=1 checks no owners.
+// While functions are set, EV_DEBUG=1 checks no owners. The first IO of a loop needs a set
+// for descriptors. If that IO is started between the two calls, and the set cannot be
+// opened, the IO gets an Error event; Start does not return the error.
 func (l *Loop) SetRelease(release, acquire func(*Loop)) {
 	l.own("SetRelease")
 	if (release == nil) != (acquire == nil) {

@@ -16,6 +16,9 @@ import (
 	"go.uber.org/atomic"
 )
 
+// This file makes the calls of callbacks, and all that options put around them: recovered
+// panics, the log of slow callbacks, profile labels, regions of an execution trace.
+
 // Callback identifies a call that a loop makes: of a watcher's function, or of a function
 // given to Post, Call or Go. Its methods return the text for logs and
 // profiles. They are safe for concurrent use.

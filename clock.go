@@ -80,16 +80,16 @@ func (l *Loop) Update() {
 	l.update()
 }
 
-// Suspend is called before the program is stopped for a while on purpose, and Resume
-// after (ev_suspend, ev_resume). Timers are delayed by the time between. Periodics and
-// Schedulers skip the moments in that time or, with CatchUp, are called back once for all
-// of them. Between the two calls, no other method of the loop may be called.
+// Suspend must be called before the program is stopped for a while on purpose, and Resume
+// after that (ev_suspend, ev_resume). Timers are delayed by the time between. Periodics
+// and Schedulers skip the moments in that time or, with CatchUp, are called back once for
+// all of them. Between the two calls, no other method of the loop may be called.
 func (l *Loop) Suspend() {
 	l.own("Suspend")
 	l.update()
 }
 
-// Resume follows Suspend.
+// Resume ends a Suspend; see there.
 func (l *Loop) Resume() {
 	l.own("Resume")
 	suspended := l.mono

@@ -9,8 +9,8 @@ package ev
 //		}
 //	}
 //
-// Its methods must be called on the loop's goroutine, Wait by a task. Nothing in it
-// allocates.
+// Its methods must be called on the loop's goroutine, and Wait by a task. They do not
+// allocate.
 type Cond struct {
 	_ noCopy
 	l *Loop

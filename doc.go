@@ -27,11 +27,14 @@
 // called on that goroutine. Only these are safe for concurrent use:
 //
 //   - [Async.Send], [Async.Sent], [Queue.Send]
-//   - [Loop.Post], [Call], [FeedSignal]
+//   - [Loop.Post], [Call], [FeedSignal], [Default]
+//   - [Mailbox.Send], [Mailbox.Close], [Mailbox.Len], [Task.Context]
 //   - [Loop.Stop], [Loop.StopAll], [Loop.Close], [Loop.Stats]
 //   - for tools that look at a loop from outside: [Loops], [Loop.Observe],
 //     [Loop.ID], [Loop.Name], [Loop.String], [Loop.Backend], [Loop.Running],
 //     [Loop.Parked] and [Loop.GoroutineID]
+//   - the methods that return an argument of a constructor: Loop and Name of every
+//     watcher, [Child.Pid], [Embed.Other], [Signal.Signal], [Stat.Path]
 //
 // None of them blocks on a busy loop, except Call, which waits for its answer.
 // Code that is not Go (a C thread, another process) sends by way of
@@ -52,12 +55,13 @@
 //  4. Collect the requests of other goroutines: asyncs, queues, signals, posts.
 //  5. Make pending the IOs that are ready, and the Timers, Periodics and
 //     Schedulers that are due.
-//  6. Make pending the Idles of the highest priority that has any, if nothing of
-//     that priority or higher is pending.
+//  6. Take the highest priority that an active Idle has. If nothing of that priority
+//     or higher is pending, make pending the Idles of that priority.
 //  7. Make pending the Checks, each before everything else of its priority.
 //  8. The pass: call everything that is pending. The highest priority comes first.
-//     Inside a priority, the order is that in which watchers became pending. If a
-//     callback feeds a watcher of higher priority, that watcher runs next.
+//     Inside a priority, watchers are called in the order in which they became
+//     pending. If a callback feeds a watcher of higher priority, that watcher runs
+//     next.
 //
 // Sends, posts and starts made in a callback take effect in the next iteration. A
 // watcher that a callback feeds ([Watcher]) runs in the same pass. A pending watcher
@@ -67,8 +71,9 @@
 //
 //   - Every Send on an active Async is followed by a callback that starts after
 //     that Send began, unless the watcher is stopped or cleared first.
-//   - No update is missed. Data written before a Send, coalesced or not, is visible
-//     in a callback that follows it, in any program without data races.
+//   - No update is missed. Data written before a Send is visible in a callback that
+//     follows it, also if the Send collapses with others, in any program without
+//     data races.
 //   - Callbacks never outnumber sends. There is at most one per watcher and
 //     iteration.
 //   - Send never blocks, allocates, takes a lock, or panics on a closed loop. It
@@ -96,7 +101,8 @@
 //     everything.
 //   - A prompt callback: each waits for the one in progress. A callback that blocks
 //     blocks the loop.
-//   - Timers finer than the runtime's, except with BackendEpoll (see [Timer]).
+//   - Timers more precise than the runtime's, except with BackendEpoll (see
+//     [Timer]).
 //   - An order among callbacks of different kinds inside one priority, beyond the
 //     steps above.
 //   - That every iteration finds work: a wake-up can come late and find nothing.

@@ -27,10 +27,11 @@ import (
 // intervals (SetIOInterval, SetTimeoutInterval) have no effect. An active Embed keeps the
 // host's Run going even if nothing is active in the embedded loop.
 //
-// When the embedded loop is closed, the Embed stops. If a Run has the loop, its own or
-// that of its host or of a host above, that Run's goroutine calls the loop's Cleanups: in
-// its next iteration, in Stop of the Embed, or before it returns. A panic of these
-// Cleanups meets the panic policy of the embedded loop, then that of the nearest host.
+// When the embedded loop is closed, the Embed stops. If a Run of the loop, of its host
+// or of a host above is in progress, the goroutine of that Run calls the loop's
+// Cleanups: in its next iteration, in Stop of the Embed, or before it returns. The
+// panic handler of the embedded loop gets a panic of these Cleanups or, without one,
+// the handler of the nearest host that has one.
 //
 // An Embed whose host has parked costs a goroutine, until the Embed is stopped.
 type Embed struct {

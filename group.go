@@ -2,9 +2,9 @@ package ev
 
 import "context"
 
-// Group is a set of tasks that end together: golang.org/x/sync/errgroup's meaning, on one
-// loop. The first error of one of them stops the others, and none outlives the task that the
-// group was made for. The methods must be called on the loop's goroutine.
+// Group is a set of tasks that end together, like a golang.org/x/sync/errgroup on one loop.
+// The first error of a task stops the others, and no task outlives the one for which the
+// group was made. The methods must be called on the loop's goroutine.
 type Group struct {
 	_        noCopy
 	of       *Task

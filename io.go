@@ -25,11 +25,11 @@ import (
 //
 // Stop the watcher before the descriptor is closed. If the loop finds a descriptor closed when
 // it next passes a change to the system, its watchers stop, with a last callback of
-// Error|Read|Write. A descriptor that is closed later just has no more events. On Linux, if
-// its file lives on, under a dup or in a child process, and stays ready, there may be up to 8
-// callbacks (of NewConnIO) or 64 (of NewIO) before that. When the number is used again, Start
-// or Set makes it known. No event of the old file is delivered for the new one, except an
-// event that was pending at Set.
+// Error|Read|Write. A descriptor that is closed later has no more events. There is one
+// exception, on Linux: if its file lives on (under a dup, or in a child process) and stays
+// ready, up to 8 more callbacks (of NewConnIO) or 64 (of NewIO) may come. When the number is
+// used again, Start or Set tells the loop. No event of the old file is delivered for the new
+// one, except an event that was pending at Set.
 //
 // # Conditions that last
 //
@@ -41,15 +41,19 @@ import (
 //   - While a socket with IP_RECVERR has a message in its error queue, every event holds:
 //     read it with MSG_ERRQUEUE.
 //
-// An epoll descriptor can be watched, for Read, and so can one that holds another, which
-// holds a third. The kernel refuses one level more (ELOOP), and the watcher stops with an
-// Error event.
+// An epoll descriptor can be watched for Read. It may hold another, and that one a third. The
+// kernel refuses one level more (ELOOP), and the watcher stops with an Error event.
 //
 // # Linux: files that report changes
 //
-// Some files are always readable and have an event when they change, or forget their event
-// when they are polled. These are perf_event_open's, PSI triggers (/proc/pressure), the
-// mounts, mountinfo, swaps, mdstat and sys/... of /proc, and the files of sysfs and cgroups.
+// Some files are always readable and have an event when they change, or forget their event when
+// they are polled:
+//
+//   - the files of perf_event_open;
+//   - PSI triggers (/proc/pressure);
+//   - mounts, mountinfo, swaps, mdstat and sys/... in /proc;
+//   - the files of sysfs and of cgroups.
+//
 // An IO on one is called once for each change, and once at first for the state before, with
 // every event that it asks for. Changes before the callback collapse into one. It costs a
 // goroutine and a second descriptor of the same file, so the file stays open until the watcher

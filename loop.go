@@ -8,6 +8,9 @@ import (
 	"github.com/goevlib/ev/internal/pathwatch"
 )
 
+// This file is the loop: New, Run, and the phases of an iteration (iterate). run.go has the
+// Runs that are active.
+
 // ErrClosed is returned by the methods of a closed loop.
 var ErrClosed = errors.New("ev: loop closed")
 

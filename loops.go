@@ -15,6 +15,9 @@ import (
 	"github.com/goevlib/ev/internal/look"
 )
 
+// This file is the view of tools on live loops: the list of the loops, and the questions of
+// internal/look.
+
 // Version is the version of this package, not of libev's ABI.
 const Version = "0.1.0"
 

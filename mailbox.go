@@ -5,9 +5,9 @@ import (
 	"sync"
 )
 
-// Mailbox carries values to tasks, first come, first served: Send is for any goroutine,
-// Receive for tasks of the mailbox's loop. A value goes to one task. A value for a task that
-// is stopped before it has taken it goes to the next one.
+// Mailbox carries values to tasks, first come, first served. Any goroutine may Send. Tasks of
+// the mailbox's loop may Receive. Each value goes to one task. If that task is stopped before
+// it has taken the value, the next task gets it.
 //
 // Use it like a channel that a task can wait for. A Queue gives values to a callback, in
 // batches.
@@ -40,9 +40,9 @@ func NewMailbox[T any](l *Loop, limit int) *Mailbox[T] {
 	return &Mailbox[T]{l: l, limit: limit}
 }
 
-// Send puts v in. Any goroutine may call it; it does not wait. It returns ErrFull if the
-// mailbox holds its limit, and ErrClosed after Close of the mailbox or of the loop; v is not
-// taken then.
+// Send adds v. It is safe for concurrent use, and does not wait. It returns ErrFull if the
+// mailbox holds its limit, and ErrClosed after Close of the mailbox or of the loop. v is not
+// added then.
 func (m *Mailbox[T]) Send(v T) error {
 	m.mu.Lock()
 	switch {
@@ -118,8 +118,8 @@ func (m *Mailbox[T]) take(t *Task) (v T, ok, closed bool) {
 	return v, false, m.closed
 }
 
-// TryReceive takes a value if there is one. A value that a waiting task was woken for is that
-// task's. It must be called on the loop's goroutine, by a task or a callback.
+// TryReceive takes a value if there is one. It does not take a value for which a waiting task
+// was woken. It must be called on the loop's goroutine, by a task or a callback.
 func (m *Mailbox[T]) TryReceive() (T, bool) {
 	m.l.own("TryReceive")
 	v, ok, _ := m.take(nil)

@@ -104,6 +104,6 @@ func openPoller(b Backend, base time.Time) (poller, Backend, error) {
 // first (ev_supported_backends).
 func SupportedBackends() []Backend { return slices.Clone(backends) }
 
-// RecommendedBackends returns what BackendAuto chooses from
+// RecommendedBackends returns the backends from which BackendAuto chooses
 // (ev_recommended_backends).
 func RecommendedBackends() []Backend { return slices.Clone(backends[:1]) }

@@ -10,6 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// This file is BackendEpoll. timerfd_linux.go has its precise timers.
+
 var backends = []Backend{BackendEpoll, BackendChan}
 
 // openWake makes an eventfd, which is both ends. It must be non-blocking before

@@ -11,9 +11,9 @@ import (
 
 // Notifier returns a descriptor by which code that is not Go can send: a thread of C
 // code, a signal handler, another process. Writing a native-endian uint64 of value 1 is
-// equivalent to Send, except that Sent does not report it: it collapses with other
-// requests, counts as a request collected, and is forgotten by Start if it came while
-// the watcher was stopped. The write is safe in a signal handler. Memory that was written
+// equivalent to Send: the write collapses with other requests, counts as a request
+// collected, and is forgotten by Start if it came while the watcher was stopped. Sent
+// does not report it. The write is safe in a signal handler. Memory that was written
 // before it is visible to the callback. Goroutines should call Send.
 //
 // Notifier must be called on the loop's goroutine.
@@ -28,8 +28,8 @@ import (
 //
 // The descriptor must not be read: the loop reads the other end, and a read of an eventfd
 // takes the request away. It is non-blocking. EAGAIN means that it is full, and may be
-// ignored, because a request is outstanding then. A program that clears O_NONBLOCK does
-// so for all that have the descriptor. Its writes then wait while the descriptor is full,
+// ignored, because a request is outstanding then. If a program clears O_NONBLOCK, it does
+// so for all copies of the descriptor. A write then waits while the descriptor is full,
 // until the loop reads. The loop does not wait, with or without the flag.
 //
 // # Cost

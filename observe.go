@@ -19,17 +19,17 @@ import (
 //
 // # Panics
 //
-// A panic in one of the functions meets the loop's policy, as one in a callback does: it
-// leaves Run or, with WithPanicHandler, the handler is called, with a nil Watcher, and the
-// loop goes on. A panic or a runtime.Goexit loses nothing of the loop:
+// A panic in one of the functions is handled like a panic in a callback: it leaves Run or,
+// with WithPanicHandler, the handler is called, with a nil Watcher, and the loop goes on. A
+// panic or a runtime.Goexit loses nothing of the loop:
 //
 //   - A callback whose Begin did not return is still due. Its watcher is pending again, as
 //     the first of its priority. With a handler, and on a loop that is closed, the callback
 //     is made at once.
 //   - Timers that were due stay due, or are pending. If one is pending then, Due may not
 //     be called for it.
-//   - If Enter, Begin or Park of an observer returned, its Leave, End or Unpark is called,
-//     even if another observer panics. If it did not return, the other is not called.
+//   - Leave, End and Unpark of an observer are called if its Enter, Begin or Park before
+//     them returned, even if another observer panics. Otherwise they are not called.
 type Observer struct {
 	// Enter is called when a Run, RunOnce or RunNoWait has begun, Leave before it
 	// returns, nested ones included.

@@ -94,10 +94,13 @@ func WithWakeup(w Wakeup) LoopOption { return w }
 // WithName names the loop in logs, profiles and tools.
 func WithName(name string) LoopOption { return loopName(name) }
 
-// WithLogger sets the logger for slow callbacks (the default is slog.Default()), for
-// panics that WithPanicHandler recovers (by default they are not logged), and for a
-// Scheduler's function that returns the past (the default is slog.Default(), or no log
-// if there is a WithPanicHandler).
+// WithLogger sets the logger. The loop logs
+//
+//   - slow callbacks, by default to slog.Default();
+//   - panics that WithPanicHandler recovers, by default not;
+//   - panics of tasks that no panic handler gets, by default to slog.Default();
+//   - a Scheduler's function that returns the past, by default to slog.Default(), or
+//     not if there is a WithPanicHandler.
 func WithLogger(logger *slog.Logger) LoopOption { return loggerOption{logger} }
 
 // WithPanicHandler recovers panics of callbacks. It calls fn on the loop's goroutine

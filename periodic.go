@@ -89,11 +89,11 @@ func (p *Periodic) Reset() {
 	p.loop.periodics.move(&p.alarm, p.plan(p.loop.wallNow()))
 }
 
-// At returns the time that the watcher waits for. With an interval, that is the next slot already
-// in the callback. With CatchUp, a slot that was jumped over is returned until its callback is
-// pending. For an inactive watcher At returns the time that it waited for last, or the zero time
-// if it was never started. A time that time.Duration cannot count, after the year 2262, never
-// comes.
+// At returns the time that the watcher waits for. In the callback of a Periodic with an interval,
+// that is the next slot already. With CatchUp, a slot that was jumped over is returned until its
+// callback is pending. For an inactive watcher At returns the time that it waited for last, or the
+// zero time if it was never started. A time that time.Duration cannot count, after the year 2262,
+// never comes.
 func (p *Periodic) At() time.Time {
 	p.own("At")
 	return p.at
@@ -177,8 +177,8 @@ func (p *Periodic) replan(now time.Duration) {
 // jumped over, as soon as the loop sees the jump. Without CatchUp, which is the default, the
 // watcher waits for the next time after the jump, as in libev.
 //
-// Use it for work that must be made up for when it was missed, such as a daily backup. It makes no
-// difference to a Periodic with an interval of 0, nor when the clock is set back.
+// Use it for work that must be done later if its time was missed, such as a daily backup. It makes
+// no difference to a Periodic with an interval of 0, nor when the clock is set back.
 //
 // It is an option of NewPeriodic and NewScheduler. The constructor of any other kind panics.
 func CatchUp(on bool) Option { return catchUpOption(on) }

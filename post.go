@@ -84,7 +84,7 @@ func (l *Loop) takePosts() {
 	l.looks.mark()
 }
 
-// PanicError is the error of Call and Go for a function that panicked.
+// PanicError is the error of Call, Go, Await and Task.Err for a function that panicked.
 type PanicError struct {
 	Value any    // what the function panicked with
 	Stack []byte // of its goroutine, at that moment
@@ -152,8 +152,8 @@ func (c *call[T]) run() {
 const slowAnswer = 20 * time.Millisecond
 
 // Call runs fn on l's goroutine, as Post does, and waits for its results. It is safe for
-// concurrent use, except on the loop's own goroutine: there it would wait for ever, and panics
-// (inside Run once the answer takes long; inside RunOnce and RunNoWait with EV_DEBUG=1). An
+// concurrent use. On the loop's own goroutine it would wait for ever. It panics there: inside
+// Run as soon as the answer takes long, inside RunOnce and RunNoWait only with EV_DEBUG=1. An
 // embedded loop's own goroutine is that of its host's Run. While the loop does not run, Call
 // waits for a Run or for ctx. Call panics if fn is nil.
 //

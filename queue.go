@@ -57,9 +57,9 @@ func (q *Queue[T]) Start() {
 //
 // The items of one sender keep their order. Items that are sent while the queue is stopped, or
 // while the loop does not run, stay queued; Loop.Close drops them. There is no order between a
-// Send and a Post. A function on the loop that must run after the delivery of all items sent
-// before it, such as the last one of a shutdown, calls Invoke(AsyncEvent) first, which delivers
-// them.
+// Send and a Post. If a function on the loop must run after the delivery of all items sent
+// before it (the last function of a shutdown, for example), call Invoke(AsyncEvent) in it first:
+// that delivers them.
 func (q *Queue[T]) Send(v T) error {
 	if q.loop == nil {
 		q.misused("Send")

@@ -11,6 +11,9 @@ import (
 	"github.com/goevlib/ev/internal/goroutine"
 )
 
+// This file is the Runs that are active: how they begin, nest, are stopped and end. loop.go
+// has the iteration.
+
 // runState is the state that all Runs of a loop share. It is the loop goroutine's.
 type runState struct {
 	depth     int             // how many Runs are active

@@ -12,14 +12,14 @@ import (
 // days of local time, cron expressions, tides; libev's ev_periodic with a reschedule callback,
 // pyev's Scheduler. It behaves as Periodic does when the loop is busy or the clock is set.
 //
-// The function is called next here. Its argument is the time now, and it returns the time to fire,
-// now or later. It is called by Start and Reset, just before each callback, after Resume, and when
-// the clock was set. It may be called any number of times for one callback, so it should compute,
-// not count. It must not use the loop or any watcher of it: it runs in the middle of the loop's
-// own work.
+// The function is named next, as in NewScheduler. Its argument is the time now, and it returns the
+// time to fire, now or later. It is called by Start and Reset, just before each callback, after
+// Resume, and when the clock was set. It may be called any number of times for one callback, so it
+// should compute, not count. It must not use the loop or any watcher of it: it runs in the middle
+// of the loop's own work.
 //
-// With CatchUp, next is not called when the time that the Scheduler waits for was jumped over. It
-// is called once after that, just before the callback, with the time after the jump.
+// With CatchUp, next is not called at a jump over the time for which the Scheduler waits. It is
+// called once after the jump, just before the callback, with the time then.
 //
 // If next returns the zero time, there is no further time (a cron.Schedule does the same). The
 // Scheduler stops after the callback that is due. It is inactive in that callback, like a

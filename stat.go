@@ -39,10 +39,10 @@ import (
 //
 // # Linux
 //
-// inotify reports changes promptly, and the Stat does not poll. Reported are also: the path
-// appears, something is renamed over it or over a directory or link on the way to it, and
-// a file system is mounted over one of them or unmounted. A loop with Stats has three more
-// descriptors: one of inotify, two for the mount table.
+// inotify reports changes promptly, and the Stat does not poll. It also reports that the path
+// appears, that something is renamed over it or over a directory or link on the way to it,
+// and that a file system is mounted over one of them or unmounted. A loop with Stats has
+// three more descriptors: one of inotify, two for the mount table.
 //
 // Some changes have no event. The Stat finds them with the next change that has one:
 //

@@ -12,11 +12,11 @@ import (
 // Task is a watcher whose callback may wait in the middle: sequential code on the loop.
 // (gevent's greenlet, the task of asyncio and trio, a coroutine of Lua.)
 //
-// While its function runs, it is the loop's goroutine: no callback and no other task of
-// that loop runs. So it uses every watcher of the loop, and all that the callbacks use,
-// without a lock. It gives the loop back in the calls that wait, which are methods of
-// Task, Cond, Mailbox and Group, and Await, and nowhere else. Between two of them nothing
-// changes behind its back.
+// While its function runs, it is the loop's goroutine: no callback and no other task of that
+// loop runs. So it may use every watcher of the loop, and all state that the callbacks use,
+// without a lock. It gives the loop back only in the calls that wait: Await, methods of
+// Task, Cond, Mailbox and Group, and calls of package evnet. Between two such calls, nothing
+// else of the loop runs.
 //
 //	ev.Spawn(l, func(t *ev.Task) error {
 //		for n := 3; n > 0; n-- {
@@ -28,24 +28,25 @@ import (
 //		return nil
 //	})
 //
-// A task is called back like every watcher: by priority, then first come, first served.
-// One call, from the end of a wait to the next wait, is a step. What ends a wait on the
-// loop, such as Cond.Signal, has the step come in the next iteration; a timer and a
-// descriptor have it come in the same. So tasks that wake each other starve nobody.
+// A task is called back like every watcher: by priority, then first come, first served. One
+// call, from the end of a wait to the next wait, is a step. If code on the loop ends a wait,
+// with Cond.Signal for example, the step comes in the next iteration. If a timer or a
+// descriptor ends it, the step comes in the same iteration. So tasks that wake each other do
+// not starve other watchers.
 //
 // # Waits
 //
-// Only the task's own function, and what it calls, may wait on it; other callers panic. A
-// wait returns nil, or the error that ended it: context.Canceled after Stop, ErrClosed when
-// the loop is closed, context.DeadlineExceeded inside Within, or one of its own. After Stop,
-// each further wait fails at once, so that the function returns: it must not go on
-// waiting when it has got that error. Waits cost no goroutine and no thread, and most do
-// not allocate.
+// Only the task's own function, and the functions that it calls, may wait on the task; for
+// other callers the wait panics. A wait returns nil, or the error that ended it:
+// context.Canceled after Stop, ErrClosed when the loop is closed, context.DeadlineExceeded
+// inside Within, or one of its own. After Stop, each further wait fails at once. The
+// function must return when it gets that error. Waits cost no goroutine and no thread, and
+// most do not allocate.
 //
 // # Feed, Clear and Invoke
 //
-// Feed and Invoke do not end a wait. A step is made only if the wait is over. Clear puts off
-// a step that is pending, until Feed.
+// Feed and Invoke do not end a wait. A step is made only if the wait is over. Clear delays a
+// pending step until Feed is called.
 //
 // # Panics
 //
@@ -55,20 +56,20 @@ import (
 //
 // # Locks
 //
-// A wait with a sync.Mutex held blocks the whole loop as soon as another task wants that
-// mutex: the goroutine that would go on with the first is blocked by the second. Use the
-// state of the loop instead, or a Cond. crypto/tls holds such a lock during a handshake, so
-// complete that before two tasks use the connection.
+// Do not wait while you hold a sync.Mutex. If another task locks that mutex meanwhile, the
+// whole loop blocks: the first task, which would unlock it, cannot go on. Use the state of
+// the loop instead, or a Cond. crypto/tls holds such a lock during a handshake, so complete
+// that before two tasks use the connection.
 //
 // A task must not call runtime.LockOSThread and then wait. The Runs of a loop with tasks,
 // and the Close outside of Run, must all be made by goroutines that are locked to a thread,
-// or all by others; else the Go runtime ends the process.
+// or all by goroutines that are not. Otherwise the Go runtime ends the process.
 //
 // # Cost
 //
-// A task has a goroutine's stack, which takes part in no scheduling. A step costs about as
-// much as an Async's callback and 130 ns. A task that waits when its loop is dropped without
-// Close is kept for ever, as its goroutine is.
+// A task has the stack of a goroutine, and a switch to it does not use the Go scheduler. A
+// step costs about as much as an Async's callback and 130 ns. If a loop is dropped without
+// Close while a task waits, the task and its goroutine are never freed.
 type Task struct {
 	_ noCopy
 	request
@@ -142,10 +143,11 @@ func Spawn(l *Loop, fn func(t *Task) error, opts ...Option) *Task {
 	return t
 }
 
-// RunTask makes a loop, runs fn as a task on it, and closes the loop when fn has returned;
-// what fn has left running is stopped then (Python's asyncio.run). It returns fn's error. If
-// ctx is done first, fn's waits fail, and RunTask returns ctx.Err() once fn has returned. It
-// fails as New does. It panics if ctx or fn is nil.
+// RunTask makes a loop, runs fn as a task on it, and closes the loop when fn has returned.
+// Tasks and other watchers that are still active are stopped then. It is Python's
+// asyncio.run. It returns fn's error. If ctx is done first, fn's waits fail, and RunTask
+// returns ctx.Err() once fn has returned. It fails as New does. It panics if ctx or fn is
+// nil.
 func RunTask(ctx context.Context, fn func(t *Task) error, opts ...LoopOption) (err error) {
 	if ctx == nil {
 		panic("ev: RunTask: nil context")
@@ -170,7 +172,7 @@ func RunTask(ctx context.Context, fn func(t *Task) error, opts ...LoopOption) (e
 	return t.err
 }
 
-// Start has fn begin in the next iteration. It has no effect on an active task or on a
+// Start makes fn begin in the next iteration. It has no effect on an active task or on a
 // closed loop. After fn has returned, Start runs it anew.
 func (t *Task) Start() {
 	t.own("Start")
@@ -185,9 +187,9 @@ func (t *Task) Start() {
 }
 
 // Stop ends the task: the wait in progress and every later one return context.Canceled at
-// once, and fn has returned, its deferred calls included, when Stop does. fn is not called
-// if it has not begun. A task that is running, because it calls Stop itself or has called
-// what does, is only marked: its waits fail from then on.
+// once. When Stop returns, fn has returned too, its deferred calls included. fn is not
+// called if it has not begun. If the task is running (it calls Stop itself, or has called a
+// function that does), Stop only marks it: its waits fail from then on.
 func (t *Task) Stop() {
 	t.own("Stop")
 	t.interrupt(stopped)
@@ -266,10 +268,9 @@ func (t *Task) Err() error {
 // Context returns a context that is done when the task is stopped, when the loop is closed
 // or when fn has returned. context.Cause tells which. Start begins a new one. It is safe for
 // concurrent use.
-//
-// It is made at the first call. One of Context and endContext sees what the other has
-// stored: each stores first, and then loads what the other stores.
 func (t *Task) Context() context.Context {
+	// It is made at the first call. One of Context and endContext sees the other's store:
+	// each stores first, and then loads the value that the other stores.
 	c := t.ctx.Load()
 	if c == nil {
 		c = new(taskContext)
@@ -301,9 +302,9 @@ func (t *Task) endContext(why uint32) {
 	}
 }
 
-// Task returns the task that runs now, nil in a plain callback. It is for code that is
-// called without one, such as a Read of package evnet. It must be called on the loop's
-// goroutine.
+// Task returns the task that runs now, or nil in a plain callback. It is for functions that
+// do not get the task as an argument, such as Read of package evnet. It must be called on
+// the loop's goroutine.
 func (l *Loop) Task() *Task {
 	l.own("Task")
 	return l.coroutines.task

@@ -13,8 +13,8 @@ import (
 
 // The waits of a Task.
 
-// Sleep waits until d has passed, from the present on, never less. It is as precise as a
-// Timer. A d of zero or less is a Yield.
+// Sleep waits until d has passed from the present on, not from Loop.Now, and never less. It
+// is as precise as a Timer. A d of zero or less is a Yield.
 func (t *Task) Sleep(d time.Duration) error {
 	if d <= 0 {
 		return t.yield("Sleep")
@@ -62,9 +62,9 @@ func (t *Task) Join(other *Task) error {
 	return other.err
 }
 
-// Within calls fn, and has the waits in it fail with context.DeadlineExceeded once d has
-// passed, from the present on. It returns what fn returns. It nests: the earliest deadline
-// counts. It panics if fn is nil.
+// Within calls fn and returns its result. Once d has passed, from the present on, the waits
+// in fn fail with context.DeadlineExceeded. It nests: the earliest deadline counts. It
+// panics if fn is nil.
 func (t *Task) Within(d time.Duration, fn func() error) error {
 	if fn == nil {
 		panic("ev: Task.Within: nil function")
@@ -81,9 +81,9 @@ func (t *Task) Within(d time.Duration, fn func() error) error {
 }
 
 // WaitFD waits until the descriptor is ready for one of the events, Read and Write, and
-// returns those that hold. An error or a hang-up is every event, as for an IO. It fails as
-// IO.Start does, and with syscall.EBADF if the descriptor is closed before the wait begins.
-// Do not close it during the wait: that would not end.
+// returns the events that hold. An error or a hang-up counts as every event, as for an IO.
+// It fails as IO.Start does, and with syscall.EBADF if the descriptor is closed before the
+// wait begins. Do not close the descriptor during the wait: the wait would not end.
 func (t *Task) WaitFD(fd int, events Events) (Events, error) {
 	return t.waitReady("WaitFD", fd, nil, events)
 }
@@ -151,10 +151,10 @@ func (t *Task) becameReady(events Events) {
 	t.loop.pending.mark(&t.watcher, events)
 }
 
-// Await runs work on a goroutine of its own and waits for what it returns. ctx is the task's
-// Context, with the deadline of Within. When the task is stopped or the deadline passes,
-// Await returns at once, and work goes on without it. A panic in work is returned as a
-// *PanicError. It panics if work is nil.
+// Await runs work on a goroutine of its own, waits, and returns the results of work. ctx is
+// the task's Context, with the deadline of Within. When the task is stopped or the deadline
+// passes, Await returns at once, and work goes on without it. A panic in work is returned as
+// a *PanicError. Await panics if work is nil.
 func Await[T any](t *Task, work func(ctx context.Context) (T, error)) (T, error) {
 	var zero T
 	if work == nil {

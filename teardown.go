@@ -23,8 +23,8 @@ func (l *Loop) isClosed() bool { return l.closed.Load() != 0 }
 // Without a Run, Close does all that before it returns, on the caller's goroutine. No
 // other goroutine may use the loop or its watchers meanwhile.
 //
-// Other pending callbacks, and posted functions that have not begun, are dropped. Watchers
-// are stopped.
+// Pending callbacks other than the Cleanups, and posted functions that have not begun, are
+// dropped. Watchers are stopped.
 //
 // If a Cleanup panics or calls runtime.Goexit, the other Cleanups are called all the same,
 // and everything is freed. Then the first panic, or the Goexit, leaves the Run or Close. A
