@@ -31,7 +31,7 @@ func (c *Cond) Wait(t *Task) error {
 	if t.loop != c.l {
 		panic("ev: Cond.Wait: the task is of another loop")
 	}
-	if err := t.mayWait("Wait"); err != nil {
+	if err := t.mayWait("Cond.Wait"); err != nil {
 		return err
 	}
 	t.got = None
@@ -43,13 +43,13 @@ func (c *Cond) Wait(t *Task) error {
 // its deadline has passed, the next one is woken instead. Without a task that waits, Signal
 // has no effect.
 func (c *Cond) Signal() {
-	c.l.own("Signal")
+	c.l.own("Cond.Signal")
 	c.signal()
 }
 
 // Broadcast wakes all tasks that wait.
 func (c *Cond) Broadcast() {
-	c.l.own("Broadcast")
+	c.l.own("Cond.Broadcast")
 	c.wakeAll()
 }
 

@@ -34,9 +34,9 @@ func (l *Loop) checkConstructed(method string) {
 func (l *Loop) misused(method string) {
 	switch {
 	case l == nil:
-		panic(fmt.Sprintf("ev: Loop.%s: nil Loop", method))
+		panic(fmt.Sprintf("ev: %s: nil Loop", qualified("Loop", method)))
 	case l.id == 0:
-		panic(fmt.Sprintf("ev: Loop.%s: a Loop that New did not make", method))
+		panic(fmt.Sprintf("ev: %s: a Loop that New did not make", qualified("Loop", method)))
 	}
 	l.checkOwner(nil, method)
 }
@@ -86,6 +86,15 @@ func kindOfCaller(method string) string {
 	}
 }
 
+// qualified returns the name of a method with its type, which it may have already: those of
+// Cond, Mailbox and Group ask the loop or a task.
+func qualified(kind, method string) string {
+	if strings.Contains(method, ".") {
+		return method
+	}
+	return kind + "." + method
+}
+
 // checkOwner panics if the calling goroutine is not the one in Run. method is one of the
 // loop or, if w is not nil, of w. It is called with EV_DEBUG=1 only: it costs
 // microseconds.
@@ -112,6 +121,6 @@ func (l *Loop) trespass(w Watcher, method string, caller, owner uint64) string {
 		}
 	}
 	stacks := goroutine.Stacks(caller, owner)
-	return fmt.Sprintf("ev: %s.%s: called by goroutine %d, but goroutine %d runs the loop %q%s\n\nthe caller is\n%s\n\nthe loop is run by\n%s\n",
-		kind, method, caller, owner, l.name, name, stacks[0], stacks[1])
+	return fmt.Sprintf("ev: %s: called by goroutine %d, but goroutine %d runs the loop %q%s\n\nthe caller is\n%s\n\nthe loop is run by\n%s\n",
+		qualified(kind, method), caller, owner, l.name, name, stacks[0], stacks[1])
 }

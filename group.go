@@ -30,7 +30,7 @@ func (g *Group) Go(fn func(t *Task) error, opts ...Option) *Task {
 	if fn == nil {
 		panic("ev: Group.Go: nil function")
 	}
-	g.of.own("Go")
+	g.of.own("Group.Go")
 	t := NewTask(g.of.loop, fn, opts...)
 	if !g.over && g.of.index != 0 {
 		t.Start()
@@ -52,7 +52,7 @@ func (g *Group) Go(fn func(t *Task) error, opts ...Option) *Task {
 // group's task.
 func (g *Group) Wait() error {
 	t := g.of
-	if err := t.mayWait("Wait"); err != nil {
+	if err := t.mayWait("Group.Wait"); err != nil {
 		g.stop()
 		return err
 	}

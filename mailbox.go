@@ -83,7 +83,7 @@ func (m *Mailbox[T]) Receive(t *Task) (T, error) {
 		panic("ev: Mailbox.Receive: the task is of another loop")
 	}
 	var zero T
-	if err := t.mayWait("Receive"); err != nil {
+	if err := t.mayWait("Mailbox.Receive"); err != nil {
 		return zero, err
 	}
 	if v, ok, closed := m.take(t); ok {
@@ -121,7 +121,7 @@ func (m *Mailbox[T]) take(t *Task) (v T, ok, closed bool) {
 // TryReceive takes a value if there is one. It does not take a value for which a waiting task
 // was woken. It must be called on the loop's goroutine, by a task or a callback.
 func (m *Mailbox[T]) TryReceive() (T, bool) {
-	m.l.own("TryReceive")
+	m.l.own("Mailbox.TryReceive")
 	v, ok, _ := m.take(nil)
 	return v, ok
 }

@@ -373,6 +373,39 @@ func TestOnlyItsOwnFunctionMayWaitOnATask(t *testing.T) {
 	})
 }
 
+func TestThePanicOfAWaitNamesItsMethod(t *testing.T) {
+	t.Setenv("EV_DEBUG", "1")
+	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
+		c, m := ev.NewCond(l), ev.NewMailbox[int](l, 0)
+		owner := ev.Spawn(l, func(task *ev.Task) error { return task.Yield() })
+		g := ev.NewGroup(owner)
+		calls := map[string]func(){
+			"Cond.Wait":       func() { _ = c.Wait(owner) },
+			"Mailbox.Receive": func() { _, _ = m.Receive(owner) },
+			"Group.Wait":      func() { _ = g.Wait() },
+		}
+		for name, call := range calls {
+			assert.PanicsWithValue(t, "ev: "+name+": only the function of the task itself may wait on it", call)
+		}
+		calls["Cond.Signal"] = c.Signal
+		calls["Cond.Broadcast"] = c.Broadcast
+		calls["Mailbox.TryReceive"] = func() { m.TryReceive() }
+		calls["Group.Go"] = func() { g.Go(func(*ev.Task) error { return nil }) }
+		calls["Task.Join"] = func() { _ = owner.Join(ev.NewTask(l, func(*ev.Task) error { return nil })) }
+		ev.NewTimer(l, 0, 0, func(*ev.Timer) {
+			for name, call := range calls {
+				panicked := make(chan any)
+				go func() {
+					defer func() { panicked <- recover() }()
+					call()
+				}()
+				assert.Contains(t, <-panicked, "ev: "+name+": called by goroutine")
+			}
+		}).Start()
+		run(t, l)
+	})
+}
+
 func TestANestedRunInATaskRunsOtherTasks(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		other := ev.Spawn(l, func(task *ev.Task) error { return task.Sleep(time.Millisecond) })

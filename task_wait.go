@@ -197,7 +197,7 @@ func (a *await[T]) method() string   { return "Await" }
 func (t *Task) mustRun(method string) {
 	t.own(method)
 	if t.loop.task != t {
-		panic("ev: Task." + method + ": only the function of the task itself may wait on it")
+		panic("ev: " + qualified("Task", method) + ": only the function of the task itself may wait on it")
 	}
 }
 
