@@ -39,6 +39,7 @@ type way struct {
 	events   Events
 	turn     *Task // whose operation it is; nil
 	waits    bool  // turn is suspended in Wait
+	event    bool  // the descriptor was ready since the last Wait
 	queue    waiters
 	deadline time.Duration // never, if there is none
 
@@ -128,7 +129,7 @@ func (c *connection) Wait(at taskconn.Way, done interface{ Load() bool }) error 
 		return err
 	}
 	var err error
-	if done == nil || !done.Load() {
+	if !w.event && (done == nil || !done.Load()) {
 		w.waits = true
 		err = t.suspend(w, w.deadline)
 		w.waits = false
@@ -137,11 +138,15 @@ func (c *connection) Wait(at taskconn.Way, done interface{ Load() bool }) error 
 		w.asker.Store(nil)
 		w.done = nil
 	}
+	ready := w.event
+	w.event = false
 	switch {
 	case err != nil:
 		return err
 	case c.failed && !c.closed:
 		return c.failure()
+	case ready && !c.closed:
+		return nil // before the deadline
 	}
 	return c.check(w)
 }
@@ -200,20 +205,19 @@ func (c *connection) becameReady(got Events) {
 		c.failed = true
 		got = Read | Write
 	}
-	keep := c.io.interest &^ Write
+	keep := c.io.interest &^ (got & Write)
 	for i := range c.ways {
 		w := &c.ways[i]
-		switch {
-		case got&w.events == None:
-		case !w.waits || w.done != nil:
+		if got&w.events == None {
+			continue
+		}
+		w.event = true
+		if !w.waits {
 			keep &^= w.events
-		case !w.turn.over:
+		} else if !w.turn.over {
 			w.turn.over = true
 			c.l.pending.mark(&w.turn.watcher, w.events)
 		}
-	}
-	if got&Write == None {
-		keep |= c.io.interest & Write
 	}
 	c.setInterest(keep)
 }

@@ -16,11 +16,13 @@ import (
 const descriptors = true
 
 // file reads and writes a descriptor. It tries first, and waits only if that fails: to wait
-// before each read would cost an iteration for nothing.
+// before each read would cost an iteration for nothing. But when a read has got less than it asked
+// for, the stream was empty after it, and to try would cost a system call for nothing.
 type file struct {
 	c        *conn
 	stream   bool // a write may be made in parts
 	messages bool // an empty one is not the end
+	empty    bool // the last read has emptied the stream
 	in, out  attempt
 }
 
@@ -99,15 +101,18 @@ func (f *file) read(p []byte) (int, error) {
 		p = p[:maxOnce]
 	}
 	for {
-		n, err := f.in.try(f.c.raw, p)
-		switch {
-		case err == syscall.EAGAIN:
+		if f.empty {
 			if err := f.c.at.Wait(taskconn.In, nil); err != nil {
 				return 0, err
 			}
+		}
+		n, err := f.in.try(f.c.raw, p)
+		f.empty = err == syscall.EAGAIN || err == nil && f.stream && n < len(p)
+		if err == syscall.EAGAIN {
 			continue
-		case err == nil && n == 0 && !f.messages:
-			err = io.EOF
+		}
+		if n == 0 && err == nil && !f.messages {
+			err, f.empty = io.EOF, false
 		}
 		return n, err
 	}

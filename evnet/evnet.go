@@ -21,7 +21,10 @@ import (
 // Wrap returns ev.ErrClosed if the loop is closed, and an error if c is closed: c is then the
 // caller's still. It panics if l or c is nil.
 func Wrap(l *ev.Loop, c net.Conn) (net.Conn, error) {
-	checkArguments("Wrap", l, c == nil)
+	checkLoop("Wrap", l)
+	if c == nil {
+		panic("evnet: Wrap: nil connection")
+	}
 	if w, ok := c.(interface{ wrapped() *conn }); ok && w.wrapped().l == l {
 		return c, nil
 	}
@@ -73,12 +76,9 @@ func Dial(t *ev.Task, network, address string) (net.Conn, error) {
 	return w, nil
 }
 
-func checkArguments(function string, l *ev.Loop, noConn bool) {
-	switch {
-	case l == nil:
+func checkLoop(function string, l *ev.Loop) {
+	if l == nil {
 		panic("evnet: " + function + ": nil loop")
-	case noConn:
-		panic("evnet: " + function + ": nil connection")
 	}
 }
 

@@ -251,3 +251,74 @@ func TestTwoTasksReadAndWriteOneConn(t *testing.T) {
 		wait.Wait()
 	})
 }
+
+// A connection stays registered between the waits of a task that comes back before the next poll.
+func TestASteadyExchangeChangesNoInterestAndAllocatesNothing(t *testing.T) {
+	if os.Getenv("EV_DEBUG") == "1" {
+		t.Skip("EV_DEBUG=1 allocates")
+	}
+	l, err := ev.New()
+	require.NoError(t, err)
+	defer l.Close()
+	near, far := taskPair(t, l, "tcp")
+	ev.Spawn(l, func(*ev.Task) error { return echo(far) })
+	var changes uint64
+	var allocated float64
+	spawn(t, l, func(*ev.Task) error {
+		defer near.Close()
+		if err := pingPong(near, 10); err != nil {
+			return err
+		}
+		changes = l.Stats().InterestChanges
+		allocated = testing.AllocsPerRun(100, func() { assert.NoError(t, pingPongWith(near, buf64, 1)) })
+		changes = l.Stats().InterestChanges - changes
+		return nil
+	})
+	run(t, l)
+	assert.Zero(t, changes)
+	assert.Zero(t, allocated)
+}
+
+// The data come while the task does something else: the loop hears of them once, not in each
+// iteration, and the next Read finds them.
+func TestAConnectionThatNobodyReadsIsNoLoad(t *testing.T) {
+	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
+		if l.Backend() == ev.BackendChan {
+			t.Skip("no descriptors")
+		}
+		c, far := pair(t, l, "tcp")
+		spawn(t, l, func(task *ev.Task) error {
+			_, err := far.Write([]byte("a"))
+			require.NoError(t, err)
+			n, err := c.Read(make([]byte, 10))
+			assert.Equal(t, 1, n)
+			require.NoError(t, err)
+			_ = c.SetReadDeadline(time.Now().Add(time.Millisecond))
+			_, err = c.Read(make([]byte, 10)) // registers
+			assertTimeout(t, "read", err)
+			_ = c.SetReadDeadline(time.Time{})
+			_, err = far.Write([]byte("b"))
+			require.NoError(t, err)
+			before := l.Iteration()
+			for range 3 {
+				require.NoError(t, task.Sleep(10*time.Millisecond))
+			}
+			assert.LessOrEqual(t, l.Iteration()-before, uint64(30), "not in each iteration")
+			assert.Zero(t, countWatchers(l), "the connection's IO is the loop's own")
+			n, err = c.Read(make([]byte, 10))
+			assert.Equal(t, 1, n)
+			return err
+		})
+		run(t, l)
+	})
+}
+
+// countWatchers counts all but the tasks.
+func countWatchers(l *ev.Loop) (n int) {
+	for w := range l.Watchers() {
+		if _, ok := w.(*ev.Task); !ok {
+			n++
+		}
+	}
+	return n
+}

@@ -15,7 +15,7 @@ import (
 // Listen listens as net.Listen does, and wraps the listener. A name in the address is looked up
 // before Listen returns, and the loop waits for that.
 func Listen(l *ev.Loop, network, address string) (net.Listener, error) {
-	checkArguments("Listen", l, false)
+	checkLoop("Listen", l)
 	inner, err := net.Listen(network, address)
 	if err != nil {
 		return nil, err
@@ -34,7 +34,10 @@ func Listen(l *ev.Loop, network, address string) (net.Listener, error) {
 // WrapListener returns ev.ErrClosed if the loop is closed, and an error if inner is closed: inner
 // is then the caller's still. It panics if l or inner is nil.
 func WrapListener(l *ev.Loop, inner net.Listener) (net.Listener, error) {
-	checkArguments("WrapListener", l, inner == nil)
+	checkLoop("WrapListener", l)
+	if inner == nil {
+		panic("evnet: WrapListener: nil listener")
+	}
 	w := &listener{l: l, inner: inner}
 	if err := w.init(); err == ev.ErrClosed {
 		return nil, err

@@ -32,7 +32,7 @@ func TestTheExportedAPIIsTheOneWrittenDown(t *testing.T) {
 	const golden = "testdata/api.txt"
 	var lines []string
 	compiled := importer.ForCompiler(token.NewFileSet(), "gc", exportData(t))
-	for _, name := range []string{"", "/evmeter", "/evflight", "/evexpvar", "/evtime"} {
+	for _, name := range []string{"", "/evmeter", "/evflight", "/evexpvar", "/evnet", "/evtime"} {
 		pkg, err := compiled.Import("github.com/goevlib/ev" + name)
 		require.NoError(t, err)
 		lines = append(lines, exported(pkg)...)
