@@ -165,6 +165,27 @@ func TestTheFirstErrorOfAGroupStopsTheOthers(t *testing.T) {
 	})
 }
 
+func TestAWaitWithinNoTimeStopsTheTasksOfAGroup(t *testing.T) {
+	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
+		ended := 0
+		ev.Spawn(l, func(task *ev.Task) error {
+			g := ev.NewGroup(task)
+			for range 3 {
+				g.Go(func(task *ev.Task) error {
+					defer func() { ended++ }()
+					return task.Sleep(time.Hour)
+				})
+			}
+			require.NoError(t, task.Sleep(time.Millisecond))
+			assert.Equal(t, context.DeadlineExceeded, task.Within(0, g.Wait))
+			assert.Equal(t, 3, ended)
+			return task.Yield()
+		})
+		run(t, l)
+		assert.Equal(t, 3, ended)
+	})
+}
+
 func TestAGroupEndsWithItsTask(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		var child, grandchild *ev.Task
