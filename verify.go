@@ -13,7 +13,7 @@ import (
 func (l *Loop) Verify() error {
 	l.own("Verify")
 	return errors.Join(l.verifyActive(), l.verifyHooks(), l.files.verify(), l.requests.verify(),
-		l.pending.verify(), l.timers.verify(), l.periodics.verify(), l.verifyEmbedded())
+		l.pending.verify(), l.timers.verify(), l.periodics.verify(), l.verifyEmbedded(), l.verifyTasks())
 }
 
 func (l *Loop) verifyActive() error {
@@ -180,4 +180,112 @@ func (q *requests) verify() error {
 		return fmt.Errorf("ev: of %d requests %d are in use and %d free", len(q.all), numbers, len(q.free))
 	}
 	return nil
+}
+
+// verifyTasks asks the kinds that have more to check.
+func (l *Loop) verifyTasks() error {
+	if t, c := l.task, l.running.Load(); t != nil && (!t.running || t.on != c) {
+		return errors.New("ev: the task of the loop does not run")
+	}
+	for _, c := range l.spare {
+		if c.task != nil {
+			return errors.New("ev: a spare coroutine has a task")
+		}
+	}
+	for i, w := range l.active {
+		v, ok := w.self.(interface{ verify() error })
+		if !ok {
+			continue
+		}
+		if err := v.verify(); err != nil {
+			return fmt.Errorf("ev: active %s %d: %w", strings.ToLower(kindOf(w.self)), i, err)
+		}
+	}
+	return nil
+}
+
+func (t *Task) verify() error {
+	waits := t.on != nil && !t.running
+	switch {
+	case t.done || t.end.Load() == returned:
+		return errors.New("it has ended")
+	case t.on != nil && t.on.task != t:
+		return errors.New("its coroutine has another task")
+	case t.on == nil && (t.running || !t.over):
+		return errors.New("it is not to begin, and has no coroutine")
+	case !waits && (t.source != nil || t.alarm.armed()):
+		return errors.New("it does not wait, and has a source or a deadline")
+	case !waits && t.prev != nil:
+		return errors.New("it does not wait, and is in a queue")
+	case t.io != nil && t.io.index != 0 && t.source != source((*readiness)(t.io)):
+		return errors.New("its IO is active, and it does not wait for that")
+	}
+	if v, ok := t.source.(interface{ verify(t *Task) error }); ok {
+		if err := v.verify(t); err != nil {
+			return err
+		}
+	}
+	return t.verifyGroups()
+}
+
+// verifyGroups checks the task's place in its group, and the groups of its own.
+func (t *Task) verifyGroups() error {
+	if g := t.group; g != nil {
+		first, last := t.older == nil, t.younger == nil
+		if first != (g.oldest == t) || last != (g.youngest == t) || !first && t.older.younger != t || !last && t.younger.older != t {
+			return errors.New("it is not in its group")
+		}
+	}
+	for g := t.groups; g != nil; g = g.next {
+		if g.of != t || g.oldest == nil {
+			return errors.New("it has a group that is empty or of another task")
+		}
+		for m := g.oldest; m != nil; m = m.younger {
+			if m.group != g || m.index == 0 && !m.done {
+				return errors.New("it has a group with a task that is inactive or of another group")
+			}
+		}
+	}
+	return nil
+}
+
+// verify checks the queue, for its first task, and that t is in it or was woken.
+func (q *waiters) verify(t *Task, woken bool, s source) error {
+	if t.prev == nil {
+		if !woken {
+			return errors.New("it waits in no queue")
+		}
+		return nil
+	}
+	if q.first == nil {
+		return errors.New("it is not in its queue")
+	}
+	if t != q.first {
+		return nil
+	}
+	last := q.first.prev
+	for ; t != nil; t = t.next {
+		if t.source != s || t.next != nil && t.next.prev != t || t.next == nil && t != last {
+			return errors.New("in its queue is a task that waits elsewhere, or a wrong link")
+		}
+	}
+	return nil
+}
+
+func (j *joined) verify(t *Task) error {
+	if j.done && !t.over {
+		return errors.New("it waits for a task that has ended")
+	}
+	return j.joining.verify(t, t.over, j)
+}
+
+func (s *line) verify(t *Task) error { return s.waiters.verify(t, t.over, s) }
+
+func (m *Mailbox[T]) verify(t *Task) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.promised > m.items.len() || m.receivers.first != nil && (m.closed || m.promised < m.items.len()) {
+		return errors.New("its mailbox has a value for a task that waits")
+	}
+	return m.receivers.verify(t, t.got == signalled || m.closed, m)
 }

@@ -148,3 +148,117 @@ func TestVerifyReportsEveryStructureThatIsBroken(t *testing.T) {
 	assert.ErrorContains(t, err, "99 pending")
 	assert.ErrorContains(t, err, "is due before its parent")
 }
+
+// tasksOf is a loop with tasks that wait.
+type tasksOf struct {
+	l                                        *Loop
+	sleeper, joiner, first, second, receiver *Task
+	parent, older, younger, fresh            *Task
+	group                                    *Group
+	mail                                     *Mailbox[int]
+}
+
+func taskLoop(t *testing.T) *tasksOf {
+	l, err := New(WithBackend(BackendChan))
+	require.NoError(t, err)
+	s := &tasksOf{l: l, mail: NewMailbox[int](l, 0)}
+	cond := NewCond(l)
+	sleep := func(t *Task) error { return t.Sleep(time.Hour) }
+	wait := func(t *Task) error { return cond.Wait(t) }
+	s.sleeper = Spawn(l, sleep)
+	s.joiner = Spawn(l, func(t *Task) error { return t.Join(s.sleeper) })
+	s.first, s.second = Spawn(l, wait), Spawn(l, wait)
+	s.receiver = Spawn(l, func(t *Task) error { _, err := s.mail.Receive(t); return err })
+	s.parent = Spawn(l, func(t *Task) error {
+		s.group = NewGroup(t)
+		s.older, s.younger = s.group.Go(sleep), s.group.Go(sleep)
+		return s.group.Wait()
+	})
+	require.NoError(t, l.RunNoWait())
+	require.NoError(t, l.RunNoWait())
+	s.fresh = Spawn(l, sleep)
+	require.NoError(t, l.Verify())
+	return s
+}
+
+// set sets a variable, and returns a function that sets it back.
+func set[T any](p *T, v T) (undo func()) {
+	old := *p
+	*p = v
+	return func() { *p = old }
+}
+
+func TestVerifyNamesTheInvariantOfATaskThatIsBroken(t *testing.T) {
+	const (
+		ended     = "it has ended"
+		notToWait = "it does not wait, and has a source or a deadline"
+		badLink   = "in its queue is a task that waits elsewhere, or a wrong link"
+		unserved  = "its mailbox has a value for a task that waits"
+		lost      = "it is not in its group"
+		badGroup  = "it has a group that is empty or of another task"
+		badMember = "it has a group with a task that is inactive or of another group"
+	)
+	for name, tc := range map[string]struct {
+		spoil func(s *tasksOf) (undo func())
+		want  string
+	}{
+		"an end": {func(s *tasksOf) func() { return set(&s.sleeper.done, true) }, ended},
+		"a run that is over": {func(s *tasksOf) func() {
+			s.sleeper.end.Store(returned)
+			return func() { s.sleeper.end.Store(goesOn) }
+		}, ended},
+		"a coroutine": {func(s *tasksOf) func() { return set(&s.first.on.task, s.second) },
+			"its coroutine has another task"},
+		"a beginning": {func(s *tasksOf) func() { return set(&s.fresh.over, false) },
+			"it is not to begin, and has no coroutine"},
+		"a source":                     {func(s *tasksOf) func() { return set(&s.fresh.source, source(s.group)) }, notToWait},
+		"a deadline of a running task": {func(s *tasksOf) func() { return set(&s.sleeper.running, true) }, notToWait},
+		"a task in a queue": {func(s *tasksOf) func() { return set(&s.fresh.prev, s.first) },
+			"it does not wait, and is in a queue"},
+		"an IO": {func(s *tasksOf) func() { return set(&s.sleeper.io, &IO{watcher: watcher{index: 1}}) },
+			"its IO is active, and it does not wait for that"},
+
+		"a lost wake-up": {func(s *tasksOf) func() {
+			q := s.first.source.(*line)
+			q.pop()
+			return func() { q.push(s.first) }
+		}, "it waits in no queue"},
+		"an empty queue": {func(s *tasksOf) func() { return set(&s.sleeper.joining.first, nil) }, "it is not in its queue"},
+		"a task that waits elsewhere": {func(s *tasksOf) func() { return set(&s.second.source, source(s.group)) },
+			badLink},
+		"a link back":         {func(s *tasksOf) func() { return set(&s.second.prev, s.joiner) }, badLink},
+		"the last of a queue": {func(s *tasksOf) func() { return set(&s.first.prev, s.joiner) }, badLink},
+		"a joined task that has ended": {func(s *tasksOf) func() {
+			return set(&s.joiner.source, source(&joined{done: true}))
+		}, "it waits for a task that has ended"},
+		"a value that waits": {func(s *tasksOf) func() {
+			s.mail.items.push(1)
+			return func() { s.mail.items.pop() }
+		}, unserved},
+		"a promise too many": {func(s *tasksOf) func() { return set(&s.mail.promised, 1) }, unserved},
+		"a closed mailbox":   {func(s *tasksOf) func() { return set(&s.mail.closed, true) }, unserved},
+
+		"the oldest of a group":   {func(s *tasksOf) func() { return set(&s.group.oldest, s.younger) }, lost},
+		"the youngest of a group": {func(s *tasksOf) func() { return set(&s.group.youngest, s.older) }, lost},
+		"a link in a group":       {func(s *tasksOf) func() { return set(&s.younger.older, s.sleeper) }, lost},
+		"an empty group":          {func(s *tasksOf) func() { return set(&s.parent.groups, NewGroup(s.parent)) }, badGroup},
+		"the task of a group":     {func(s *tasksOf) func() { return set(&s.group.of, s.first) }, badGroup},
+		"a task of another group": {func(s *tasksOf) func() { return set(&s.older.group, nil) }, badMember},
+
+		"the task that runs": {func(s *tasksOf) func() { return set(&s.l.task, s.first) },
+			"the task of the loop does not run"},
+		"a spare coroutine": {func(s *tasksOf) func() {
+			return set(&s.l.spare, append(s.l.spare, s.first.on))
+		}, "a spare coroutine has a task"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := taskLoop(t)
+			undo := tc.spoil(s)
+			err := s.l.Verify()
+			undo()
+			assert.ErrorContains(t, err, tc.want)
+			assert.NoError(t, s.l.Verify())
+			assert.NoError(t, s.l.Close())
+		})
+	}
+}
