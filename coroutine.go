@@ -17,8 +17,8 @@ import (
 // switch is a call for one and a return for the other, without the scheduler. So whatever
 // the loop's goroutine owns, the coroutine owns while it runs.
 //
-// A coroutine remembers whether the goroutine that made it was locked to a thread. A
-// switch from a goroutine of another state ends the process. So a coroutine is made when
+// A coroutine remembers the thread that the goroutine that made it was locked to, and how
+// often. A switch from a goroutine of another state ends the process. So a coroutine is made when
 // it is first needed, by the goroutine in Run, and idle ones end with the outermost Run.
 type coroutine struct {
 	id    uint64 // of its goroutine; immutable

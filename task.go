@@ -61,9 +61,11 @@ import (
 // the loop instead, or a Cond. crypto/tls holds such a lock during a handshake, so complete
 // that before two tasks use the connection.
 //
-// A task must not call runtime.LockOSThread and then wait. The Runs of a loop with tasks,
-// and the Close outside of Run, must all be made by goroutines that are locked to a thread,
-// or all by goroutines that are not. Otherwise the Go runtime ends the process.
+// A task must not call runtime.LockOSThread and then wait. From its first step on, a task is
+// bound to the thread lock of the goroutine in Run. If that goroutine is locked to a thread,
+// it must make all further Runs, and a Stop or a Close outside of Run, locked as often as
+// then. If it is not, goroutines that are not locked must make them. Otherwise the Go runtime
+// ends the process ("OS thread locking must match").
 //
 // # Cost
 //
