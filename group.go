@@ -112,12 +112,33 @@ func (g *Group) remove(t *Task) {
 	t.group, t.older, t.younger = nil, nil, nil
 }
 
+// delist has no effect when the group's task has ended.
 func (g *Group) delist() {
-	at := &g.of.groups
-	for *at != g {
-		at = &(*at).next
+	for at := &g.of.groups; *at != nil; at = &(*at).next {
+		if *at == g {
+			*at, g.next = g.next, nil
+			return
+		}
 	}
-	*at, g.next = g.next, nil
+}
+
+// stopGroups empties the list of the groups of a task that has ended, and stops their tasks.
+// Those that run are the last: they have ended the task, and end when they have returned.
+func stopGroups(list **Group) {
+	g := *list
+	*list = nil
+	for of := g; of != nil; of = of.next {
+		of.over = true
+	}
+	inAnyCase(nil, func() (more bool) {
+		if g == nil {
+			return false
+		}
+		of := g
+		g, of.next = of.next, nil
+		of.stop()
+		return true
+	})
 }
 
 // stop stops the tasks that there are. Those that run, below on the stack, are marked only.

@@ -91,10 +91,10 @@ type Task struct {
 	spent    uint8         // operations since the last wait; see allowance
 
 	running bool // on the stack, perhaps below others
-	raise   bool // fn has panicked, which is still to go on
 	main    bool // of RunTask
 	done    bool
-	err     error // of fn, once it has returned
+	err     error       // of fn, once it has returned
+	raise   *PanicError // fn's panic, until it goes on
 
 	ctx atomic.Pointer[taskContext] // nil until Context is called
 	end atomic.Uint32               // why ctx is done and waits fail: an index of ends
@@ -322,10 +322,6 @@ func (t *Task) call() {
 		t.on = t.loop.coroutines.get(t)
 	}
 	t.step()
-	if t.raise {
-		t.raise = false
-		t.goOnPanicking(t.err.(*PanicError))
-	}
 }
 
 // goOnPanicking raises fn's panic on the loop's stack. The panic has lost fn's stack there:
@@ -376,7 +372,8 @@ func (t *Task) run() {
 			return
 		}
 		if v := recover(); v != nil {
-			t.err, t.raise = &PanicError{Value: v, Stack: debug.Stack()}, true
+			t.raise = &PanicError{Value: v, Stack: debug.Stack()}
+			t.err = t.raise
 		} else {
 			t.err = errGoexit
 		}
@@ -385,7 +382,7 @@ func (t *Task) run() {
 	returned = true
 }
 
-// leave is the end of a run of fn, on the loop's stack.
+// leave is the end of a run of fn, on the loop's stack. If fn has panicked, that goes on.
 func (t *Task) leave() {
 	if t.index != 0 {
 		t.watcher.Stop()
@@ -394,11 +391,15 @@ func (t *Task) leave() {
 	t.endContext(returned)
 	t.joining.wakeAll()
 	if t.main {
-		t.loop.Stop()
+		t.loop.StopAll() // it may have ended in a nested Run
 	}
-	defer t.group.left(t) // also if one of its own tasks panics
-	for t.groups != nil {
-		t.groups.stop()
+	if p := t.raise; p != nil {
+		t.raise = nil
+		defer t.goOnPanicking(p)
+	}
+	defer t.group.left(t) // also if a task of its groups panics
+	if t.groups != nil {
+		stopGroups(&t.groups)
 	}
 }
 
