@@ -26,9 +26,9 @@
 // until no page was requested for some minutes.
 //
 // While the page of a loop is open, the loop is asked once per second for its active watchers
-// and tasks (evmeter.Inspect). A parked loop wakes for that. The list of loops asks only loops that are
-// awake, and only whether they answer. These questions are not callbacks and do not keep Run
-// going. A loop that is not in Run is not asked.
+// and tasks (evmeter.Inspect). A parked loop wakes for that. The list of loops asks only loops
+// that are awake, and only whether they answer. These questions are not callbacks and do not
+// keep Run going. A loop that is not in Run is not asked.
 package evdebug
 
 import (

@@ -112,8 +112,8 @@ func TestManyTasksAreShownUpToALimit(t *testing.T) {
 	})
 }
 
-// Each question waits 150 ms for the callback in progress. All questions of an inspection with tasks
-// take longer than a page waits, but the loop is not stuck.
+// Each question waits 150 ms for the callback in progress. All questions of an inspection with
+// tasks take longer than a page waits, but the loop is not stuck.
 func TestALoopWithTasksThatAnswersSlowlyIsNotStuck(t *testing.T) {
 	inBubble(t, func(t *testing.T, l *ev.Loop, h http.Handler) {
 		onLoop(t, l, func() {
