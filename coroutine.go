@@ -82,11 +82,15 @@ func (cs *coroutines) endSpare() {
 func (c *coroutine) run(yield func(struct{}) bool) {
 	c.id, c.yield = goroutine.ID(), yield
 	for yield(struct{}{}) {
-		c.beginStep()
-		c.task.run()
-		c.endStep()
+		c.runTask()
 		c.task = nil
 	}
+}
+
+func (c *coroutine) runTask() {
+	c.beginStep()
+	defer c.endStep() // also if fn calls runtime.Goexit
+	c.task.run()
 }
 
 // pause switches to the loop's stack, and returns in the next step. It is called on the
