@@ -3,11 +3,13 @@
 //
 //	go func() { timer.Stop() }() // evvet: Timer.Stop must be called on the loop's goroutine
 //
-// It looks at go statements only. It reports calls of methods on variables that come from outside
-// the goroutine's function. It does not report, and leaves to EV_DEBUG=1 and the race detector:
+// It looks at go statements, and at function literals given to ev.Await and ev.Go as work. It
+// reports calls of methods, of watchers, loops, conditions, mailboxes and groups, on variables that
+// come from outside the goroutine's function, and of Spawn, Await and Go for such a task or loop. It
+// does not report, and leaves to EV_DEBUG=1 and the race detector:
 //
 //   - a goroutine that may be the loop's own, because it calls Run or gives the loop or a watcher
-//     to other code;
+//     to other code, except for calls on the task in whose function it begins;
 //   - functions that are called later, such as those given to Post.
 //
 // It reports two correct programs by mistake: one in which a goroutine sets up a loop that is not
@@ -17,6 +19,7 @@ package evvet
 import (
 	"go/ast"
 	"go/types"
+	"slices"
 	"strings"
 
 	"golang.org/x/tools/go/analysis"
@@ -37,15 +40,38 @@ var Analyzer = &analysis.Analyzer{
 }
 
 func run(pass *analysis.Pass) (any, error) {
-	c := &checker{pass: pass, watcher: watcherOf(pass.Pkg)}
+	c := &checker{pass: pass, watcher: watcherOf(pass.Pkg), tasks: make(map[*types.Var]bool)}
 	if c.watcher == nil {
 		return nil, nil // the package does not use ev
 	}
 	in := pass.ResultOf[inspect.Analyzer].(*inspector.Inspector)
-	for n := range in.PreorderSeq((*ast.GoStmt)(nil)) {
-		c.goroutine(n.(*ast.GoStmt))
+	for n := range in.PreorderSeq((*ast.FuncType)(nil)) {
+		c.noteTask(n.(*ast.FuncType))
+	}
+	for n := range in.PreorderSeq((*ast.GoStmt)(nil), (*ast.CallExpr)(nil)) {
+		switch n := n.(type) {
+		case *ast.GoStmt:
+			c.goroutine(n)
+		case *ast.CallExpr:
+			c.work(n)
+		}
 	}
 	return nil, nil
+}
+
+// noteTask notes the parameter of a function with the type func(*ev.Task) error: inside, that task
+// runs, and its loop with it.
+func (c *checker) noteTask(f *ast.FuncType) {
+	if f.Params.NumFields() != 1 || f.Results.NumFields() != 1 || len(f.Params.List[0].Names) != 1 {
+		return
+	}
+	param := f.Params.List[0]
+	if n := named(c.pass.TypesInfo.TypeOf(param.Type)); n == nil || !isOurs(n, "Task") {
+		return
+	}
+	if v, ok := c.pass.TypesInfo.Defs[param.Names[0]].(*types.Var); ok {
+		c.tasks[v] = true
+	}
 }
 
 // watcherOf returns the interface ev.Watcher as pkg imports it, or nil.
@@ -65,6 +91,7 @@ func watcherOf(pkg *types.Package) *types.Interface {
 type checker struct {
 	pass    *analysis.Pass
 	watcher *types.Interface
+	tasks   map[*types.Var]bool // that run when the functions run to which they are given
 }
 
 // goroutine checks one go statement. For a function literal, it checks the calls on variables from
@@ -75,17 +102,43 @@ func (c *checker) goroutine(g *ast.GoStmt) {
 		c.report(g.Call)
 		return
 	}
-	calls := callsIn(lit.Body)
-	for _, call := range calls {
-		if c.mayRun(call) {
-			return
-		}
+	c.literal(lit, nil)
+}
+
+// work checks the call if it is of ev.Await or ev.Go. Both call their second argument on another
+// goroutine, while the loop runs.
+func (c *checker) work(call *ast.CallExpr) {
+	if name := c.function(call); name != "Await" && name != "Go" || len(call.Args) < 2 {
+		return
 	}
+	if lit, ok := ast.Unparen(call.Args[1]).(*ast.FuncLit); ok {
+		c.literal(lit, c.root(call.Args[0]))
+	}
+}
+
+// literal checks a function literal that a goroutine of its own calls. running is a task or a loop
+// that runs meanwhile on another goroutine; nil if none is known.
+func (c *checker) literal(lit *ast.FuncLit, running *types.Var) {
+	calls := callsIn(lit.Body)
+	own := slices.ContainsFunc(calls, c.mayRun)
 	for _, call := range calls {
-		if root := c.root(receiver(call)); root != nil && (root.Pos() < lit.Pos() || root.Pos() >= lit.End()) {
+		root := c.root(c.subject(call))
+		if root == nil || root.Pos() >= lit.Pos() && root.Pos() < lit.End() {
+			continue
+		}
+		if !own || root == running || c.tasks[root] {
 			c.report(call)
 		}
 	}
+}
+
+// subject returns the expression whose loop the call uses: the receiver of a method, or the first
+// argument of a function of package ev that must be called on the loop's goroutine.
+func (c *checker) subject(call *ast.CallExpr) ast.Expr {
+	if owned[c.function(call)] && len(call.Args) > 0 {
+		return call.Args[0]
+	}
+	return receiver(call)
 }
 
 // callsIn returns the calls that the goroutine makes in the body. It leaves out functions that are

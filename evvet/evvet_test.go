@@ -15,7 +15,7 @@ import (
 )
 
 func TestWrongCallsAreReportedAndNothingElse(t *testing.T) {
-	analysistest.Run(t, ".", evvet.Analyzer, "./testdata/a")
+	analysistest.Run(t, ".", evvet.Analyzer, "./testdata/a", "./testdata/tasks")
 }
 
 func TestTheAnalyzerIsWellFormed(t *testing.T) {

@@ -23,7 +23,8 @@ func TestEverySafeMethodIsAMethodOfEv(t *testing.T) {
 		"Async": reflect.TypeFor[*ev.Async](), "Queue": reflect.TypeFor[*ev.Queue[int]](),
 		"Signal": reflect.TypeFor[*ev.Signal](), "Child": reflect.TypeFor[*ev.Child](),
 		"Stat": reflect.TypeFor[*ev.Stat](), "Embed": reflect.TypeFor[*ev.Embed](), "Task": reflect.TypeFor[*ev.Task](),
-		"Loop": reflect.TypeFor[*ev.Loop](), "Watcher": reflect.TypeFor[ev.Watcher](),
+		"Mailbox": reflect.TypeFor[*ev.Mailbox[int]](),
+		"Loop":    reflect.TypeFor[*ev.Loop](), "Watcher": reflect.TypeFor[ev.Watcher](),
 	}
 	check := func(kind, method string) {
 		require.Contains(t, types, kind)
@@ -99,7 +100,8 @@ func methodsOfLoopAndWatchers(t *testing.T) map[string]string {
 		}
 	}
 	for method := range docs {
-		if kind, _, _ := strings.Cut(method, "."); kind != "Loop" && !isWatcher(kind, embeds) {
+		kind, _, _ := strings.Cut(method, ".")
+		if others := []string{"Loop", "Cond", "Mailbox", "Group"}; !slices.Contains(others, kind) && !isWatcher(kind, embeds) {
 			delete(docs, method)
 		}
 	}
