@@ -55,9 +55,15 @@
 //
 // # TLS
 //
-// Put crypto/tls on top: tls.Server(c, config) of a wrapped c, or tls.NewListener(ln, config). A
-// tls.Conn holds a lock during a handshake. Call Handshake before two tasks use the connection:
-// the second would block the loop.
+// Put crypto/tls on top: tls.Server(c, config) of a wrapped c, or tls.NewListener(ln, config). One
+// task can use such a tls.Conn like any other, but two need care, because a tls.Conn holds locks:
+//
+//   - Call Handshake before two tasks use it. The second would block the loop.
+//   - Write holds a lock while it waits for a peer that does not read. Read takes the same lock to
+//     send an alert or to answer a key update. It then blocks the loop, and a hostile peer can
+//     bring that about. With a reading and a writing task, either have the tls.Conn write to
+//     memory (examples/chat has the 40 lines), or wrap the tls.Conn itself.
+//   - Close sends an alert, and waits like Write. In a callback, close the wrapped connection.
 //
 // # Connections without a descriptor
 //
