@@ -76,7 +76,8 @@ func (m *Mailbox[T]) promise() *Task {
 	return t
 }
 
-// Receive waits for a value and takes it. After Close it takes what is left, and then
+// Receive waits for a value and takes it. It does not wait if there is one, but yields after
+// each 64 values, so that a mailbox that is never empty starves nobody. After Close it takes what is left, and then
 // returns io.EOF. It panics if t is of another loop.
 func (m *Mailbox[T]) Receive(t *Task) (T, error) {
 	if t.loop != m.l {
@@ -84,6 +85,9 @@ func (m *Mailbox[T]) Receive(t *Task) (T, error) {
 	}
 	var zero T
 	if err := t.mayWait("Mailbox.Receive"); err != nil {
+		return zero, err
+	}
+	if err := t.spend(); err != nil {
 		return zero, err
 	}
 	if v, ok, closed := m.take(t); ok {

@@ -58,18 +58,13 @@ func newConnection(l *Loop, raw syscall.RawConn) *connection {
 
 func (w *way) init(events Events) { w.events, w.deadline = events, never }
 
-// allowance is how many operations a task may make that need not wait, before it yields.
-const allowance = 64
-
 func (c *connection) Begin(at taskconn.Way) error {
 	t, w := c.l.task, &c.ways[at]
 	if err := t.refusal(); err != nil {
 		return err
 	}
-	if t.spent++; t.spent > allowance {
-		if err := t.Yield(); err != nil {
-			return err
-		}
+	if err := t.spend(); err != nil {
+		return err
 	}
 	for {
 		if err := c.check(w); err != nil {

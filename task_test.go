@@ -129,6 +129,26 @@ func TestTasksDoNotStarveTimers(t *testing.T) {
 	})
 }
 
+func TestAMailboxThatIsNeverEmptyDoesNotStarveTimers(t *testing.T) {
+	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
+		ended := false
+		ev.NewTimer(l, time.Millisecond, 0, func(*ev.Timer) { ended = true }).Start()
+		m := ev.NewMailbox[int](l, 0)
+		task := ev.Spawn(l, func(task *ev.Task) error {
+			for began := time.Now(); !ended && time.Since(began) < patience; {
+				require.NoError(t, m.Send(1))
+				if _, err := m.Receive(task); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		run(t, l)
+		assert.True(t, ended)
+		assert.NoError(t, task.Err())
+	})
+}
+
 // waits are all ways to wait for what does not come.
 var waits = map[string]func(*testing.T, *ev.Task) error{
 	"Sleep": func(_ *testing.T, task *ev.Task) error { return task.Sleep(time.Hour) },

@@ -207,6 +207,18 @@ func (t *Task) mayWait(method string) error {
 	return t.refusal()
 }
 
+// allowance is how many operations a task may make that need not wait, before it yields.
+const allowance = 64
+
+// spend begins an operation that waits only if it must: without a Yield now and then, a task
+// that always finds something to do would starve everything else.
+func (t *Task) spend() error {
+	if t.spent++; t.spent <= allowance {
+		return nil
+	}
+	return t.Yield()
+}
+
 // refusal is why no wait begins.
 func (t *Task) refusal() error {
 	switch {
