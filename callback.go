@@ -170,6 +170,7 @@ func (l *Loop) guardNow() func(entry) {
 
 // callNow makes a callback outside of a pass, as a pass would.
 func (l *Loop) callNow(w *watcher) {
+	l.pending.calls++
 	if guard := l.guardNow(); guard != nil {
 		guard(entry{w: w})
 		return

@@ -15,6 +15,8 @@ type clock struct {
 	wallAt time.Duration // … and mono at that moment
 	reread bool          // read the wall clock at the next update: it may have been set
 	again  bool          // it was set, and a watcher that waits on it has not followed
+
+	delayed time.Duration // the time between Suspend and Resume, ever
 }
 
 // The wall clock was set, and not just read a little late, if it is off by wallJump or
@@ -95,6 +97,7 @@ func (l *Loop) Resume() {
 	suspended := l.mono
 	l.clock.update()
 	l.timers.shift(l.mono - suspended)
+	l.delayed += l.mono - suspended
 	l.replanPeriodics()
 }
 

@@ -89,6 +89,9 @@ func (e *Embed) Start() error {
 // called on the host's goroutine.
 func (e *Embed) Sweep() error {
 	e.own("Sweep")
+	if e.loop.task != nil {
+		defer e.loop.notATask()()
+	}
 	return e.other.RunNoWait()
 }
 

@@ -127,6 +127,9 @@ func (l *Loop) run(ctx context.Context, mode runMode) (err error) {
 	if err != nil {
 		return err
 	}
+	if l.task != nil {
+		defer l.notATask()()
+	}
 	// Deferred: after a panic or a Goexit out of a callback too, another Run may use the
 	// loop, and it can be closed.
 	outer := l.ctx

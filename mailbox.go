@@ -100,10 +100,12 @@ func (m *Mailbox[T]) Receive(t *Task) (T, error) {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if t.got != signalled {
+	switch {
+	case t.got == signalled:
+		m.promised--
+	case m.items.len() == m.promised:
 		return zero, io.EOF // Close has come
 	}
-	m.promised--
 	return m.items.pop(), nil
 }
 

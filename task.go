@@ -83,7 +83,7 @@ type Task struct {
 	// Of the wait.
 	source   source        // nil for Sleep
 	since    time.Duration // the loop's time when it began
-	deadline time.Duration // of the innermost Within; never
+	deadline time.Duration // of the innermost Within, less Loop.delayed; never
 	got      Events        // of a descriptor
 	over     bool          // the next step may be made
 	toLate   bool          // the deadline comes before what is waited for
@@ -183,7 +183,9 @@ func (t *Task) Start() {
 	}
 	t.done, t.over = false, true
 	t.end.Store(goesOn)
-	t.ctx.Store(nil)
+	if c := t.ctx.Swap(nil); c != nil {
+		c.cancel(context.Canceled) // Context may have made it since the last run
+	}
 	t.loop.requests.activate(&t.request)
 	t.send(t.loop)
 }

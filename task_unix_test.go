@@ -88,6 +88,10 @@ func TestWaitFDRefusesWhatStartRefuses(t *testing.T) {
 		_ = r.Close()
 		_, err = task.WaitConn(r, ev.Read)
 		assert.ErrorIs(t, err, os.ErrClosed)
+		_, w := taskPipe(t)
+		events, err := task.WaitFD(int(w.Fd()), ev.Write)
+		assert.NoError(t, err, "the connection of the last wait is forgotten")
+		assert.Equal(t, ev.Write, events)
 		return nil
 	})
 	run(t, l)

@@ -74,7 +74,7 @@ func (t *Task) Within(d time.Duration, fn func() error) error {
 	defer func() { t.deadline = outer }()
 	deadline := longAgo
 	if d > 0 {
-		deadline = after(t.present(), d)
+		deadline = after(t.present()-t.loop.delayed, d)
 	}
 	t.deadline = min(outer, deadline)
 	return fn()
@@ -132,7 +132,7 @@ func (t *Task) watchOnce(fd int, c syscall.Conn, events Events) error {
 		t.io.hidden = true
 	}
 	w := t.io
-	w.fd, w.interest = fd, events
+	w.fd, w.interest, w.conn = fd, events, nil
 	if c != nil {
 		conn, err := c.SyscallConn()
 		if err != nil {
@@ -166,7 +166,7 @@ func Await[T any](t *Task, work func(ctx context.Context) (T, error)) (T, error)
 	ctx := t.Context()
 	if t.deadline != never {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithDeadline(ctx, t.loop.base.Add(t.deadline))
+		ctx, cancel = context.WithDeadline(ctx, t.loop.base.Add(t.until()))
 		defer cancel()
 	}
 	a := new(await[T])
@@ -226,10 +226,18 @@ func (t *Task) refusal() error {
 		return ends[t.end.Load()]
 	case t.loop.isClosed():
 		return ErrClosed
-	case t.deadline <= t.loop.mono:
+	case t.until() <= t.loop.mono:
 		return context.DeadlineExceeded
 	}
 	return nil
+}
+
+// until is when the time of the innermost Within is over.
+func (t *Task) until() time.Duration {
+	if t.deadline == never || t.deadline == longAgo {
+		return t.deadline
+	}
+	return after(t.deadline, t.loop.delayed)
 }
 
 // present is the time, where the loop's would be that of the step's begin.
@@ -262,8 +270,8 @@ func (t *Task) suspendUntil(due time.Duration) {
 		return
 	}
 	t.disarm()
-	t.toLate = t.deadline < due
-	if due = min(due, t.deadline); due != never {
+	t.toLate = t.until() < due
+	if due = min(due, t.until()); due != never {
 		t.loop.timers.add(&t.alarm, due)
 	}
 }

@@ -96,7 +96,7 @@ func (l *Loop) teardown() (err error) {
 	var embeds []*Embed
 	left := -1
 	inAnyCase(nil,
-		l.endTasks,
+		l.endTasks(),
 		func() bool {
 			l.pending.drop()
 			l.markCleanups()
@@ -121,14 +121,20 @@ func (l *Loop) teardown() (err error) {
 	return err
 }
 
-// endTasks ends a function that waits. It reports whether there may be more.
-func (l *Loop) endTasks() (more bool) {
-	for _, w := range l.active {
-		if t, ok := w.self.(interface{ beforeCleanups() bool }); ok && t.beforeCleanups() {
-			return true
+// endTasks returns a function that ends a task, and reports whether there may be more. It goes
+// through the active watchers from the last to the first. No watcher starts any more: when one
+// stops, one that was looked at already comes into its place.
+func (l *Loop) endTasks() func() (more bool) {
+	i := len(l.active)
+	return func() bool {
+		for i = min(i, len(l.active)); i > 0; {
+			i--
+			if t, ok := l.active[i].self.(interface{ beforeCleanups() bool }); ok && t.beforeCleanups() {
+				return true
+			}
 		}
+		return false
 	}
-	return false
 }
 
 // callCleanups is called again after a panic or a Goexit. stuck means that the last time it
