@@ -13,6 +13,7 @@ import (
 
 	"github.com/goevlib/ev"
 	"github.com/goevlib/ev/internal/lateness"
+	"github.com/goevlib/ev/internal/look"
 )
 
 // Recorder records one loop. Its methods are safe for concurrent use.
@@ -29,7 +30,9 @@ type Recorder struct {
 	asleep  time.Time // since when the loop sleeps; zero if it is awake
 	late    lateness.Timers
 	names   map[ev.CallbackKey]string
-	stopped time.Time // zero while recording
+	tasks   map[*ev.Task]uint32 // the tracks of the tasks that have begun and not ended
+	tracks  uint32              // how many there were
+	stopped time.Time           // zero while recording
 }
 
 // event is a callback or a sleep.
@@ -40,6 +43,8 @@ type event struct {
 	took  time.Duration
 	late  time.Duration // how late a timer's callback began; negative for other events
 	woken time.Duration // how long before the end of a sleep the waking Send came; negative: no Send woke it
+	track uint32        // of the task whose step this is; 0 for other events
+	waits string        // the call in which the task waits after the step; "" if it has ended
 }
 
 // Start records the last n events of l from now on, until Stop. An event is a callback, or
@@ -54,7 +59,8 @@ func Start(l *ev.Loop, n int) *Recorder {
 	case n <= 0:
 		panic(fmt.Sprintf("evflight: Start: cannot keep %d events", n))
 	}
-	r := &Recorder{loop: l, ring: make([]event, 0, n), names: make(map[ev.CallbackKey]string)}
+	r := &Recorder{loop: l, ring: make([]event, 0, n), names: make(map[ev.CallbackKey]string),
+		tasks: make(map[*ev.Task]uint32)}
 	r.stop = l.Observe(&ev.Observer{
 		Begin: r.begin, End: r.end, Due: r.due, Park: r.park, Unpark: r.unpark, Leave: r.leave,
 	})
@@ -70,6 +76,7 @@ func (r *Recorder) Stop() {
 	if r.stopped.IsZero() {
 		r.stopped = time.Now()
 	}
+	clear(r.tasks)
 }
 
 // add replaces the oldest event if the ring is full. It requires that mu is held.
@@ -89,15 +96,35 @@ func (r *Recorder) begin(c ev.Callback, at time.Time) {
 	if late, ok := r.late.Begin(c.Watcher, at); ok {
 		e.late = late
 	}
+	if t, ok := c.Watcher.(*ev.Task); ok {
+		e.track = r.trackOf(t)
+	}
 	r.open = append(r.open, e)
 }
 
-func (r *Recorder) end(_ ev.Callback, at time.Time) {
+// trackOf requires that mu is held.
+func (r *Recorder) trackOf(t *ev.Task) uint32 {
+	track, ok := r.tasks[t]
+	if !ok {
+		r.tracks++
+		track = r.tracks
+		r.tasks[t] = track
+	}
+	return track
+}
+
+func (r *Recorder) end(c ev.Callback, at time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	e := r.open[len(r.open)-1]
 	r.open = r.open[:len(r.open)-1]
 	e.took = at.Sub(e.began)
+	if t, ok := c.Watcher.(*ev.Task); ok {
+		e.waits = look.TaskOf(t).Method
+		if !t.Active() {
+			delete(r.tasks, t)
+		}
+	}
 	r.add(e)
 }
 

@@ -13,7 +13,8 @@ import (
 
 // Write writes the events of all recorders to w, as one trace in Chrome's JSON format. The
 // trace has a line for each loop, with its callbacks by name, its sleeps, and nested callbacks
-// below the outer ones. A callback or a sleep in progress ends at the present, or at Stop, and
+// below the outer ones. A task has a line of its own, too, with its steps and, between them, its
+// waits. A callback or a sleep in progress ends at the present, or at Stop, and
 // is marked as unfinished: for a loop that is stuck, that is the event to look for. Recording
 // goes on meanwhile.
 //
@@ -41,9 +42,17 @@ func Write(w io.Writer, recorders ...*Recorder) error {
 	for _, r := range recorders {
 		t.meta("thread_name", process, r.loop.ID(), r.loop.String())
 	}
+	threads := tracks{trace: &t, process: process, base: base, threads: make(map[trackID]uint64), waits: make(map[trackID]record)}
+	for _, r := range recorders {
+		threads.last = max(threads.last, r.loop.ID())
+	}
 	for _, e := range all {
 		t.Events = append(t.Events, e.slice(process, base))
+		if e.track != 0 {
+			threads.step(e)
+		}
 	}
+	threads.unfinished(now)
 	if err := json.NewEncoder(w).Encode(t); err != nil {
 		return fmt.Errorf("evflight: %w", err)
 	}
@@ -53,7 +62,7 @@ func Write(w io.Writer, recorders ...*Recorder) error {
 // record is an event of a loop.
 type record struct {
 	event
-	loop       uint64
+	of         *Recorder
 	unfinished bool
 }
 
@@ -62,14 +71,14 @@ func (r *Recorder) records(now time.Time) []record {
 	defer r.mu.Unlock()
 	var all []record
 	for _, e := range r.ring {
-		all = append(all, record{e, r.loop.ID(), false})
+		all = append(all, record{e, r, false})
 	}
 	if !r.stopped.IsZero() {
 		now = r.stopped
 	}
 	for _, e := range r.unfinished() {
 		e.took = max(0, now.Sub(e.began))
-		all = append(all, record{e, r.loop.ID(), true})
+		all = append(all, record{e, r, true})
 	}
 	return all
 }
@@ -108,7 +117,7 @@ func (t *trace) meta(what string, process int, thread uint64, name string) {
 
 func (e record) slice(process int, base time.Time) traceEvent {
 	s := traceEvent{
-		Name: e.name, Category: "callback", Phase: "X", Process: process, Thread: e.loop,
+		Name: e.name, Category: "callback", Phase: "X", Process: process, Thread: e.of.loop.ID(),
 		Start: micros(e.began.Sub(base)), Duration: micros(e.took), Args: e.args(),
 	}
 	if e.name == "" {
@@ -134,3 +143,69 @@ func (e record) args() map[string]any {
 }
 
 func micros(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }
+
+// tracks are the lines of tasks.
+type tracks struct {
+	trace   *trace
+	process int
+	base    time.Time
+	last    uint64 // of the threads in use; the first are the loops
+	threads map[trackID]uint64
+	waits   map[trackID]record // the last step of each task that waits
+}
+
+type trackID struct {
+	of    *Recorder
+	track uint32
+}
+
+// step writes the wait before the step, and the step. The steps of a task come in their order.
+func (ts *tracks) step(e record) {
+	id := trackID{e.of, e.track}
+	thread, ok := ts.threads[id]
+	if !ok {
+		ts.last++
+		thread = ts.last
+		ts.threads[id] = thread
+		ts.trace.meta("thread_name", ts.process, thread, e.of.loop.String()+": "+e.name)
+	}
+	if before, ok := ts.waits[id]; ok {
+		ts.wait(before, thread, e.began, false)
+		delete(ts.waits, id)
+	}
+	s := e.slice(ts.process, ts.base)
+	s.Category, s.Thread = "step", thread
+	ts.trace.Events = append(ts.trace.Events, s)
+	if e.waits != "" {
+		ts.waits[id] = e
+	}
+}
+
+func (ts *tracks) wait(after record, thread uint64, until time.Time, unfinished bool) {
+	began := after.began.Add(after.took)
+	s := traceEvent{
+		Name: after.waits, Category: "wait", Phase: "X", Process: ts.process, Thread: thread,
+		Start: micros(began.Sub(ts.base)), Duration: micros(max(0, until.Sub(began))), Args: make(map[string]any),
+	}
+	if unfinished {
+		s.Args["unfinished"] = true
+	}
+	ts.trace.Events = append(ts.trace.Events, s)
+}
+
+// unfinished writes the waits in progress.
+func (ts *tracks) unfinished(now time.Time) {
+	for id, after := range ts.waits {
+		ts.wait(after, ts.threads[id], id.of.lastMoment(now), true)
+	}
+}
+
+// lastMoment is the present, or the time of Stop.
+func (r *Recorder) lastMoment(now time.Time) time.Time {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.stopped.IsZero() {
+		return now
+	}
+	return r.stopped
+}
