@@ -58,3 +58,32 @@ func BenchmarkPart(b *testing.B) {
 		})
 	}
 }
+
+// The cost for the loop of showing the positions of as many tasks as one part shows.
+func BenchmarkLocate(b *testing.B) {
+	for _, n := range []int{tasksAtOnce, 100_000} {
+		b.Run(fmt.Sprint(n, " tasks"), func(b *testing.B) {
+			l, err := ev.New()
+			require.NoError(b, err)
+			defer l.Close()
+			for range n {
+				ev.Spawn(l, func(t *ev.Task) error { return t.Sleep(time.Hour) })
+			}
+			require.NoError(b, l.RunNoWait())
+			w := walk{loop: l}
+			w.part()
+			all := tasks(w.tasks[:tasksAtOnce])
+			took := newHistogram()
+			for b.Loop() {
+				err := all.locate(func(fn func()) error {
+					began := time.Now()
+					fn()
+					took.add(time.Since(began))
+					return nil
+				})
+				require.NoError(b, err)
+			}
+			b.ReportMetric(float64(took.Quantile(0.9).Microseconds()), "µs-p90")
+		})
+	}
+}

@@ -5,8 +5,8 @@
 //
 // It looks at go statements, and at function literals given to ev.Await and ev.Go as work. It
 // reports calls of methods, of watchers, loops, conditions, mailboxes and groups, on variables that
-// come from outside the goroutine's function, and of Spawn, Await and Go for such a task or loop. It
-// does not report, and leaves to EV_DEBUG=1 and the race detector:
+// come from outside the goroutine's function, and of Spawn, Await and Go for such a task or loop.
+// It does not report, and leaves to EV_DEBUG=1 and the race detector:
 //
 //   - a goroutine that may be the loop's own, because it calls Run or gives the loop or a watcher
 //     to other code, except for calls on the task in whose function it begins;

@@ -21,8 +21,8 @@ var safe = map[string]bool{
 // common has the safe methods that all watchers have.
 var common = map[string]bool{"Loop": true, "Name": true}
 
-// owned has the functions that must be called on the goroutine of the loop, or of the task's loop, that
-// is their first argument.
+// owned has the functions that must be called on the goroutine of the loop, or of the task's loop,
+// that is their first argument.
 var owned = map[string]bool{"Spawn": true, "Await": true, "Go": true}
 
 // function returns the name of the function of package ev that is called, or "" for anything else.
@@ -75,8 +75,8 @@ func (c *checker) ofLoop(call *ast.CallExpr) bool {
 	return s != nil && c.kind(s.Recv()) == "Loop"
 }
 
-// kind returns the name of t if it is ev.Loop, a watcher, or one of the types that tasks wait for, and
-// "" otherwise. For a type that embeds a watcher, it returns the name of that type.
+// kind returns the name of t if it is ev.Loop, a watcher, or one of the types that tasks wait for,
+// and "" otherwise. For a type that embeds a watcher, it returns the name of that type.
 func (c *checker) kind(t types.Type) string {
 	n := named(t)
 	if n == nil {
