@@ -44,6 +44,15 @@
 // goroutine. On a wrong one they panic with the name of the method and the stacks
 // of both goroutines. The race detector finds the same mistakes when they happen.
 //
+// # Tasks
+//
+// A [Task] is a watcher whose function may wait in the middle. It is sequential code
+// that shares the state of the loop with all callbacks, without a lock. [Spawn] starts
+// one. [RunTask] makes a loop, runs one task on it, and closes the loop. The calls that
+// wait suspend the task, and the loop goes on: [Task.Sleep], [Task.WaitConn],
+// [Task.Join], [Cond.Wait], [Mailbox.Receive], [Group.Wait], and [Await] for work that
+// blocks. Package evnet has connections whose Read and Write wait in this way.
+//
 // # One iteration
 //
 //  1. Call the Prepares, in a pass of their own. If one of them stops the Run, the
@@ -90,6 +99,9 @@
 //     the check once. This bounds the number of calls, not their time. Feed adds
 //     calls, SetIOInterval delays the check of descriptors, and one check returns at
 //     most 4096 ready descriptors.
+//   - A task gives the loop back only in its waits. When Stop of a task has returned,
+//     its function has returned. A value of a Mailbox and a signal of a Cond that were
+//     for a task that is stopped go to the next one.
 //   - A panic in a callback leaves Run, unless [WithPanicHandler] is set. The loop
 //     can be run again or closed.
 //   - A parked loop holds no OS thread, makes no system call and does not wake

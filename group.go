@@ -5,6 +5,11 @@ import "context"
 // Group is a set of tasks that end together, like a golang.org/x/sync/errgroup on one loop.
 // The first error of a task stops the others, and no task outlives the one for which the
 // group was made. The methods must be called on the loop's goroutine.
+//
+// A group does not end with the block that made it. For that, defer a Wait that has no time:
+//
+//	g := ev.NewGroup(t)
+//	defer t.Within(0, g.Wait) // stops the tasks that are left
 type Group struct {
 	_        noCopy
 	of       *Task
@@ -49,7 +54,8 @@ func (g *Group) Go(fn func(t *Task) error, opts ...Option) *Task {
 // Wait waits until no task of the group is left, and returns the first error. If the wait
 // itself fails, because the group's task is stopped or the deadline of Within has passed,
 // Wait stops the tasks and returns that error. It must be called by the function of the
-// group's task.
+// group's task. A task that is stopped alone has the error context.Canceled, unless its
+// function returns nil then.
 func (g *Group) Wait() error {
 	t := g.of
 	if err := t.mayWait("Group.Wait"); err != nil {

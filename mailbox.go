@@ -76,9 +76,10 @@ func (m *Mailbox[T]) promise() *Task {
 	return t
 }
 
-// Receive waits for a value and takes it. It does not wait if there is one, but yields after
-// each 64 values, so that a mailbox that is never empty starves nobody. After Close it takes what is left, and then
-// returns io.EOF. It panics if t is of another loop.
+// Receive waits for a value and takes it. If there is one, Receive returns at once, but it
+// yields after each 64 values: a mailbox that is never empty starves nobody. After Close,
+// Receive takes the values that are left, and then returns io.EOF. It panics if t is of
+// another loop.
 func (m *Mailbox[T]) Receive(t *Task) (T, error) {
 	if t.loop != m.l {
 		panic("ev: Mailbox.Receive: the task is of another loop")

@@ -147,9 +147,9 @@ func Spawn(l *Loop, fn func(t *Task) error, opts ...Option) *Task {
 
 // RunTask makes a loop, runs fn as a task on it, and closes the loop when fn has returned.
 // Tasks and other watchers that are still active are stopped then. It is Python's
-// asyncio.run. It returns fn's error. If ctx is done first, fn's waits fail, and RunTask
-// returns ctx.Err() once fn has returned. It fails as New does. It panics if ctx or fn is
-// nil.
+// asyncio.run. It returns fn's error. If ctx is done first, the loop is closed: fn's waits fail
+// with ErrClosed, and RunTask returns ctx.Err() once fn has returned. It fails as New does. It
+// panics if ctx or fn is nil.
 func RunTask(ctx context.Context, fn func(t *Task) error, opts ...LoopOption) (err error) {
 	if ctx == nil {
 		panic("ev: RunTask: nil context")
@@ -194,6 +194,9 @@ func (t *Task) Start() {
 // once. When Stop returns, fn has returned too, its deferred calls included. fn is not
 // called if it has not begun. If the task is running (it calls Stop itself, or has called a
 // function that does), Stop only marks it: its waits fail from then on.
+//
+// The rest of fn runs during the call of Stop, and may change the state that the caller works
+// on. Post(t.Stop) stops the task in the next iteration instead.
 func (t *Task) Stop() {
 	t.own("Stop")
 	t.interrupt(stopped)

@@ -63,8 +63,9 @@ func (t *Task) Join(other *Task) error {
 }
 
 // Within calls fn and returns its result. Once d has passed, from the present on, the waits
-// in fn fail with context.DeadlineExceeded. It nests: the earliest deadline counts. It
-// panics if fn is nil.
+// in fn fail with context.DeadlineExceeded. If d is zero or less, they fail at once. It
+// nests: the earliest deadline counts. The error does not tell whose deadline has passed, but
+// if that of an outer Within has, its next wait fails too. It panics if fn is nil.
 func (t *Task) Within(d time.Duration, fn func() error) error {
 	if fn == nil {
 		panic("ev: Task.Within: nil function")
@@ -153,8 +154,9 @@ func (t *Task) becameReady(events Events) {
 
 // Await runs work on a goroutine of its own, waits, and returns the results of work. ctx is
 // the task's Context, with the deadline of Within. When the task is stopped or the deadline
-// passes, Await returns at once, and work goes on without it. A panic in work is returned as
-// a *PanicError. Await panics if work is nil.
+// passes, Await returns at once. Then work goes on without it, and its results are dropped:
+// work must close such a result itself, for example by context.AfterFunc(t.Context(), close).
+// A panic in work is returned as a *PanicError. Await panics if work is nil.
 func Await[T any](t *Task, work func(ctx context.Context) (T, error)) (T, error) {
 	var zero T
 	if work == nil {
