@@ -34,7 +34,7 @@ type resource struct {
 // has not freed them before.
 func freeWithLoop(l *Loop, p poller) *resources {
 	rs := &resources{poller: p, held: make(map[*resource]struct{})}
-	if l.backend != BackendChan || !goroutine.InBubble() {
+	if !goroutine.InBubble() {
 		runtime.AddCleanup(l, func(rs *resources) { _ = rs.close() }, rs)
 	}
 	return rs

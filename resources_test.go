@@ -14,6 +14,12 @@ import (
 // that ends by a channel of the bubble. The garbage collector runs outside the bubble:
 // closing the channel there would end the process.
 func TestALoopDroppedInABubbleIsLeftToTheBubble(t *testing.T) {
+	for _, backend := range SupportedBackends() {
+		t.Run(backend.String(), func(t *testing.T) { droppedInAndOutsideABubble(t, backend) })
+	}
+}
+
+func droppedInAndOutsideABubble(t *testing.T, backend Backend) {
 	for name, inBubble := range map[string]bool{"in a bubble": true, "outside": false} {
 		t.Run(name, func(t *testing.T) {
 			test := func(t *testing.T) {
@@ -21,7 +27,7 @@ func TestALoopDroppedInABubbleIsLeftToTheBubble(t *testing.T) {
 				quit := make(chan struct{})
 				go func() { <-quit }()
 				func() {
-					l, err := New(WithBackend(BackendChan))
+					l, err := New(WithBackend(backend))
 					require.NoError(t, err)
 					l.resources.add(func() { freed.Store(true); close(quit) })
 					runtime.AddCleanup(l, func(*int) { collected.Store(true) }, nil)
