@@ -193,8 +193,8 @@ func (l *Loop) Parked() bool {
 // the task's goroutine. It is safe for concurrent use.
 func (l *Loop) GoroutineID() uint64 {
 	l.checkConstructed("GoroutineID")
-	if c := l.running.Load(); c != nil {
-		return c.id
+	if id := l.running.Load(); id != 0 {
+		return id
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -33,9 +33,9 @@ type coroutine struct {
 
 // coroutines is a loop's part for tasks.
 type coroutines struct {
-	task    *Task                     // the one that runs now; nil in a plain callback
-	running atomic.Pointer[coroutine] // on which the loop's goroutine is, if it is on one
-	spare   []*coroutine              // whose tasks are done
+	task    *Task         // the one that runs now; nil in a plain callback
+	running atomic.Uint64 // the goroutine of the coroutine that runs now; 0 is none
+	spare   []*coroutine  // whose tasks are done
 }
 
 // maxSpare is how many coroutines wait for the next task: to make one takes microseconds.
@@ -93,16 +93,10 @@ func (c *coroutine) runTask() {
 	c.task.run()
 }
 
-// pause switches to the loop's stack, and returns in the next step. It is called on the
-// coroutine.
-func (c *coroutine) pause() {
-	c.endStep()
+// answer sets what stack asks for. It is called on the coroutine.
+func (c *coroutine) answer() {
+	c.found = runtime.Callers(2, c.asked)
 	c.yield(struct{}{})
-	for c.asked != nil {
-		c.found = runtime.Callers(2, c.asked)
-		c.yield(struct{}{})
-	}
-	c.beginStep()
 }
 
 // stack sets pcs as runtime.Callers does, for a task that waits, and returns how many it
@@ -144,21 +138,6 @@ func (c *coroutine) goroutineID() uint64 {
 		return 0
 	}
 	return c.id
-}
-
-// switchTo runs t on its coroutine until it waits or is done. The loop's state is restored
-// also if fn calls runtime.Goexit, which ends the coroutine and the caller.
-func (l *Loop) switchTo(t *Task) {
-	outerTask, outer := l.task, l.running.Load()
-	defer func() {
-		l.task = outerTask
-		l.running.Store(outer)
-		t.running = false
-	}()
-	t.running = true
-	l.task = t
-	l.running.Store(t.on)
-	t.on.next()
 }
 
 // notATask has Loop.Task return nil until the function that it returns is called: in a

@@ -105,7 +105,7 @@ func (l *Loop) checkOwner(w Watcher, method string) {
 	if owner == 0 {
 		return
 	}
-	if caller := goroutine.ID(); caller != owner && caller != l.running.Load().goroutineID() {
+	if caller := goroutine.ID(); caller != owner && caller != l.running.Load() {
 		panic(l.trespass(w, method, caller, owner))
 	}
 }

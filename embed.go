@@ -307,7 +307,7 @@ func (l *Loop) ownerIs(goroutine uint64) bool {
 		l.mu.Lock()
 		owner := l.owner
 		l.mu.Unlock()
-		if owner == goroutine || l.running.Load().goroutineID() == goroutine {
+		if owner == goroutine || l.running.Load() == goroutine {
 			return true
 		}
 	}

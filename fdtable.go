@@ -17,6 +17,31 @@ type files struct {
 	round   uint16        // counts the looks at the poller …
 	polled  time.Duration // … and when the last was
 	relays  relays        // instead of the poller, for some descriptors
+	pin     pin
+}
+
+// pin is a call of Control for an IO. A function made for each would be allocated.
+type pin struct {
+	w    *IO
+	do   func(w *IO, fd int) error // what to do while the descriptor cannot be closed
+	want Events                    // for watchFile
+	err  error                     // what do has returned
+	call func(fd uintptr)
+}
+
+// pinned calls do with the descriptor of w's connection, which stays open meanwhile. gone is
+// the error if the connection is closed.
+func (w *IO) pinned(do func(w *IO, fd int) error) (gone, err error) {
+	p := &w.loop.files.pin
+	if p.call == nil {
+		p.call = func(fd uintptr) { p.err = p.do(p.w, int(fd)) }
+	}
+	outer := *p // a connection's Control may be the user's
+	p.w, p.do, p.err = w, do, nil
+	gone = w.conn.Control(p.call)
+	err = p.err
+	*p = outer
+	return gone, err
 }
 
 // looked records a look at the poller.
@@ -72,9 +97,15 @@ func (f *files) add(l *Loop, w *IO) {
 
 // lost reports whether the connection no longer has the descriptor.
 func (w *IO) lost() bool {
-	fd := w.fd
-	err := w.conn.Control(func(now uintptr) { fd = int(now) })
-	return err != nil || fd != w.fd
+	gone, err := w.pinned((*IO).sameFD)
+	return gone != nil || err != nil
+}
+
+func (w *IO) sameFD(fd int) error {
+	if fd != w.fd {
+		return syscall.EBADF
+	}
+	return nil
 }
 
 func (f *files) remove(w *IO) {
@@ -166,19 +197,20 @@ func (l *Loop) updatePoller(fd int, e *file) error {
 // watchPinned is watchFile with the descriptor of a connection pinned, so that the number
 // cannot denote another file by then.
 func (l *Loop) watchPinned(fd int, e *file, want Events) (err error) {
-	watch := func() { err = l.watchFile(fd, e, want) }
 	if e.first == nil || e.first.conn == nil {
-		watch()
+		return l.watchFile(fd, e, want)
+	}
+	l.files.pin.want = want
+	gone, err := e.first.pinned((*IO).watch)
+	return errors.Join(gone, err)
+}
+
+func (w *IO) watch(fd int) error {
+	if err := w.sameFD(fd); err != nil {
 		return err
 	}
-	gone := e.first.conn.Control(func(now uintptr) {
-		if int(now) != fd {
-			err = syscall.EBADF
-			return
-		}
-		watch()
-	})
-	return errors.Join(gone, err)
+	f := &w.loop.files
+	return w.loop.watchFile(fd, &f.table[fd], f.pin.want)
 }
 
 // watchFile has the poller or a relay watch fd. A relay serves all events alike, and a relay

@@ -180,15 +180,16 @@ func (w *IO) findFD() error {
 	if w.conn == nil {
 		return w.inspect()
 	}
-	var err error
-	gone := w.conn.Control(func(fd uintptr) {
-		w.fd = int(fd)
-		err = w.inspect()
-	})
+	gone, err := w.pinned((*IO).inspectFD)
 	if gone != nil {
 		return fmt.Errorf("%w: %w", os.ErrClosed, gone) // its only reason to refuse
 	}
 	return err
+}
+
+func (w *IO) inspectFD(fd int) error {
+	w.fd = fd
+	return w.inspect()
 }
 
 func (w *IO) inspect() (err error) {

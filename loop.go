@@ -192,7 +192,11 @@ func (l *Loop) iterate(mode runMode) {
 	l.expirePeriodics()
 	l.markIdles()
 	l.markChecks()
-	l.invoke()
+	if l.override != nil { // invoke, which the compiler does not inline
+		l.override(l)
+	} else {
+		l.callPending(&l.closed)
+	}
 	if l.iteration%publishEvery == 0 {
 		l.publish()
 		if l.iteration-l.looked >= publishEvery {

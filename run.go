@@ -80,7 +80,7 @@ func (l *Loop) enter(mode runMode) (uint64, error) {
 	if l.delegated {
 		return 0, fmt.Errorf("ev: %s: the loop is embedded, and its host is waiting for it", methodOf[mode])
 	}
-	if len(l.runs) > 0 && caller != 0 && l.owner != 0 && caller != l.owner && caller != l.running.Load().goroutineID() {
+	if len(l.runs) > 0 && caller != 0 && l.owner != 0 && caller != l.owner && caller != l.running.Load() {
 		return 0, fmt.Errorf("ev: %s: goroutine %d is running this loop already", methodOf[mode], l.owner)
 	}
 	if l.owner == 0 {

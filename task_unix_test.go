@@ -118,3 +118,31 @@ func TestAToolSeesWhichDescriptorATaskWaitsFor(t *testing.T) {
 		assert.NoError(t, number.Err())
 	})
 }
+
+func TestWaitsForADescriptorDoNotAllocate(t *testing.T) {
+	skipWithDebug(t)
+	if raceEnabled {
+		t.Skip("the race detector allocates")
+	}
+	onEveryFDLoop(t, func(t *testing.T, l *ev.Loop) {
+		r, w := taskPipe(t)
+		_, err := w.Write([]byte{1})
+		require.NoError(t, err)
+		fd := int(r.Fd())
+		ev.Spawn(l, func(task *ev.Task) error {
+			for name, wait := range map[string]func() (ev.Events, error){
+				"WaitFD":   func() (ev.Events, error) { return task.WaitFD(fd, ev.Read) },
+				"WaitConn": func() (ev.Events, error) { return task.WaitConn(r, ev.Read) },
+			} {
+				allocs := testing.AllocsPerRun(200, func() {
+					if got, err := wait(); got != ev.Read || err != nil {
+						t.Errorf("%s: %v, %v", name, got, err)
+					}
+				})
+				assert.Zero(t, allocs, name)
+			}
+			return nil
+		})
+		require.NoError(t, l.Run(t.Context()))
+	})
+}

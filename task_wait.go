@@ -3,6 +3,7 @@ package ev
 import (
 	"context"
 	"fmt"
+	"reflect"
 	"syscall"
 	"time"
 
@@ -89,8 +90,8 @@ func (t *Task) WaitFD(fd int, events Events) (Events, error) {
 	return t.waitReady("WaitFD", fd, nil, events)
 }
 
-// WaitConn is WaitFD for a connection, an *os.File and the like, which it keeps alive
-// meanwhile.
+// WaitConn is WaitFD for a connection, an *os.File and the like. The task keeps it alive until
+// it waits for another one, or ends.
 func (t *Task) WaitConn(c syscall.Conn, events Events) (Events, error) {
 	if c == nil {
 		panic("ev: Task.WaitConn: nil connection")
@@ -113,9 +114,8 @@ func (t *Task) waitReady(method string, fd int, c syscall.Conn, events Events) (
 		return None, fmt.Errorf("ev: Task.%s: %w", method, err)
 	}
 	t.got = None
-	err = t.suspend((*readiness)(t.io), never)
+	err = t.suspend(t.io, never)
 	t.io.Stop()
-	t.io.conn = nil
 	switch {
 	case err != nil:
 		return None, err
@@ -128,20 +128,36 @@ func (t *Task) waitReady(method string, fd int, c syscall.Conn, events Events) (
 // watchOnce starts the task's own IO.
 func (t *Task) watchOnce(fd int, c syscall.Conn, events Events) error {
 	if t.io == nil {
-		t.io = NewIO(t.loop, fd, events, func(*IO, Events) {})
+		t.io = new(readiness)
+		t.io.init("NewIO", &t.io.IO, t.loop, false, nil)
 		t.io.internal = t.becameReady
 		t.io.hidden = true
 	}
 	w := t.io
-	w.fd, w.interest, w.conn = fd, events, nil
-	if c != nil {
-		conn, err := c.SyscallConn()
+	w.fd, w.interest = fd, events
+	switch {
+	case c == nil:
+		w.conn, w.of = nil, nil
+	case !constant(c) || c != w.of:
+		w.conn, w.of = nil, nil
+		conn, err := c.SyscallConn() // it allocates
 		if err != nil {
 			return err
 		}
-		w.conn = conn
+		w.conn, w.of = conn, c
 	}
 	return w.start()
+}
+
+// constant reports whether c is of the standard library: then its SyscallConn returns the same
+// connection each time, and c may be compared.
+func constant(c syscall.Conn) bool {
+	t := reflect.TypeOf(c)
+	if t.Kind() != reflect.Pointer {
+		return false
+	}
+	from := t.Elem().PkgPath()
+	return from == "net" || from == "os"
 }
 
 func (t *Task) becameReady(events Events) {
@@ -251,7 +267,13 @@ func (t *Task) suspend(s source, due time.Duration) error {
 	t.source, t.since = s, t.loop.mono
 	t.late, t.spent = false, 0
 	t.suspendUntil(due)
-	t.on.pause()
+	c := t.on
+	c.endStep()
+	c.yield(struct{}{}) // to the loop's stack, until the next step
+	for c.asked != nil {
+		c.answer()
+	}
+	c.beginStep()
 	t.disarm()
 	t.source = nil
 	var err error
@@ -297,7 +319,10 @@ func (nextIteration) abandon(*Task)    {}
 func (nextIteration) method() string   { return "Yield" }
 
 // readiness is the IO of a task that waits for a descriptor.
-type readiness IO
+type readiness struct {
+	IO
+	of syscall.Conn // whose RawConn IO.conn is, for the next wait; nil
+}
 
 func (r *readiness) ready(*Task) bool { return false }
 func (r *readiness) abandon(*Task)    {}

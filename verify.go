@@ -184,7 +184,7 @@ func (q *requests) verify() error {
 
 // verifyTasks asks the kinds that have more to check.
 func (l *Loop) verifyTasks() error {
-	if t, c := l.task, l.running.Load(); t != nil && (!t.running || t.on != c) {
+	if t := l.task; t != nil && (!t.running || t.on.goroutineID() != l.running.Load()) {
 		return errors.New("ev: the task of the loop does not run")
 	}
 	for _, c := range l.spare {
@@ -217,7 +217,7 @@ func (t *Task) verify() error {
 		return errors.New("it does not wait, and has a source or a deadline")
 	case !waits && t.prev != nil:
 		return errors.New("it does not wait, and is in a queue")
-	case t.io != nil && t.io.index != 0 && t.source != source((*readiness)(t.io)):
+	case t.io != nil && t.io.index != 0 && t.source != source(t.io):
 		return errors.New("its IO is active, and it does not wait for that")
 	}
 	if v, ok := t.source.(interface{ verify(t *Task) error }); ok {

@@ -215,7 +215,7 @@ func TestVerifyNamesTheInvariantOfATaskThatIsBroken(t *testing.T) {
 		"a deadline of a running task": {func(s *tasksOf) func() { return set(&s.sleeper.running, true) }, notToWait},
 		"a task in a queue": {func(s *tasksOf) func() { return set(&s.fresh.prev, s.first) },
 			"it does not wait, and is in a queue"},
-		"an IO": {func(s *tasksOf) func() { return set(&s.sleeper.io, &IO{watcher: watcher{index: 1}}) },
+		"an IO": {func(s *tasksOf) func() { return set(&s.sleeper.io, &readiness{IO: IO{watcher: watcher{index: 1}}}) },
 			"its IO is active, and it does not wait for that"},
 
 		"a lost wake-up": {func(s *tasksOf) func() {

@@ -135,7 +135,7 @@ inline pass() {                                         //~ priority.go: func (p
 	   :: atomic { !pending[0] && !pending[ASYNCS - 1] && jobs == 0 -> break } //| if !ok {
 	   fi;
 	   if
-	   :: ok -> call(a)                                 //| e.call()
+	   :: ok -> call(a)                                 //| e.w.run(e.w.takeEvents())
 	   :: else
 	   fi
 	od;
@@ -217,7 +217,7 @@ again:
 	         poll();                                    //~ loop.go: func (l *Loop) iterate(mode runMode) {
 	                                                    //| l.poll(mode)
 	         collect()                                  //| l.collect()
-	                                                    //| l.invoke()
+	                                                    //| l.callPending(&l.closed)
 	      fi                                            //.
 	   od
 	:: else -> break
