@@ -32,6 +32,7 @@ func figures() []figure {
 		timerFigures(),
 		heapFigures(),
 		memoryFigures(),
+		taskFigures(),
 		uvFigures(),
 	)
 }
