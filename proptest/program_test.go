@@ -39,9 +39,10 @@ const (
 	cleanup
 	signal
 	pipe // an IO for reading
+	task
 )
 
-var kindNames = [...]string{"async", "timer", "queue", "idle", "prepare", "check", "periodic", "scheduler", "cleanup", "signal", "pipe"}
+var kindNames = [...]string{"async", "timer", "queue", "idle", "prepare", "check", "periodic", "scheduler", "cleanup", "signal", "pipe", "task"}
 
 type spec struct {
 	kind     kind

@@ -14,6 +14,10 @@ func (r *reference) do(a action) string {
 	case start:
 		return r.start(w)
 	case stop:
+		if w.kind == task {
+			r.interrupt(w, stopped)
+			break
+		}
 		r.unmark(w)
 		r.deactivate(w)
 	case poke:
@@ -105,6 +109,9 @@ func (r *reference) start(w *refWatcher) string {
 		r.ask(w, 0)
 	case async, signal:
 		w.sent = false
+	case task:
+		w.sent, w.done, w.over, w.end = false, false, true, ""
+		r.send(w)
 	case queue:
 		w.sent = false
 		if len(w.items) > 0 {
@@ -121,7 +128,7 @@ func (r *reference) deactivate(w *refWatcher) {
 	if w.active && r.closed {
 		w.items = nil
 	}
-	w.active = false
+	w.active, w.armed = false, false
 }
 
 // poke brings the watcher's own event.
@@ -153,6 +160,9 @@ func (r *reference) poke(w *refWatcher, n int) string {
 		}
 	case timer:
 		r.resetTimer(w)
+	case task:
+		r.interrupt(w, stopped)
+		r.start(w)
 	case periodic, scheduler:
 		r.unmark(w)
 		switch {
@@ -245,7 +255,7 @@ func (r *reference) suspend(d time.Duration) {
 	r.advance(r.clock+d, false)
 	r.now = r.clock
 	for _, w := range r.watchers {
-		if w.active && w.kind == timer {
+		if w.active && (w.kind == timer || w.armed) {
 			w.due += r.now - suspended
 		}
 	}

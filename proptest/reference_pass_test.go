@@ -64,6 +64,10 @@ func (r *reference) callWatcher(w *refWatcher, events ev.Events) {
 	outer := w.current
 	defer func() { w.current = outer }()
 	w.current = events
+	if w.kind == task {
+		r.step(w)
+		return
+	}
 	with, items := "", w.items
 	if w.kind == queue {
 		w.items = nil
@@ -112,6 +116,8 @@ func (r *reference) teardown() {
 		}
 		r.posts, r.freed = nil, true
 	}()
+	r.dropPending()
+	r.endTasks()
 	r.dropPending()
 	for _, w := range r.activeOf(cleanup) {
 		r.mark(w, ev.CleanupEvent)

@@ -54,6 +54,10 @@ func (r *reference) expire(which func(*refWatcher) bool, then func(*refWatcher))
 func (r *reference) readable(w *refWatcher) { r.mark(w, ev.Read) }
 
 func (r *reference) expireTimer(w *refWatcher) {
+	if w.kind == task {
+		r.expireTask(w)
+		return
+	}
 	if w.repeat > 0 {
 		r.arm(w, max(w.due+w.repeat, r.now+1)) // missed ticks are not replayed
 	} else {

@@ -51,6 +51,7 @@ type refWatcher struct {
 	due                  time.Duration
 	items                []int // Queue
 	unread               int   // IO: bytes
+	refTask
 }
 
 type refRun struct {
@@ -132,7 +133,7 @@ func (r *reference) iterate(mode op) {
 	r.now = r.clock
 	r.collect()
 	r.expire(func(w *refWatcher) bool { return w.kind == pipe && w.unread > 0 }, r.readable)
-	r.expire(func(w *refWatcher) bool { return w.kind == timer }, r.expireTimer)
+	r.expire(func(w *refWatcher) bool { return w.kind == timer || w.armed }, r.expireTimer)
 	r.expire(func(w *refWatcher) bool { return w.kind == periodic || w.kind == scheduler }, r.expirePeriodic)
 	r.markIdles()
 	for _, w := range slices.Backward(r.activeOf(check)) { // before the watchers that are pending
@@ -154,7 +155,7 @@ func (r *reference) poll(mode op) {
 		case !w.active:
 		case w.kind == pipe && w.unread > 0:
 			return
-		case w.kind == timer:
+		case w.kind == timer || w.armed:
 			until = min(until, w.due)
 		case w.kind == periodic || w.kind == scheduler:
 			until = min(until, w.due)
@@ -233,6 +234,9 @@ func (r *reference) state() string {
 		fmt.Fprintf(&b, "; %s active %v pending %v priority %d", r.d.p.name(w.who), w.active, w.isPending, w.priority)
 		if w.kind == async {
 			fmt.Fprintf(&b, " sent %v", w.sent)
+		}
+		if w.kind == task {
+			fmt.Fprintf(&b, " done %v", w.done)
 		}
 	}
 	if r.d.p.real {

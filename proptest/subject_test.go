@@ -31,6 +31,7 @@ type watcher struct {
 	timer     *ev.Timer
 	periodic  *ev.Periodic
 	scheduler *ev.Scheduler
+	task      *ev.Task
 }
 
 func newSubject(d *driver, pipe *pipeline, opts ...ev.LoopOption) (*subject, error) {
@@ -89,6 +90,9 @@ func (m *subject) make(i int, s spec) {
 		w.Watcher = ev.NewCleanup(m.l, calls[*ev.Cleanup](m, i, 0), opts...)
 	case signal:
 		w.Watcher = ev.NewSignal(m.l, theSignal, calls[*ev.Signal](m, i, 0), opts...)
+	case task:
+		w.task = ev.NewTask(m.l, m.taskFunc(i, 0), opts...)
+		w.Watcher = w.task
 	case pipe:
 		w.Watcher = ev.NewIO(m.l, m.pipe.fd(), ev.Read, m.readable(i, 0), opts...)
 	}
@@ -274,6 +278,9 @@ func (m *subject) poke(w *watcher, n int) error {
 		return w.queue.Send(n)
 	case timer:
 		w.timer.Reset()
+	case task:
+		w.task.Stop()
+		w.task.Start()
 	case periodic:
 		w.periodic.Reset()
 	case scheduler:
@@ -327,6 +334,8 @@ func (m *subject) setCallback(i, label int) {
 		w.SetCallback(calls[*ev.Cleanup](m, i, label))
 	case *ev.Signal:
 		w.SetCallback(calls[*ev.Signal](m, i, label))
+	case *ev.Task:
+		w.SetCallback(m.taskFunc(i, label))
 	case *ev.IO:
 		w.SetCallback(m.readable(i, label))
 	}
@@ -343,6 +352,9 @@ func (m *subject) state() string {
 		fmt.Fprintf(&b, "; %s active %v pending %v priority %d", w.Name(), w.Active(), w.Pending(), w.Priority())
 		if w.kind == async {
 			fmt.Fprintf(&b, " sent %v", w.async.Sent())
+		}
+		if w.kind == task {
+			fmt.Fprintf(&b, " done %v", w.task.Done())
 		}
 	}
 	if m.d.p.real {

@@ -19,7 +19,7 @@ var inCallbacks = append(repeat(10, start, stop, poke, feed),
 // virtual programs know the time to the nanosecond: it passes only while they or the
 // loop sleep.
 var virtual = dialect{
-	kinds: []kind{async, timer, queue, idle, prepare, check, periodic, scheduler, cleanup, timer, async},
+	kinds: []kind{async, timer, queue, idle, prepare, check, periodic, scheduler, cleanup, timer, async, task, task, task},
 	inner: inCallbacks,
 	outer: append(repeat(8, start, runNoWait, runOnce, run, poke),
 		append(repeat(4, stop, feed, post, sleep, setParams, keep),
