@@ -45,7 +45,7 @@ type kind struct {
 
 // makers make the kinds. One returns nil where the backend lacks its kind.
 var makers = append([]func(*room) (*kind, error){
-	newHooks, newAsyncs, newQueues, newPosts, newTimers, newPeriodics, newStats, newEmbeds, newNotifiers, newBells,
+	newHooks, newAsyncs, newQueues, newPosts, newTimers, newPeriodics, newStats, newEmbeds, newNotifiers, newBells, newTasks,
 }, systemMakers...)
 
 func openRoom(f flavour, dir string, seed uint64, t *tally) (*room, error) {

@@ -191,3 +191,27 @@ func TestRunEndsEarlyWhenItIsInterrupted(t *testing.T) {
 	err := run(ctx, []string{"-for", "1h"}, new(bytes.Buffer))
 	assert.ErrorContains(t, err, "0 samples are too few")
 }
+
+func TestALostItemOfAMailboxAndALostSignalAreFound(t *testing.T) {
+	var s *tasks
+	r := testRoom(t, func(r *room) (*kind, error) {
+		s = &tasks{room: r, mail: ev.NewMailbox[numbered](r.loop, 0), cond: ev.NewCond(r.loop)}
+		ev.Spawn(r.loop, func(task *ev.Task) error { return s.work(task, 0) })
+		ev.Spawn(r.loop, s.wait)
+		return &kind{settle: s.owed}, nil
+	})
+	iterate(t, r)
+	s.send(newPusher(t))
+	s.sent[0].Add(1)
+	iterate(t, r)
+	assert.ErrorContains(t, r.owed(), "sender 0 sent 2 items, and 1 came; 0 are in the mailbox")
+	s.take(numbered{0, 3})
+	assert.ErrorContains(t, r.tally.err(), "item 3 of sender 0 came where 2 was due")
+	s.sent[0].Store(3)
+	s.given++
+	assert.ErrorContains(t, r.owed(), "1 signals were given, and 0 came")
+	s.given++
+	s.cond.Signal()
+	iterate(t, r)
+	assert.ErrorContains(t, r.owed(), "2 signals were given, and 1 came")
+}
