@@ -25,12 +25,17 @@ func NewCond(l *Loop) *Cond {
 	return &Cond{l: l}
 }
 
+func (c *Cond) checkConstructed(method string) {
+	if c.l == nil {
+		panic("ev: Cond." + method + ": a Cond that NewCond did not make")
+	}
+}
+
 // Wait waits for a Signal or a Broadcast. Tasks are woken in the order in which they wait. It
 // panics if t is of another loop.
 func (c *Cond) Wait(t *Task) error {
-	if t.loop != c.l {
-		panic("ev: Cond.Wait: the task is of another loop")
-	}
+	c.checkConstructed("Wait")
+	t.mustBeOf(c.l, "Cond.Wait")
 	if err := t.mayWait("Cond.Wait"); err != nil {
 		return err
 	}
@@ -43,12 +48,14 @@ func (c *Cond) Wait(t *Task) error {
 // its deadline has passed, the next one is woken instead. Without a task that waits, Signal
 // has no effect.
 func (c *Cond) Signal() {
+	c.checkConstructed("Signal")
 	c.l.own("Cond.Signal")
 	c.signal()
 }
 
 // Broadcast wakes all tasks that wait.
 func (c *Cond) Broadcast() {
+	c.checkConstructed("Broadcast")
 	c.l.own("Cond.Broadcast")
 	c.wakeAll()
 }

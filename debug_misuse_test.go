@@ -1,6 +1,7 @@
 package ev_test
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -21,7 +22,7 @@ import (
 var noWatchers = []ev.Watcher{
 	(*ev.Async)(nil), (*ev.Queue[int])(nil), (*ev.Timer)(nil), (*ev.Periodic)(nil), (*ev.Scheduler)(nil),
 	(*ev.IO)(nil), (*ev.Signal)(nil), (*ev.Child)(nil), (*ev.Stat)(nil), (*ev.Idle)(nil), (*ev.Prepare)(nil),
-	(*ev.Check)(nil), (*ev.Cleanup)(nil), (*ev.Embed)(nil),
+	(*ev.Check)(nil), (*ev.Cleanup)(nil), (*ev.Embed)(nil), (*ev.Task)(nil),
 }
 
 // shared reports whether a method belongs to the embedded watcher. For these methods
@@ -34,7 +35,7 @@ func shared(method string) bool {
 // unchecked are methods that make one load, or that return an argument of the
 // constructor.
 var unchecked = []string{
-	"Async.Send", "Async.Sent", "Signal.Signal", "Child.Pid", "Stat.Path", "Embed.Other",
+	"Async.Send", "Async.Sent", "Signal.Signal", "Child.Pid", "Stat.Path", "Embed.Other", "Task.Context",
 	"Loop.Name", "Loop.Backend", "Loop.ID",
 }
 
@@ -132,6 +133,42 @@ func TestAMethodOfANilLoopOrOneThatNewDidNotMakeSaysSo(t *testing.T) {
 	}
 }
 
+func TestNilAndZeroArgumentsOfTasksAreNamed(t *testing.T) {
+	l, other := newLoop(t), newLoop(t)
+	foreign := ev.NewTask(other, func(*ev.Task) error { return nil })
+	const none, another = ": nil task, or one that no constructor made", ": the task is of another loop"
+	ev.Spawn(l, func(task *ev.Task) error {
+		c, m := ev.NewCond(l), ev.NewMailbox[int](l, 0)
+		for want, call := range map[string]func(){
+			"Task.Join" + none:                                           func() { _ = task.Join(nil) },
+			"Task.Join" + another:                                        func() { _ = task.Join(foreign) },
+			"Cond.Wait" + none:                                           func() { _ = c.Wait(nil) },
+			"Cond.Wait" + another:                                        func() { _ = c.Wait(foreign) },
+			"Mailbox.Receive" + none:                                     func() { _, _ = m.Receive(new(ev.Task)) },
+			"Mailbox.Receive" + another:                                  func() { _, _ = m.Receive(foreign) },
+			"Await: nil task":                                            func() { _, _ = ev.Await(nil, func(context.Context) (int, error) { return 0, nil }) },
+			"Await: nil function":                                        func() { _, _ = ev.Await[int](task, nil) },
+			"NewGroup" + none:                                            func() { ev.NewGroup(nil) },
+			"NewCond: nil loop":                                          func() { ev.NewCond(nil) },
+			"NewMailbox: nil loop":                                       func() { ev.NewMailbox[int](nil, 0) },
+			"Cond.Wait: a Cond that NewCond did not make":                func() { _ = new(ev.Cond).Wait(task) },
+			"Cond.Signal: a Cond that NewCond did not make":              func() { new(ev.Cond).Signal() },
+			"Cond.Broadcast: a Cond that NewCond did not make":           func() { new(ev.Cond).Broadcast() },
+			"Mailbox.Send: a Mailbox that NewMailbox did not make":       func() { _ = new(ev.Mailbox[int]).Send(1) },
+			"Mailbox.Receive: a Mailbox that NewMailbox did not make":    func() { _, _ = new(ev.Mailbox[int]).Receive(task) },
+			"Mailbox.TryReceive: a Mailbox that NewMailbox did not make": func() { new(ev.Mailbox[int]).TryReceive() },
+			"Group.Go: a Group that NewGroup did not make":               func() { new(ev.Group).Go(func(*ev.Task) error { return nil }) },
+			"Group.Wait: a Group that NewGroup did not make":             func() { _ = new(ev.Group).Wait() },
+		} {
+			assert.PanicsWithValue(t, "ev: "+want, call)
+		}
+		assert.Equal(t, 0, new(ev.Mailbox[int]).Len())
+		new(ev.Mailbox[int]).Close()
+		return nil
+	})
+	run(t, l)
+}
+
 // EV_DEBUG=1.
 
 func TestDebuggingShowsWhereBothGoroutinesAre(t *testing.T) {
@@ -196,5 +233,6 @@ func oneOfEach(l, other *ev.Loop) []ev.Watcher {
 		ev.NewCheck(l, func(*ev.Check) {}),
 		ev.NewCleanup(l, func(*ev.Cleanup) {}),
 		ev.NewEmbed(l, other, nil),
+		ev.NewTask(l, func(*ev.Task) error { return nil }),
 	}
 }

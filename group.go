@@ -28,10 +28,17 @@ func NewGroup(t *Task) *Group {
 	return &Group{of: t}
 }
 
+func (g *Group) checkConstructed(method string) {
+	if g.of == nil {
+		panic("ev: Group." + method + ": a Group that NewGroup did not make")
+	}
+}
+
 // Go starts fn as a task of the group. If a task of the group has failed, or the group's own
 // task is not active, fn is not called, and Go returns a task that has ended with
 // context.Canceled. It panics if fn is nil.
 func (g *Group) Go(fn func(t *Task) error, opts ...Option) *Task {
+	g.checkConstructed("Go")
 	if fn == nil {
 		panic("ev: Group.Go: nil function")
 	}
@@ -57,6 +64,7 @@ func (g *Group) Go(fn func(t *Task) error, opts ...Option) *Task {
 // group's task. A task that is stopped alone has the error context.Canceled, unless its
 // function returns nil then.
 func (g *Group) Wait() error {
+	g.checkConstructed("Wait")
 	t := g.of
 	if err := t.mayWait("Group.Wait"); err != nil {
 		g.stop()

@@ -40,10 +40,17 @@ func NewMailbox[T any](l *Loop, limit int) *Mailbox[T] {
 	return &Mailbox[T]{l: l, limit: limit}
 }
 
+func (m *Mailbox[T]) checkConstructed(method string) {
+	if m.l == nil {
+		panic("ev: Mailbox." + method + ": a Mailbox that NewMailbox did not make")
+	}
+}
+
 // Send adds v. It is safe for concurrent use, and does not wait. It returns ErrFull if the
 // mailbox holds its limit, and ErrClosed after Close of the mailbox or of the loop. v is not
 // added then.
 func (m *Mailbox[T]) Send(v T) error {
+	m.checkConstructed("Send")
 	m.mu.Lock()
 	switch {
 	case m.closed || m.l.isClosed():
@@ -81,9 +88,8 @@ func (m *Mailbox[T]) promise() *Task {
 // Receive takes the values that are left, and then returns io.EOF. It panics if t is of
 // another loop.
 func (m *Mailbox[T]) Receive(t *Task) (T, error) {
-	if t.loop != m.l {
-		panic("ev: Mailbox.Receive: the task is of another loop")
-	}
+	m.checkConstructed("Receive")
+	t.mustBeOf(m.l, "Mailbox.Receive")
 	var zero T
 	if err := t.mayWait("Mailbox.Receive"); err != nil {
 		return zero, err
@@ -128,6 +134,7 @@ func (m *Mailbox[T]) take(t *Task) (v T, ok, closed bool) {
 // TryReceive takes a value if there is one. It does not take a value for which a waiting task
 // was woken. It must be called on the loop's goroutine, by a task or a callback.
 func (m *Mailbox[T]) TryReceive() (T, bool) {
+	m.checkConstructed("TryReceive")
 	m.l.own("Mailbox.TryReceive")
 	v, ok, _ := m.take(nil)
 	return v, ok

@@ -198,7 +198,7 @@ func (t *Task) Start() {
 // The rest of fn runs during the call of Stop, and may change the state that the caller works
 // on. Post(t.Stop) stops the task in the next iteration instead.
 func (t *Task) Stop() {
-	t.own("Stop")
+	t.ownIfConstructed("Stop")
 	t.interrupt(stopped)
 }
 
@@ -246,7 +246,7 @@ func (t *Task) disarm() {
 	}
 }
 
-// SetCallback replaces fn, from the next Start on. It panics if fn is nil.
+// SetCallback replaces fn for the next time that it begins. It panics if fn is nil.
 func (t *Task) SetCallback(fn func(t *Task) error) {
 	t.own("SetCallback")
 	t.checkCallback(fn == nil)

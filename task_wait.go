@@ -42,15 +42,12 @@ func (t *Task) yield(method string) error {
 // ended already, and waits for a Start if other is not active. It panics if other is nil, of
 // another loop, or t itself.
 func (t *Task) Join(other *Task) error {
-	switch {
-	case other == nil || other.loop == nil:
-		panic("ev: Task.Join: nil task, or one that no constructor made")
-	case other.loop != t.loop:
-		panic("ev: Task.Join: the task is of another loop")
-	case other == t:
+	t.mustRun("Join")
+	other.mustBeOf(t.loop, "Task.Join")
+	if other == t {
 		panic("ev: Task.Join: a task that joins itself would wait for ever")
 	}
-	if err := t.mayWait("Join"); err != nil {
+	if err := t.refusal(); err != nil {
 		return err
 	}
 	if other.done {
@@ -68,10 +65,10 @@ func (t *Task) Join(other *Task) error {
 // nests: the earliest deadline counts. The error does not tell whose deadline has passed, but
 // if that of an outer Within has, its next wait fails too. It panics if fn is nil.
 func (t *Task) Within(d time.Duration, fn func() error) error {
+	t.mustRun("Within")
 	if fn == nil {
 		panic("ev: Task.Within: nil function")
 	}
-	t.mustRun("Within")
 	outer := t.deadline
 	defer func() { t.deadline = outer }()
 	deadline := longAgo
@@ -93,6 +90,7 @@ func (t *Task) WaitFD(fd int, events Events) (Events, error) {
 // WaitConn is WaitFD for a connection, an *os.File and the like. The task keeps it alive until
 // it waits for another one, or ends.
 func (t *Task) WaitConn(c syscall.Conn, events Events) (Events, error) {
+	t.mustRun("WaitConn")
 	if c == nil {
 		panic("ev: Task.WaitConn: nil connection")
 	}
@@ -178,6 +176,9 @@ func Await[T any](t *Task, work func(ctx context.Context) (T, error)) (T, error)
 	if work == nil {
 		panic("ev: Await: nil function")
 	}
+	if t == nil {
+		panic("ev: Await: nil task")
+	}
 	if err := t.mayWait("Await"); err != nil {
 		return zero, err
 	}
@@ -210,6 +211,16 @@ type await[T any] struct {
 func (a *await[T]) ready(*Task) bool { return a.done.Load() }
 func (a *await[T]) abandon(*Task)    {}
 func (a *await[T]) method() string   { return "Await" }
+
+// mustBeOf panics unless t is a task of l, for a method that takes it as an argument.
+func (t *Task) mustBeOf(l *Loop, method string) {
+	switch {
+	case t == nil || t.loop == nil:
+		panic("ev: " + method + ": nil task, or one that no constructor made")
+	case t.loop != l:
+		panic("ev: " + method + ": the task is of another loop")
+	}
+}
 
 // mustRun panics unless the task's own function calls.
 func (t *Task) mustRun(method string) {
