@@ -326,3 +326,69 @@ func TestAContextAskedForBetweenTwoRunsIsDoneAtLast(t *testing.T) {
 		assert.Error(t, ctx.Err())
 	}
 }
+
+func TestACallbackOfAnInvokeInATaskIsNotTheTask(t *testing.T) {
+	l := newLoop(t)
+	called := false
+	ev.Spawn(l, func(task *ev.Task) error {
+		ev.NewAsync(l, func(*ev.Async) {
+			called = true
+			assert.Nil(t, l.Task())
+			assert.Panics(t, func() { _ = task.Yield() })
+		}).Feed(ev.Custom)
+		l.Invoke()
+		assert.Same(t, task, l.Task())
+		return nil
+	})
+	run(t, l)
+	assert.True(t, called)
+}
+
+// TestManyTasksWaitAndEnd has as many tasks as a large server has connections, beside as many
+// other watchers, and closes the loop on the half of them.
+func TestManyTasksWaitAndEnd(t *testing.T) {
+	n := 100_000
+	if testing.Short() || raceEnabled {
+		n = 5_000
+	}
+	l := newLoop(t)
+	heap := func() (heap, stacks uint64) {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc, m.StackInuse
+	}
+	for range n {
+		a := ev.NewAsync(l, func(*ev.Async) {})
+		a.Start()
+		a.Keep(false)
+	}
+	c := ev.NewCond(l)
+	woken, closed := 0, 0
+	fn := func(task *ev.Task) error {
+		for {
+			if err := c.Wait(task); err != nil {
+				closed++
+				return err
+			}
+			if woken++; woken%2 == 0 {
+				return nil
+			}
+		}
+	}
+	before, stacks := heap()
+	for range n {
+		ev.Spawn(l, fn).Keep(false)
+	}
+	nowait(t, l)
+	after, grown := heap()
+	t.Logf("%d tasks that wait: %d B of heap and %d B of stack each", n, (after-before)/uint64(n), (grown-stacks)/uint64(n))
+	assert.Equal(t, 2*n, l.Active())
+	c.Broadcast()
+	nowait(t, l)
+	assert.Equal(t, n, woken)
+	assert.Equal(t, n+n/2, l.Active())
+	require.NoError(t, l.Verify())
+	require.NoError(t, l.Close())
+	assert.Equal(t, n/2, closed)
+}

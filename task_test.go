@@ -97,6 +97,7 @@ func TestSleepIsNeverEarlyAndInTheOrderOfTheEnds(t *testing.T) {
 			ev.Spawn(l, func(task *ev.Task) error {
 				began := time.Now()
 				err := task.Sleep(time.Duration(ms) * time.Millisecond)
+				assert.NoError(t, err)
 				assert.GreaterOrEqual(t, time.Since(began), time.Duration(ms)*time.Millisecond)
 				order = append(order, ms)
 				return err
