@@ -235,6 +235,7 @@ func (t *Task) beforeCleanups() (ended bool) {
 func (t *Task) onStop() {
 	t.loop.requests.deactivate(&t.request)
 	t.disarm()
+	t.unwatch()
 }
 
 // armed is for Verify: a task need not wait for a time.

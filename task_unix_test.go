@@ -3,6 +3,7 @@
 package ev_test
 
 import (
+	"context"
 	"os"
 	"syscall"
 	"testing"
@@ -144,5 +145,98 @@ func TestWaitsForADescriptorDoNotAllocate(t *testing.T) {
 			return nil
 		})
 		require.NoError(t, l.Run(t.Context()))
+	})
+}
+
+// A loop of waits for one connection. It reads all between two waits, so the interest stays.
+func TestWaitsForOneConnectionCostNoSystemCallAndNoMemory(t *testing.T) {
+	skipWithDebug(t)
+	l := newLoop(t)
+	r, w := taskPipe(t)
+	var changes uint64
+	var allocated float64
+	ev.Spawn(l, func(task *ev.Task) error {
+		one := []byte("x")
+		round := func() {
+			_, err := w.Write(one)
+			require.NoError(t, err)
+			_, err = task.WaitConn(r, ev.Read)
+			require.NoError(t, err)
+			_, err = r.Read(one)
+			require.NoError(t, err)
+		}
+		for range 1000 { // Stats are published now and then
+			round()
+		}
+		changes = l.Stats().InterestChanges
+		allocated = testing.AllocsPerRun(1000, round)
+		changes = l.Stats().InterestChanges - changes
+		assert.NoError(t, l.Verify())
+		return nil
+	})
+	run(t, l)
+	assert.Zero(t, changes)
+	assert.Zero(t, allocated)
+}
+
+// The descriptor is ready all the time. A task that waits for something else, or is done, and a
+// nested Run do not go round with it.
+func TestAnotherWaitEndsTheWatchOfAConnection(t *testing.T) {
+	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
+		if l.Backend() == ev.BackendChan {
+			t.Skip("no descriptors")
+		}
+		r, w := taskPipe(t)
+		_, err := w.WriteString("x")
+		require.NoError(t, err)
+		few := func(from uint64) { assert.LessOrEqual(t, l.Iteration()-from, uint64(20)) }
+		done := false
+		ev.Spawn(l, func(task *ev.Task) error {
+			for range 2 {
+				_, err := task.WaitConn(r, ev.Read)
+				require.NoError(t, err)
+				before := l.Iteration()
+				require.NoError(t, task.Sleep(10*time.Millisecond))
+				few(before)
+			}
+			_, err := task.WaitConn(r, ev.Read)
+			require.NoError(t, err)
+			before := l.Iteration()
+			ev.NewTimer(l, 10*time.Millisecond, 0, func(*ev.Timer) { l.Stop() }).Start()
+			require.NoError(t, l.Run(context.Background()))
+			few(before)
+			events, err := task.WaitConn(r, ev.Read)
+			assert.Equal(t, ev.Read, events)
+			done = true
+			return err
+		})
+		ev.NewTimer(l, 60*time.Millisecond, 0, func(*ev.Timer) {}).Start()
+		run(t, l)
+		assert.True(t, done)
+		few(l.Iteration() - 20)
+	})
+}
+
+// The second connection has the number of the first one, which was closed.
+func TestWaitConnTellsAConnectionFromItsSuccessor(t *testing.T) {
+	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
+		if l.Backend() == ev.BackendChan {
+			t.Skip("no descriptors")
+		}
+		ev.Spawn(l, func(task *ev.Task) error {
+			for range 3 {
+				r, w := taskPipe(t)
+				_, _ = w.WriteString("x")
+				events, err := task.WaitConn(r, ev.Read)
+				assert.Equal(t, ev.Read, events)
+				require.NoError(t, err)
+				require.NoError(t, r.Close())
+				_, err = task.WaitConn(r, ev.Read)
+				assert.ErrorIs(t, err, os.ErrClosed)
+				_ = w.Close()
+			}
+			return nil
+		})
+		run(t, l)
 	})
 }

@@ -88,7 +88,8 @@ func (t *Task) WaitFD(fd int, events Events) (Events, error) {
 }
 
 // WaitConn is WaitFD for a connection, an *os.File and the like. The task keeps it alive until
-// it waits for another one, or ends.
+// it waits for another one, or ends. A wait that follows a wait for the same connection of
+// package net or os costs no system call.
 func (t *Task) WaitConn(c syscall.Conn, events Events) (Events, error) {
 	t.mustRun("WaitConn")
 	if c == nil {
@@ -113,7 +114,9 @@ func (t *Task) waitReady(method string, fd int, c syscall.Conn, events Events) (
 	}
 	t.got = None
 	err = t.suspend(t.io, never)
-	t.io.Stop()
+	if t.io.of == nil || !constant(t.io.of) {
+		t.io.Stop()
+	}
 	switch {
 	case err != nil:
 		return None, err
@@ -123,7 +126,9 @@ func (t *Task) waitReady(method string, fd int, c syscall.Conn, events Events) (
 	return t.got, nil
 }
 
-// watchOnce starts the task's own IO.
+// watchOnce starts the task's own IO. The IO of a connection stays active until the task waits
+// for something else, and so until the next wait for the connection, in a loop. It is known then
+// whether that is still open. The number of a descriptor may denote another file by then.
 func (t *Task) watchOnce(fd int, c syscall.Conn, events Events) error {
 	if t.io == nil {
 		t.io = new(readiness)
@@ -132,6 +137,12 @@ func (t *Task) watchOnce(fd int, c syscall.Conn, events Events) error {
 		t.io.hidden = true
 	}
 	w := t.io
+	if w.index != 0 {
+		if c != nil && constant(c) && c == w.of && w.conn.Control(noControl) == nil {
+			return w.SetEvents(events)
+		}
+		w.Stop()
+	}
 	w.fd, w.interest = fd, events
 	switch {
 	case c == nil:
@@ -158,12 +169,24 @@ func constant(c syscall.Conn) bool {
 	return from == "net" || from == "os"
 }
 
-func (t *Task) becameReady(events Events) {
-	if t.over {
-		return
+// noControl asks only whether the connection is open, without the allocation of IO.lost.
+func noControl(uintptr) {}
+
+// unwatch stops the task's own IO.
+func (t *Task) unwatch() {
+	if t.io != nil && t.io.index != 0 {
+		t.io.Stop()
 	}
-	t.over, t.got = true, events
-	t.loop.pending.mark(&t.watcher, events)
+}
+
+func (t *Task) becameReady(events Events) {
+	switch {
+	case t.running: // in a nested Run, or the number of a closed connection is used again
+		t.unwatch()
+	case !t.over:
+		t.over, t.got = true, events
+		t.loop.pending.mark(&t.watcher, events)
+	}
 }
 
 // Await runs work on a goroutine of its own, waits, and returns the results of work. ctx is
@@ -278,6 +301,9 @@ func (t *Task) suspend(s source, due time.Duration) error {
 	t.source, t.since = s, t.loop.mono
 	t.late, t.spent = false, 0
 	t.suspendUntil(due)
+	if t.io != nil && t.io.index != 0 && s != source(t.io) {
+		t.io.Stop()
+	}
 	c := t.on
 	c.endStep()
 	c.yield(struct{}{}) // to the loop's stack, until the next step

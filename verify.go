@@ -217,7 +217,7 @@ func (t *Task) verify() error {
 		return errors.New("it does not wait, and has a source or a deadline")
 	case !waits && t.prev != nil:
 		return errors.New("it does not wait, and is in a queue")
-	case t.io != nil && t.io.index != 0 && t.source != source(t.io):
+	case t.io != nil && t.io.index != 0 && !t.running && t.source != source(t.io):
 		return errors.New("its IO is active, and it does not wait for that")
 	}
 	if v, ok := t.source.(interface{ verify(t *Task) error }); ok {
