@@ -28,6 +28,13 @@ func measure(name string, n int, d time.Duration) (cell, error) {
 	}
 	server := exec.Command(self)
 	server.Env = append(os.Environ(), serverEnv+"="+name)
+	if name == "libev" {
+		program, err := buildLibev()
+		if err != nil {
+			return cell{}, err
+		}
+		server.Env = append(server.Env, programEnv+"="+program)
+	}
 	server.Stderr = os.Stderr
 	quit, err := server.StdinPipe()
 	if err != nil {

@@ -1,7 +1,8 @@
 //go:build linux || darwin
 
 // Command echo measures servers that echo over TCP on loopback: one loop of
-// package ev, a goroutine per connection, and cloudwego/netpoll.
+// package ev with callbacks, one with a task per connection, a goroutine per
+// connection, cloudwego/netpoll, and libev in C if it is installed.
 //
 //	go run -C bench ./echo
 //
@@ -21,6 +22,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -56,6 +58,12 @@ func run(out io.Writer) error {
 	flag.Parse()
 	if flag.NArg() > 0 || *each <= 0 || *rounds < 1 {
 		return fmt.Errorf("-d and -rounds must be positive, and there are no arguments: %q", os.Args[1:])
+	}
+	if program, err := buildLibev(); err != nil {
+		fmt.Fprintln(out, "libev left out:", err)
+		servers = slices.DeleteFunc(servers, func(s server) bool { return s.name == "libev" })
+	} else {
+		defer os.RemoveAll(filepath.Dir(program))
 	}
 	fmt.Fprintf(out, "%s, %s/%s, %d CPUs; %d B messages; %d rounds of %v\n\n",
 		runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), messageSize, *rounds, *each)

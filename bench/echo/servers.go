@@ -13,6 +13,7 @@ import (
 	"github.com/cloudwego/netpoll"
 
 	"github.com/goevlib/ev"
+	"github.com/goevlib/ev/evnet"
 )
 
 // server listens, prints its address with announce, and serves.
@@ -27,13 +28,18 @@ const yardstick = "goroutine per connection"
 var servers = []server{
 	{"ev, own descriptors", serveEV},
 	{"ev, net.Conn's", serveEVConns},
+	{"ev, tasks", serveTasks},
 	{yardstick, serveGoroutines},
 	{"cloudwego/netpoll", serveNetpoll},
+	{"libev", serveLibev},
 }
 
 // serve runs a server until standard input ends.
 func serve(name string) error {
 	for _, s := range servers {
+		if s.name == name && name == "libev" { // it reads standard input itself
+			return s.serve()
+		}
 		if s.name == name {
 			go func() {
 				_, _ = io.Copy(io.Discard, os.Stdin)
@@ -225,4 +231,34 @@ func serveEVConns() error {
 		}
 	}()
 	return loop.Run(context.Background())
+}
+
+// serveTasks serves each connection by a task of its own.
+func serveTasks() error {
+	return ev.RunTask(context.Background(), func(t *ev.Task) error {
+		l, err := evnet.Listen(t.Loop(), "tcp", "127.0.0.1:0")
+		if err != nil {
+			return err
+		}
+		announce(l.Addr())
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return err
+			}
+			ev.Spawn(t.Loop(), func(*ev.Task) error {
+				defer conn.Close()
+				buf := make([]byte, 4096)
+				for {
+					n, err := conn.Read(buf)
+					if err != nil {
+						return nil
+					}
+					if _, err := conn.Write(buf[:n]); err != nil {
+						return nil
+					}
+				}
+			})
+		}
+	})
 }
