@@ -39,8 +39,9 @@ func (t *Task) yield(method string) error {
 }
 
 // Join waits until other has ended, and returns its Err. It returns at once if other has
-// ended already, and waits for a Start if other is not active. It panics if other is nil, of
-// another loop, or t itself.
+// ended already, and waits for a Start if other is not active. If it returns
+// context.Canceled, t.Context tells whether t itself was stopped. It panics if other is nil,
+// of another loop, or t itself.
 func (t *Task) Join(other *Task) error {
 	t.mustRun("Join")
 	other.mustBeOf(t.loop, "Task.Join")
