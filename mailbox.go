@@ -116,14 +116,13 @@ func (m *Mailbox[T]) Receive(t *Task) (T, error) {
 	return m.items.pop(), nil
 }
 
-// take takes the oldest item that nobody was told of: those before it belong to the tasks that
-// were woken. Without one it puts t, if it is not nil, in
+// take takes an item that nobody was told of. Without one it puts t, if it is not nil, in
 // the line, unless the mailbox is closed.
 func (m *Mailbox[T]) take(t *Task) (v T, ok, closed bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.items.len() > m.promised {
-		return m.items.popAt(m.promised), true, m.closed
+		return m.items.pop(), true, m.closed
 	}
 	if t != nil && !m.closed {
 		t.got = None
@@ -202,13 +201,9 @@ func (q *items[T]) push(v T) {
 	q.all = append(q.all, v)
 }
 
-func (q *items[T]) pop() T { return q.popAt(0) }
-
-// popAt takes the item that has n items before it.
-func (q *items[T]) popAt(n int) T {
+func (q *items[T]) pop() T {
 	var zero T
-	v := q.all[q.head+n]
-	copy(q.all[q.head+1:], q.all[q.head:q.head+n])
+	v := q.all[q.head]
 	q.all[q.head] = zero
 	if q.head++; q.head == len(q.all) {
 		q.all, q.head = q.all[:0], 0

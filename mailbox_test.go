@@ -228,25 +228,3 @@ func TestAGroupsPanicsDoNotKeepTheOthers(t *testing.T) {
 	assert.Equal(t, 4, ended)
 	assert.Equal(t, 0, l.Active())
 }
-
-func TestAWaitingTaskGetsTheOldestItem(t *testing.T) {
-	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
-		m := ev.NewMailbox[int](l, 0)
-		got := 0
-		ev.Spawn(l, func(task *ev.Task) (err error) {
-			got, err = m.Receive(task)
-			return err
-		})
-		nowait(t, l)
-		for n := range 3 {
-			require.NoError(t, m.Send(n+1))
-		}
-		v, ok := m.TryReceive()
-		assert.True(t, ok)
-		assert.Equal(t, 2, v, "the first belongs to the task")
-		run(t, l)
-		assert.Equal(t, 1, got)
-		v, _ = m.TryReceive()
-		assert.Equal(t, 3, v)
-	})
-}
