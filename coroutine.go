@@ -6,8 +6,7 @@ import (
 	"runtime"
 	"runtime/pprof"
 	"runtime/trace"
-
-	"go.uber.org/atomic"
+	"sync/atomic" // whose Uint64 is aligned on 32-bit machines, anywhere in a struct
 
 	"github.com/goevlib/ev/internal/goroutine"
 )

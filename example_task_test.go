@@ -201,9 +201,9 @@ func ExampleTask_Sleep() {
 func ExampleTask_Yield() {
 	loop, _ := ev.New()
 	defer loop.Close()
-	sum := 0
+	sum := int64(0)
 	ev.Spawn(loop, func(t *ev.Task) error {
-		for n := range 1_000_000 {
+		for n := range int64(1_000_000) {
 			sum += n
 			if n%10_000 == 0 {
 				if err := t.Yield(); err != nil {
