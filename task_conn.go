@@ -66,29 +66,22 @@ func (c *connection) Begin(at taskconn.Way) error {
 	if err := t.spend(); err != nil {
 		return err
 	}
-	for {
-		if err := c.check(w); err != nil {
-			if w.turn == t {
-				w.pass()
-			}
-			return err
-		}
-		if w.turn == nil {
-			w.turn = t
-		}
-		if w.turn == t {
-			return nil
-		}
+	if w.turn != nil {
 		w.queue.push(t)
-		err := t.suspend(w, w.deadline)
-		w.queue.remove(t)
-		if err != nil {
+		if err := t.suspend(w, never); err != nil {
+			w.queue.remove(t)
 			if w.turn == t {
 				w.pass()
 			}
 			return err
 		}
 	}
+	w.turn = t
+	if err := c.check(w); err != nil {
+		w.pass()
+		return err
+	}
+	return nil
 }
 
 // check returns why no operation begins or goes on.
@@ -104,7 +97,8 @@ func (c *connection) check(w *way) error {
 
 func (c *connection) End(at taskconn.Way) { c.ways[at].pass() }
 
-// pass gives the turn to the task that waits longest for it.
+// pass gives the turn to the task that waits longest for it. A deadline and Close end the wait of
+// the task whose turn it is, and so, one after the other, those of all.
 func (w *way) pass() {
 	w.turn = nil
 	for t := w.queue.pop(); t != nil; t = w.queue.pop() {
@@ -226,9 +220,6 @@ func (c *connection) SetDeadline(at taskconn.Way, deadline time.Time) {
 	if w.waits {
 		w.turn.suspendUntil(w.deadline)
 	}
-	for t := w.queue.first; t != nil; t = t.next {
-		t.suspendUntil(w.deadline)
-	}
 }
 
 func (c *connection) Close() bool {
@@ -244,7 +235,6 @@ func (c *connection) Close() bool {
 		if w.waits {
 			w.turn.wake()
 		}
-		w.queue.wakeAll()
 	}
 	return true
 }
