@@ -116,9 +116,9 @@ func (m *Mailbox[T]) Receive(t *Task) (T, error) {
 	return m.items.pop(), nil
 }
 
-// take takes the oldest item, if there is one that nobody was told of: so values are taken in
-// the order in which they came, whichever task takes them. Without one it puts t, if it is not nil, in
-// the line, unless the mailbox is closed.
+// take takes the oldest item, if there is one that nobody was told of: so values are taken
+// in the order in which they came, whichever task takes them. Without one it puts t, if it
+// is not nil, in the line, unless the mailbox is closed.
 func (m *Mailbox[T]) take(t *Task) (v T, ok, closed bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
