@@ -236,29 +236,38 @@ func (l *Loop) logSlow(c Callback, start time.Time) {
 	if took <= l.slow {
 		return
 	}
-	logger := l.logger
-	if logger == nil {
-		logger = slog.Default()
+	l.loggerOrDefault().Warn("ev: slow callback", c.attributes(l), "took", took)
+}
+
+// loggerOrDefault is for what is logged without WithLogger too.
+func (l *Loop) loggerOrDefault() *slog.Logger {
+	if l.logger == nil {
+		return slog.Default()
 	}
-	logger.Warn("ev: slow callback", c.attributes(l), "took", took)
+	return l.logger
 }
 
 // traceRegion begins a task, and in it a region, both named after the callback, for the
 // execution tracer. It returns a function that ends them. They belong to the task of the
 // context that Run was given, if there is one.
 func (l *Loop) traceRegion(c Callback) (end func()) {
-	ctx := l.ctx
-	if ctx == nil { // called by Invoke, outside Run
-		ctx = context.Background()
-	}
 	name := c.String()
-	ctx, task := trace.NewTask(ctx, name)
+	ctx, task := trace.NewTask(l.traceContext(), name)
 	trace.Log(ctx, "loop", l.String())
 	region := trace.StartRegion(ctx, name)
 	return func() {
 		region.End()
 		task.End()
 	}
+}
+
+// traceContext returns Run's context. Outside Run, in a call by Invoke or Task.Stop, it is the
+// background context.
+func (l *Loop) traceContext() context.Context {
+	if l.ctx == nil {
+		return context.Background()
+	}
+	return l.ctx
 }
 
 // labels sets the goroutine's labels for the CPU profiler: the loop and, in a callback,

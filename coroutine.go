@@ -1,7 +1,6 @@
 package ev
 
 import (
-	"context"
 	"iter"
 	"runtime"
 	"runtime/pprof"
@@ -116,11 +115,7 @@ func (c *coroutine) beginStep() {
 		pprof.SetGoroutineLabels(l.labels.now)
 	}
 	if trace.IsEnabled() {
-		ctx := l.ctx
-		if ctx == nil { // called by Invoke or Stop, outside Run
-			ctx = context.Background()
-		}
-		c.ends = trace.StartRegion(ctx, CallbackOf(c.task).String()).End
+		c.ends = trace.StartRegion(l.traceContext(), CallbackOf(c.task).String()).End
 	}
 }
 

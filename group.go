@@ -137,7 +137,7 @@ func (g *Group) delist() {
 }
 
 // stopGroups empties the list of the groups of a task that has ended, and stops their tasks.
-// Those that run are the last: they have ended the task, and end when they have returned.
+// A task that runs has ended the owner itself. It comes last, and ends when it has returned.
 func stopGroups(list **Group) {
 	g := *list
 	*list = nil
@@ -155,7 +155,7 @@ func stopGroups(list **Group) {
 	})
 }
 
-// stop stops the tasks that there are. Those that run, below on the stack, are marked only.
+// stop stops the tasks of the group. A task that runs, below on the stack, is only marked.
 func (g *Group) stop() {
 	g.over = true
 	inAnyCase(nil, func() (more bool) {

@@ -2,7 +2,6 @@ package ev
 
 import (
 	"context"
-	"log/slog"
 	"runtime/debug"
 	"time"
 
@@ -122,8 +121,8 @@ type source interface {
 	// ready reports whether the wait is over. It is asked in a step of a task whose over is
 	// not set: other goroutines cannot set that.
 	ready(t *Task) bool
-	// abandon is called when the wait has ended with an error instead. What was handed to
-	// the task goes to the next in line.
+	// abandon is called when the wait has ended with an error instead. It passes a signal or
+	// an item that the task was given to the next task in line.
 	abandon(t *Task)
 	// method is the name of the call that waits, for tools.
 	method() string
@@ -364,13 +363,8 @@ func (t *Task) stepped(outerTask *Task, outer uint64) {
 // goOnPanicking raises fn's panic on the loop's stack. The panic has lost fn's stack there:
 // when no handler gets it, it is logged.
 func (t *Task) goOnPanicking(p *PanicError) {
-	l := t.loop
-	if l.panicHandler() == nil {
-		logger := l.logger
-		if logger == nil {
-			logger = slog.Default()
-		}
-		logger.Error("ev: panic in a task", CallbackOf(t).attributes(l), "panic", p.Value, "stack", string(p.Stack))
+	if l := t.loop; l.panicHandler() == nil {
+		l.loggerOrDefault().Error("ev: panic in a task", CallbackOf(t).attributes(l), "panic", p.Value, "stack", string(p.Stack))
 	}
 	panic(p.Value)
 }

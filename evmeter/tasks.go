@@ -91,7 +91,8 @@ func (all *tasks) cut() {
 	}
 }
 
-// locate reads again what each task does, together with its stack. It drops those that have ended.
+// locate reads again what each task does, together with its stack. It drops the tasks that
+// have ended.
 func (all *tasks) locate(ask func(fn func()) error) error {
 	for chunk := range slices.Chunk(*all, tasksAtOnce) {
 		stacks := make([][framesForAt]uintptr, len(chunk)) // so that the loop need not allocate

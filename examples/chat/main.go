@@ -104,7 +104,7 @@ type server struct {
 	ln      net.Listener
 	group   *ev.Group // of the connections
 	room    room
-	clients map[*client]bool // also those that have no name yet
+	clients map[*client]bool // clients without a name included
 	ending  bool
 }
 
