@@ -176,7 +176,9 @@ func TestWaitsForOneConnectionCostNoSystemCallAndNoMemory(t *testing.T) {
 	})
 	run(t, l)
 	assert.Zero(t, changes)
-	assert.Zero(t, allocated)
+	if !raceEnabled { // the detector allocates
+		assert.Zero(t, allocated)
+	}
 }
 
 // The descriptor is ready all the time. A task that waits for something else, or is done, and a
