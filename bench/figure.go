@@ -6,7 +6,7 @@ type figure struct {
 	group   string   // the heading of its table: "Send"
 	name    string   // its row: "requested already"
 	columns []string // the results of one run, with units: {"ns/op"}, or {"p50 us", "p99 us", "p99.9 us"}
-	targets []target // in the first column; checked and reported
+	targets []target // checked and reported
 	rivals  []contestant
 }
 
@@ -17,14 +17,19 @@ type contestant struct {
 	run  func(quick bool) ([]float64, error)
 }
 
-// target is a promise about two contestants in the same run: the median of what
-// is at most bound times the median of over or, without over, at most bound in
-// the column's unit. slack multiplies the bound for the guard in CI, because
-// machines are noisy. Where a target is missed, slack guards the present state.
+// target is a promise about contestants in the same run: the ratio of what to
+// over is at most bound or, without over, what is at most bound in the column's
+// unit. It is judged by the interval that has 95 % of the confidence: a target that
+// lies in it is neither met nor missed.
+//
+// slack multiplies the bound for the guard in CI, because machines are noisy.
+// Where a target is missed, slack guards the present state.
 type target struct {
 	column     int
 	what, over string // contestants
+	or         string // compare with this one in the rounds in which it has a smaller value than over; may be empty
 	bound      float64
+	least      bool // at least bound, not at most: of quantities per second
 	slack      float64
 }
 

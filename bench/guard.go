@@ -9,7 +9,7 @@ import (
 // guarded reports whether a target concerns the contestant.
 func (f figure) guarded(name string) bool {
 	for _, t := range f.targets {
-		if t.what == name || t.over == name {
+		if t.what == name || t.over == name || t.or == name {
 			return true
 		}
 	}
@@ -18,64 +18,111 @@ func (f figure) guarded(name string) bool {
 
 // verdict is a target with its measured value.
 type verdict struct {
+	target
 	figure, claim string
-	got, bound    float64
-	slack         float64
 	unit          string // "×" for a ratio
-	unsteady      bool   // the rounds of one side disagree
+	got           interval
 }
 
-func (v verdict) met() bool { return v.got <= v.bound }
+// met reports whether all of the interval meets the target.
+func (v verdict) met() bool {
+	if v.least {
+		return v.got.low >= v.bound
+	}
+	return v.got.high <= v.bound
+}
+
+// missed reports whether all of the interval misses the target.
+func (v verdict) missed() bool { return v.missedBy(1) }
+
+func (v verdict) missedBy(slack float64) bool {
+	if v.least {
+		return v.got.high < v.bound/slack
+	}
+	return v.got.low > v.bound*slack
+}
+
+// missedByFar reports whether all of the interval misses the target by more than
+// its slack.
+func (v verdict) missedByFar() bool { return v.missedBy(max(v.slack, 1)) }
 
 func (v verdict) String() string {
-	return fmt.Sprintf("%s: %s is %s, the bound %s with a slack of %.3g", v.figure, v.claim, v.amount(v.got), v.amount(v.bound), v.slack)
+	return fmt.Sprintf("%s: %s is %s, the target %s with a slack of %.3g", v.figure, v.claim, v.measured(), v.aim(), max(v.slack, 1))
 }
 
-func (v verdict) amount(x float64) string {
+// measured is the interval with its unit.
+func (v verdict) measured() string {
 	if v.unit == "×" {
-		return fmt.Sprintf("×%.2f", x)
+		return "×" + v.got.String()
 	}
-	return fmt.Sprintf("%.0f %s", x, v.unit)
+	return strings.TrimSpace(v.got.String() + " " + v.unit)
+}
+
+// aim is the target: "≤ ×1.5".
+func (v verdict) aim() string {
+	sign := "≤"
+	if v.least {
+		sign = "≥"
+	}
+	if v.unit == "×" {
+		return sign + " ×" + number(v.bound)
+	}
+	return strings.TrimSpace(sign + " " + number(v.bound) + " " + v.unit)
+}
+
+// outcome is the word for the report.
+func (v verdict) outcome() string {
+	switch {
+	case v.met():
+		return "met"
+	case v.missed():
+		return "**missed**"
+	}
+	return "undecided"
 }
 
 // verdicts judges a figure. A target that could not be measured has no verdict.
 func verdicts(m measured) []verdict {
 	var all []verdict
 	for _, t := range m.targets {
-		what, over := m.medians[t.what], m.medians[t.over]
-		if what == nil || over == nil && t.over != "" {
-			continue
+		if v, ok := m.judge(t); ok {
+			all = append(all, v)
 		}
-		v := verdict{m.key(), t.what, what[t.column], t.bound, max(t.slack, 1), "", m.disagrees(t.what, t.column)}
-		if t.over == "" {
-			quantity, unit, _ := strings.Cut(m.columns[t.column], " ")
-			v.claim, v.unit = v.claim+", "+quantity, unit
-		} else {
-			v.claim, v.unit = v.claim+" / "+t.over, "×"
-			v.got /= over[t.column]
-			v.unsteady = v.unsteady || m.disagrees(t.over, t.column)
-			if len(m.columns) > 1 {
-				v.claim += ", " + m.columns[t.column]
-			}
-		}
-		all = append(all, v)
 	}
 	return all
 }
 
-func (m measured) disagrees(name string, column int) bool {
-	u := m.unsteady[name]
-	return u != nil && u[column]
+func (m measured) judge(t target) (v verdict, ok bool) {
+	v = verdict{target: t, figure: m.key(), claim: t.what}
+	if t.over == "" {
+		values := m.column(t.what, t.column)
+		if values == nil {
+			return v, false
+		}
+		quantity, unit, _ := strings.Cut(m.columns[t.column], " ")
+		v.claim, v.unit, v.got = v.claim+", "+quantity, unit, estimate(values)
+		return v, true
+	}
+	v.claim, v.unit = v.claim+" / "+t.over, "×"
+	if t.or != "" {
+		v.claim += " or " + t.or
+	}
+	if len(m.columns) > 1 {
+		v.claim += ", " + m.columns[t.column]
+	}
+	v.got, ok = m.ratio(t.what, t.over, t.or, t.column)
+	return v, ok
 }
 
-// worst is the largest quotient of a measured value and its bound, slack
-// included.
-func worst(m measured) float64 {
-	worst := 0.0
+// farOff reports whether a target is missed by more than its slack in every
+// round.
+func farOff(m measured) bool {
 	for _, v := range verdicts(m) {
-		worst = max(worst, v.got/(v.bound*v.slack))
+		if v.missedByFar() {
+			return true
+		}
 	}
-	return worst
+	return false
 }
 
 // guard returns an error that names each target missed by more than its slack.
@@ -83,10 +130,9 @@ func guard(all []measured) error {
 	var errs []error
 	for _, m := range all {
 		for _, v := range verdicts(m) {
-			if v.got <= v.bound*v.slack { // not so for NaN
-				continue
+			if v.missedByFar() {
+				errs = append(errs, fmt.Errorf("missed: %v", v))
 			}
-			errs = append(errs, fmt.Errorf("missed: %v", v))
 		}
 	}
 	return errors.Join(errs...)

@@ -7,9 +7,9 @@
 //	go run -C bench . -quick                     # what has a target, in a minute
 //
 // The contestants of a figure run in turn, round after round, each run in a
-// process of its own. The report has the medians of the rounds and their
-// ratios. On a machine with other work, the ratios are more reliable than the
-// times.
+// process of its own. The report has the medians of the rounds and their ratios,
+// with confidence intervals. On a machine with other work, the ratios are more
+// reliable than the times.
 package main
 
 import (
@@ -20,7 +20,6 @@ import (
 	"os"
 	"regexp"
 	"slices"
-	"time"
 )
 
 // figures returns all figures, in the order of the report.
@@ -50,8 +49,8 @@ func parse(args []string, out io.Writer) (settings, error) {
 	var s settings
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.SetOutput(out)
-	flags.IntVar(&s.rounds, "rounds", 5, "make so `many` rounds")
-	flags.BoolVar(&s.quick, "quick", false, "measure only what has a target, in 2 short rounds, and fail when one is missed by far")
+	flags.IntVar(&s.rounds, "rounds", 6, "make so `many` rounds; intervals of 95 % confidence take 6")
+	flags.BoolVar(&s.quick, "quick", false, "measure only what has a target, in a short round, and fail when one is missed by far, 6 times")
 	flags.BoolVar(&s.list, "list", false, "list the figures and their contestants")
 	only := flags.String("only", "", "measure only figures whose \"group/name\" matches the `regexp`")
 	flags.StringVar(&s.svg, "svg", "", "draw a chart of each group into the `directory`")
@@ -63,7 +62,7 @@ func parse(args []string, out io.Writer) (settings, error) {
 		return s, errors.New("-rounds must be positive, and there are no arguments")
 	}
 	if s.quick {
-		s.rounds = 2
+		s.rounds = 1
 	}
 	var err error
 	s.only, err = regexp.Compile(*only)
@@ -85,9 +84,9 @@ func main() {
 	}
 }
 
-// retryUntil is the time after which the guard no longer measures again a
-// figure that seems to miss its target. The guard has a minute in all.
-const retryUntil = 40 * time.Second
+// tries is the number of rounds in which the guard must see a target missed by
+// far before it fails. It makes one round of each figure, and more only of those.
+const tries = 6
 
 // run measures the figures that args select, and reports them. It writes the
 // name of each measurement to progress.
@@ -101,13 +100,12 @@ func run(args []string, out, progress io.Writer) error {
 		list(out, chosen)
 		return nil
 	}
-	r := report{machine: inspect(args)}
+	r := report{machine: inspect(args), rounds: s.rounds}
 	var errs []error
-	began := time.Now()
 	for _, f := range chosen {
 		m := measure(f, s.rounds, s.quick, progress)
-		if s.quick && worst(m) > 1 && time.Since(began) < retryUntil { // noise, or a fact?
-			m = measure(f, 2*s.rounds, s.quick, progress)
+		for try := s.rounds; s.quick && try < tries && farOff(m); try++ { // noise, or a fact?
+			m.run(try, s.quick, progress)
 		}
 		errs = append(errs, m.errs...)
 		r.measured = append(r.measured, m)

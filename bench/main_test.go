@@ -51,16 +51,16 @@ func TestAFigureIsMeasuredInProcessesOfItsOwn(t *testing.T) {
 	f := figures()[0]
 	f.rivals = f.rivals[:2]
 	m := measure(f, 1, true, io.Discard)
-	if len(m.errs) > 0 || len(m.medians) != 2 {
-		t.Fatalf("%v, %v", m.medians, m.errs)
+	if len(m.errs) > 0 || len(m.rounds) != 2 {
+		t.Fatalf("%v, %v", m.rounds, m.errs)
 	}
-	for name, values := range m.medians {
-		if len(values) != len(f.columns) || values[0] <= 0 {
-			t.Errorf("%s: %v", name, values)
+	for name, rounds := range m.rounds {
+		if len(rounds) != 1 || len(rounds[0]) != len(f.columns) || rounds[0][0] <= 0 {
+			t.Errorf("%s: %v", name, rounds)
 		}
 	}
 	f.rivals = []contestant{{name: "nobody"}}
-	if m := measure(f, 2, true, io.Discard); len(m.errs) != 1 {
+	if m := measure(f, 2, true, io.Discard); len(m.errs) != 1 || len(m.rounds) != 0 {
 		t.Errorf("%v, not that there is no such contestant", m.errs)
 	}
 }
@@ -80,67 +80,127 @@ func TestAnAnswerIsValuesAReasonOrAnError(t *testing.T) {
 	}
 }
 
-func TestMedians(t *testing.T) {
-	if got := medians([][]float64{{1, 9}, {3, 7}, {2, 8}}); !slices.Equal(got, []float64{2, 8}) {
-		t.Error(got)
+func TestAnIntervalGoesAsFarAsItsConfidenceNeeds(t *testing.T) {
+	for n, want := range map[int]interval{
+		1: {1, 1, 1}, 2: {1.5, 1, 2}, 3: {2, 1, 3}, 5: {3, 1, 5}, 6: {3.5, 1, 6}, 9: {5, 2, 8},
+	} {
+		var values []float64
+		for i := range n {
+			values = append(values, float64(n-i))
+		}
+		if got := estimate(values); got != want {
+			t.Errorf("%d rounds: %v, not %v", n, got, want)
+		}
+		if values[0] != float64(n) {
+			t.Error("the rounds are in another order:", values)
+		}
 	}
-	if got := medians([][]float64{{1}, {4}}); !slices.Equal(got, []float64{2.5}) {
-		t.Error(got)
+	for n, want := range map[int]float64{1: 0, 2: 0.5, 3: 0.75, 5: 0.9375, 6: 0.95, 20: 0.95} {
+		if got := confidence(n); got != want {
+			t.Errorf("%d rounds give a confidence of %v, not %v", n, got, want)
+		}
 	}
 }
 
-func TestRoundsThatDisagreeAreUnsteady(t *testing.T) {
-	if got := unsteady([][]float64{{1, 5}, {2, 11}, {1.5, 6}}); !slices.Equal(got, []bool{false, true}) {
-		t.Error(got)
+func TestAnIntervalIsPrintedWithThePrecisionThatItHas(t *testing.T) {
+	for _, c := range []struct {
+		interval
+		spread, ends string
+	}{
+		{interval{100, 97, 101}, " ±3%", "97–101"},
+		{interval{10, 9.98, 10.04}, "", "9.98–10"},
+		{interval{2, 2, 2}, "", "2"},
+		{interval{0, 0, 0}, "", "0"},
+	} {
+		if c.interval.spread() != c.spread || c.String() != c.ends {
+			t.Errorf("%q and %q, not %q and %q", c.interval.spread(), c, c.spread, c.ends)
+		}
 	}
 }
 
-// sample is a figure with a target that is missed by a ratio of 2 to 1.5.
+// sample is a figure of two rounds. In both, the second of which has a slower
+// machine, ev takes twice as long as its rival. Targets: missed, met, undecided.
 func sample() measured {
 	return measured{
 		figure: figure{
-			group: "Group", name: "name", columns: []string{"ns/op", "allocs/op"},
-			targets: []target{{what: "ev", over: "rival", bound: 1.5, slack: 1.2}},
-			rivals:  []contestant{{name: "ev"}, {name: "rival"}, {name: "absent"}, {name: "slow"}},
+			group: "Group", name: "name", columns: []string{"ns/op", "allocs/op", "ops/s"},
+			targets: []target{
+				{what: "ev", over: "rival", bound: 1.5, slack: 1.2},
+				{what: "ev", over: "rival", or: "slow", bound: 2},
+				{what: "ev", bound: 20},
+				{column: 2, what: "ev", over: "rival", bound: 0.5, least: true},
+			},
+			rivals: []contestant{{name: "ev"}, {name: "rival"}, {name: "absent"}, {name: "slow"}, {name: "like"}},
 		},
-		medians:  map[string][]float64{"ev": {20, 0}, "rival": {10, 1}, "slow": {2000, 1}},
-		unsteady: map[string][]bool{"slow": {true, true}},
-		skipped:  map[string]string{"absent": "not installed"},
+		rounds: map[string][][]float64{
+			"ev":    {{18, 0, 50}, {24, 0, 40}},
+			"rival": {{9, 1, 100}, {12, 1, 80}},
+			"slow":  {{1800, 1, 1}, {1800, 1, 1}},
+			"like":  {{16, 0, 50}, {25, 0, 40}},
+		},
+		skipped: map[string]string{"absent": "not installed"},
+	}
+}
+
+func TestTargetsAreJudgedByWholeIntervals(t *testing.T) {
+	var got []string
+	for _, v := range verdicts(sample()) {
+		got = append(got, v.outcome())
+	}
+	if want := []string{"**missed**", "met", "undecided", "met"}; !slices.Equal(got, want) {
+		t.Errorf("%q, not %q", got, want)
+	}
+	m := sample()
+	m.targets[3].bound = 0.51
+	if v := verdicts(m)[3]; !v.missed() || v.met() {
+		t.Errorf("%v is not missed", v)
+	}
+}
+
+func TestRatiosCompareWithTheBetterOfTwoInEachRound(t *testing.T) {
+	m := measured{rounds: map[string][][]float64{"ev": {{6}, {6}}, "a": {{2}, {9}}, "b": {{8}, {3}}}}
+	if r, ok := m.ratio("ev", "a", "b", 0); !ok || r != (interval{2.5, 2, 3}) {
+		t.Error(r, ok)
+	}
+	for _, absent := range [][3]string{{"c", "a", "b"}, {"ev", "c", "b"}, {"ev", "a", "c"}} {
+		if _, ok := m.ratio(absent[0], absent[1], absent[2], 0); ok {
+			t.Error(absent)
+		}
 	}
 }
 
 func TestTheGuardNamesWhatIsMissedByMoreThanItsSlack(t *testing.T) {
 	m := sample()
 	err := guard([]measured{m})
-	if err == nil {
+	if err == nil || !farOff(m) {
 		t.Fatal("nothing is missed")
 	}
-	for _, word := range []string{"Group/name", "×2.00", "×1.50"} {
+	for _, word := range []string{"Group/name", "×2", "×1.5"} {
 		if !strings.Contains(err.Error(), word) {
 			t.Errorf("%q does not say %s", err, word)
 		}
 	}
-	m.medians["ev"][0] = 17
-	if err := guard([]measured{m}); err != nil {
+	m.rounds["ev"][1][0] = 17 // one round of two is within the slack
+	if err := guard([]measured{m}); err != nil || farOff(m) {
 		t.Error(err)
-	}
-	if worst(m) > 1 {
-		t.Error(worst(m))
 	}
 }
 
 func TestTheReportHasRatiosMissesAndWhoIsAbsent(t *testing.T) {
 	var out bytes.Buffer
-	r := report{machine: inspect([]string{"-rounds", "1"}), measured: []measured{sample()}}
+	r := report{machine: inspect([]string{"-rounds", "2"}), rounds: 2, measured: []measured{sample()}}
 	if err := r.markdown(&out); err != nil {
 		t.Fatal(err)
 	}
 	for _, line := range []string{
-		"| name | ns/op | 20 | 10 (×2) | 2000~ (×0.01) |",
-		"| name | allocs/op | 0 | 1 | 1 |",
-		"| Group/name | ev / rival, ns/op | ×2.00 | ×1.50 | **missed** |",
+		"| name | ns/op | 21 ±14% | 10.5 ±14% (×2) | 1800 (×0.01–0.0133) | 20.5 ±22% (≈) |",
+		"| name | allocs/op | 0 | 1 | 1 | 0 |",
+		"| Group/name | ev / rival, ns/op | ×2 | ≤ ×1.5 | **missed** |",
+		"| Group/name | ev / rival or slow, ns/op | ×2 | ≤ ×2 | met |",
+		"| Group/name | ev / rival, ops/s | ×0.5 | ≥ ×0.5 | met |",
+		"| Group/name | ev, ns/op | 18–24 | ≤ 20 | undecided |",
 		"Group/name: absent: not installed",
-		"go run -C bench . -rounds 1",
+		"go run -C bench . -rounds 2",
 	} {
 		if !strings.Contains(out.String(), line) {
 			t.Errorf("no %q in\n%s", line, &out)
@@ -151,7 +211,7 @@ func TestTheReportHasRatiosMissesAndWhoIsAbsent(t *testing.T) {
 		t.Fatal(err)
 	}
 	page, err := os.ReadFile(file)
-	if err != nil || !bytes.Contains(page, []byte("# Performance")) {
+	if err != nil || !bytes.Contains(page, []byte("# Performance")) || !bytes.Contains(page, []byte("confidence of 50 %")) {
 		t.Errorf("%v\n%s", err, page)
 	}
 }

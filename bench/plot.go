@@ -41,7 +41,7 @@ func (r report) draw(dir string) (charts map[string][]string, err error) {
 func units(group []measured) []string {
 	var units []string
 	for _, m := range group {
-		if len(m.medians) > 0 && !slices.Contains(units, m.columns[0]) {
+		if len(m.rounds) > 0 && !slices.Contains(units, m.columns[0]) {
 			units = append(units, m.columns[0])
 		}
 	}
@@ -100,7 +100,7 @@ func contestantsOf(figures []measured) []string {
 	var names []string
 	for _, m := range figures {
 		for _, c := range m.rivals {
-			if m.medians[c.name] != nil && !slices.Contains(names, c.name) {
+			if m.rounds[c.name] != nil && !slices.Contains(names, c.name) {
 				names = append(names, c.name)
 			}
 		}
@@ -111,8 +111,8 @@ func contestantsOf(figures []measured) []string {
 func valuesOf(figures []measured, name string) plotter.Values {
 	values := make(plotter.Values, len(figures))
 	for i, m := range figures {
-		if v := m.medians[name]; v != nil {
-			values[i] = v[0]
+		if v := m.column(name, 0); v != nil {
+			values[i] = estimate(v).mid
 		}
 	}
 	return values
@@ -122,9 +122,9 @@ func valuesOf(figures []measured, name string) plotter.Values {
 func scale(p *plot.Plot, figures []measured) {
 	least, most := math.Inf(1), 0.0
 	for _, m := range figures {
-		for _, v := range m.medians {
-			if v[0] > 0 {
-				least, most = min(least, v[0]), max(most, v[0])
+		for name := range m.rounds {
+			if v := estimate(m.column(name, 0)).mid; v > 0 {
+				least, most = min(least, v), max(most, v)
 			}
 		}
 	}

@@ -8,7 +8,6 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"slices"
 	"time"
 )
 
@@ -27,76 +26,72 @@ func (f figure) key() string { return f.group + "/" + f.name }
 // measured is a figure with the results of its contestants.
 type measured struct {
 	figure
-	medians  map[string][]float64 // by contestant, a value per column; none for an absent one
-	unsteady map[string][]bool    // by contestant: whether a column's rounds disagree
-	skipped  map[string]string    // by contestant: why it is absent
-	errs     []error
+	rounds  map[string][][]float64 // by contestant, then by round: a value per column; none for an absent one
+	skipped map[string]string      // by contestant: why it is absent
+	errs    []error
 }
 
-// measure runs the contestants in turn. Each round begins with another, so that
-// other work of the machine affects all of them alike. A contestant that fails
-// or is absent is not run again.
+// measure runs the contestants in turn, and so on for all rounds.
 func measure(f figure, rounds int, quick bool, progress io.Writer) measured {
-	m := measured{figure: f, medians: map[string][]float64{}, unsteady: map[string][]bool{}, skipped: map[string]string{}}
-	runs := map[string][][]float64{}
-	failed := map[string]bool{}
+	m := measured{figure: f, rounds: map[string][][]float64{}, skipped: map[string]string{}}
+	began := time.Now()
 	for round := range rounds {
-		fmt.Fprintf(progress, "%s: round %d of %d\n", f.key(), round+1, rounds)
-		for i := range f.rivals {
-			c := f.rivals[(i+round)%len(f.rivals)]
-			if failed[c.name] || m.skipped[c.name] != "" {
-				continue
-			}
-			values, err := spawn(f, c.name, quick)
-			var reason skipped
-			switch {
-			case errors.As(err, &reason):
-				m.skipped[c.name] = reason.Error()
-				fmt.Fprintf(progress, "%s: %s left out: %v\n", f.key(), c.name, reason)
-			case err != nil:
-				failed[c.name] = true
-				m.errs = append(m.errs, fmt.Errorf("%s: %s: %w", f.key(), c.name, err))
-				fmt.Fprintln(progress, m.errs[len(m.errs)-1])
-			default:
-				runs[c.name] = append(runs[c.name], values)
-			}
-		}
+		m.run(round, quick, progress)
 	}
-	for name, values := range runs {
-		if !failed[name] {
-			m.medians[name] = medians(values)
-			m.unsteady[name] = unsteady(values)
-		}
-	}
+	fmt.Fprintf(progress, "%s: %d rounds in %.1f s\n", f.key(), rounds, time.Since(began).Seconds())
 	return m
 }
 
-// medians returns the median of each column.
-func medians(runs [][]float64) []float64 {
-	columns := make([]float64, len(runs[0]))
-	for i := range columns {
-		values := make([]float64, len(runs))
-		for j, run := range runs {
-			values[j] = run[i]
+// run makes one round. Each round begins with another contestant, so that other
+// work of the machine affects all of them alike. A contestant that fails or is
+// absent is not run again, and has no results: all others have one per round.
+func (m *measured) run(round int, quick bool, progress io.Writer) {
+	for i := range m.rivals {
+		c := m.rivals[(i+round)%len(m.rivals)]
+		if m.skipped[c.name] != "" || round > 0 && m.rounds[c.name] == nil {
+			continue
 		}
-		slices.Sort(values)
-		columns[i] = (values[(len(values)-1)/2] + values[len(values)/2]) / 2
+		values, err := spawn(m.figure, c.name, quick)
+		var reason skipped
+		switch {
+		case errors.As(err, &reason):
+			m.skipped[c.name] = reason.Error()
+			fmt.Fprintf(progress, "%s: %s left out: %v\n", m.key(), c.name, reason)
+		case err != nil:
+			delete(m.rounds, c.name)
+			m.errs = append(m.errs, fmt.Errorf("%s: %s: %w", m.key(), c.name, err))
+			fmt.Fprintln(progress, m.errs[len(m.errs)-1])
+		default:
+			m.rounds[c.name] = append(m.rounds[c.name], values)
+		}
 	}
-	return columns
 }
 
-// unsteady reports for each column whether its largest value is more than twice
-// its smallest. If so, another command may well find another median.
-func unsteady(runs [][]float64) []bool {
-	columns := make([]bool, len(runs[0]))
-	for i := range columns {
-		least, most := runs[0][i], runs[0][i]
-		for _, run := range runs {
-			least, most = min(least, run[i]), max(most, run[i])
-		}
-		columns[i] = most > 2*least
+// column returns the values of a contestant in one column, by round; nil for an
+// absent one.
+func (m measured) column(name string, column int) []float64 {
+	var values []float64
+	for _, round := range m.rounds[name] {
+		values = append(values, round[column])
 	}
-	return columns
+	return values
+}
+
+// ratio compares two contestants round by round: what happens to the machine
+// between two rounds affects neither side alone. With a third, the second is, in
+// each round, the one with the smaller value.
+func (m measured) ratio(what, over, or string, column int) (r interval, ok bool) {
+	values, others, alternative := m.column(what, column), m.column(over, column), m.column(or, column)
+	if values == nil || others == nil || or != "" && alternative == nil {
+		return r, false
+	}
+	for i := range values {
+		if or != "" {
+			others[i] = min(others[i], alternative[i])
+		}
+		values[i] /= others[i]
+	}
+	return estimate(values), true
 }
 
 // answer is the report of a child process about its run.

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"text/template"
 	"time"
@@ -19,6 +20,7 @@ import (
 type report struct {
 	machine  machine
 	measured []measured
+	rounds   int
 	charts   map[string][]string // files, by group
 	file     string              // where the page goes
 }
@@ -146,6 +148,9 @@ func (r report) execute(out io.Writer, name string) error {
 
 func (r report) Machine() machine { return r.machine }
 
+// Confidence is that of all intervals, in percent.
+func (r report) Confidence() string { return number(100 * confidence(r.rounds)) }
+
 // Charts are the charts of a group, as the page finds them.
 func (r report) Charts(name string) (links []string, err error) {
 	for _, chart := range r.charts[name] {
@@ -209,19 +214,23 @@ func (r report) Table(name string) string {
 // yardstick is the contestant that the others are compared with.
 const yardstick = "ev"
 
-// cell is the median and, for a rival, how ev's compares with it.
+// cell is the median with its interval and, for a rival, the interval of the
+// ratio of ev's value to it.
 func (m measured) cell(name string, column int) string {
-	values := m.medians[name]
+	values := m.column(name, column)
 	if values == nil {
 		return "–"
 	}
-	cell := number(values[column])
-	if m.disagrees(name, column) && !isCount(m.columns[column]) {
-		cell += "~"
+	value := estimate(values)
+	if isCount(m.columns[column]) {
+		return number(value.mid)
 	}
-	own := m.medians[yardstick]
-	if own != nil && name != yardstick && values[column] > 0 && !isCount(m.columns[column]) {
-		cell += fmt.Sprintf(" (×%s)", number(own[column]/values[column]))
+	cell := number(value.mid) + value.spread()
+	if ratio, ok := m.ratio(yardstick, name, "", column); ok && name != yardstick && value.low > 0 {
+		if ratio.has(1) {
+			return cell + " (≈)"
+		}
+		cell += fmt.Sprintf(" (×%s)", ratio)
 	}
 	return cell
 }
@@ -278,30 +287,20 @@ func (r report) judge(heading string, is func(verdict) bool) string {
 				continue
 			}
 			if b.Len() == 0 {
-				fmt.Fprintf(&b, "| figure | quantity | %s | at most | |\n|---|---|--:|--:|---|\n", heading)
+				fmt.Fprintf(&b, "| figure | quantity | %s | target | |\n|---|---|--:|--:|---|\n", heading)
 			}
-			verdict := "met"
-			if !v.met() {
-				verdict = "**missed**"
-			}
-			if v.unsteady {
-				verdict += " ~"
-			}
-			fmt.Fprintf(&b, "| %s | %s | %s | %s | %s |\n", v.figure, v.claim, v.amount(v.got), v.amount(v.bound), verdict)
+			fmt.Fprintf(&b, "| %s | %s | %s | %s | %s |\n", v.figure, v.claim, v.measured(), v.aim(), v.outcome())
 		}
 	}
 	return b.String()
 }
 
-// Missed returns the figures with a target that was not met.
+// Missed returns the figures with a target that is missed.
 func (r report) Missed() []string {
 	var keys []string
 	for _, m := range r.measured {
-		for _, v := range verdicts(m) {
-			if !v.met() {
-				keys = append(keys, m.key())
-				break
-			}
+		if slices.ContainsFunc(verdicts(m), verdict.missed) {
+			keys = append(keys, m.key())
 		}
 	}
 	return keys
