@@ -57,6 +57,33 @@ func libContestant(lib, measurement string, columns int) contestant {
 	}}
 }
 
+// libClockwork is a library's timers. Its program prints nanoseconds: how late
+// each call was, or the times of the ticks.
+func libClockwork(lib string) clockwork {
+	samples := func(measurement string, d time.Duration) ([]time.Duration, error) {
+		out, err := runLib(lib, measurement, strconv.FormatInt(d.Milliseconds(), 10))
+		if err != nil {
+			return nil, err
+		}
+		values, err := parseValues(out, len(strings.Fields(out)))
+		ds := make([]time.Duration, len(values))
+		for i, v := range values {
+			ds[i] = time.Duration(v)
+		}
+		return ds, err
+	}
+	return clockwork{
+		name: lib,
+		oneShots: func(after, d time.Duration) ([]time.Duration, error) {
+			return samples(fmt.Sprintf("timer-lateness-%d", after.Microseconds()), d)
+		},
+		ticks: func(every time.Duration, n int) ([]time.Duration, error) {
+			return samples(fmt.Sprintf("timer-ticks-%d", every.Microseconds()), time.Duration(n)*every)
+		},
+		inC: true,
+	}
+}
+
 func parseValues(out string, columns int) ([]float64, error) {
 	fields := strings.Fields(out)
 	if len(fields) != columns {

@@ -22,13 +22,17 @@ type clockwork struct {
 	// ticks is called n times, at the interval every, and returns the times of the
 	// calls.
 	ticks func(every time.Duration, n int) ([]time.Duration, error)
+	// inC is set if another process does the work.
+	inC bool
 }
 
 var clockworks = []clockwork{
-	{"ev", loopOneShots, loopTicks},
-	{"time.AfterFunc", afterFuncs, nil},
-	{"time.NewTimer+channel", timerChannel, nil},
-	{"time.Ticker", nil, ticker},
+	{name: "ev", oneShots: loopOneShots, ticks: loopTicks},
+	{name: "time.AfterFunc", oneShots: afterFuncs},
+	{name: "time.NewTimer+channel", oneShots: timerChannel},
+	{name: "time.Ticker", ticks: ticker},
+	libClockwork("libev"),
+	libClockwork("libuv"),
 }
 
 func timerFigures() []figure {
@@ -47,6 +51,9 @@ func timerFigures() []figure {
 	}
 	hasOneShots := func(c clockwork) bool { return c.oneShots != nil }
 	hasTicks := func(c clockwork) bool { return c.ticks != nil }
+	inGo := func(has func(clockwork) bool) func(clockwork) bool {
+		return func(c clockwork) bool { return has(c) && !c.inC }
+	}
 	spans := []time.Duration{50 * time.Microsecond, 250 * time.Microsecond, 1500 * time.Microsecond}
 
 	for _, after := range spans {
@@ -56,7 +63,7 @@ func timerFigures() []figure {
 			target{column: 0, what: "ev", bound: 60, slack: 10})
 	}
 	for _, after := range spans {
-		add(fmt.Sprintf("%v, every processor busy, with yields", after), percentileColumns(), hasOneShots,
+		add(fmt.Sprintf("%v, every processor busy, with yields", after), percentileColumns(), inGo(hasOneShots),
 			func(c clockwork, quick bool) ([]float64, error) {
 				defer saturate(2*runtime.GOMAXPROCS(0), someWork, runtime.Gosched)()
 				return lateness(c, after, quick)
@@ -66,7 +73,7 @@ func timerFigures() []figure {
 	add("every 1 ms, idle process", []string{"jitter p99 us", "jitter stddev us", "drift us", "missed ticks"},
 		hasTicks, regularity)
 	for _, every := range []time.Duration{time.Millisecond, 10 * time.Millisecond} {
-		add(fmt.Sprintf("every %v, what it costs", every), []string{"CPU ms/s"}, hasTicks,
+		add(fmt.Sprintf("every %v, what it costs", every), []string{"CPU ms/s"}, inGo(hasTicks),
 			func(c clockwork, quick bool) ([]float64, error) { return cost(c, every, quick) })
 	}
 	return figures

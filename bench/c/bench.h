@@ -19,6 +19,7 @@ typedef int64_t ns;
 #define HOUR (3600 * 1000 * MS)
 
 static int quick;
+static ns span; // how long to measure, for those that are told
 
 static void
 fail(const char *what)
@@ -53,7 +54,7 @@ nap(ns d)
 		nanosleep(&t, 0);
 }
 
-static void result(double v) { printf("%.6g\n", v); }
+static void result(double v) { printf("%.9g\n", v); }
 
 static void *
 grab(size_t size)
@@ -213,6 +214,7 @@ measure(const struct measurement *m, int argc, char **argv)
 	int n = 0;
 	check(argc >= 2, "which measurement?");
 	quick = argc > 2 && strcmp(argv[2], "quick") == 0;
+	span = argc > 2 ? atoi(argv[2]) * MS : 0;
 	for (; m->name; m++)
 		if (is(m, argv[1], &n)) {
 			m->run(n);

@@ -16,6 +16,10 @@ typedef ev_idle idle;
 #define ON_IDLE(f) static void f(loop *l, idle *w, int events)
 #define LOOP l
 
+// settable returns the shortest time that a timer can be set to and that is not
+// shorter than d.
+static ns settable(ns d) { return d; }
+
 static ev_tstamp seconds(ns d) { return d / 1e9; }
 
 static loop *
@@ -30,6 +34,9 @@ static void loop_run(loop *l) { ev_run(l, 0); }
 static void loop_turn(loop *l) { ev_run(l, EVRUN_NOWAIT); }
 static void loop_stop(loop *l) { ev_break(l, EVBREAK_ALL); }
 static void loop_update(loop *l) { ev_now_update(l); }
+
+// loop_now is the time from which timers count. ev_now is that of the wall clock.
+static ns loop_now(loop *l) { return now() - (ns)((ev_time() - ev_now(l)) * 1e9); }
 
 static void
 async_start(loop *l, async *w, void (*cb)(loop *, async *, int), void *data)

@@ -18,6 +18,10 @@ typedef uv_idle_t idle;
 
 static uint64_t millis(ns d) { return (uint64_t)d / MS; }
 
+// settable returns the shortest time that a timer can be set to and that is not
+// shorter than d.
+static ns settable(ns d) { return (d + MS - 1) / MS * MS; }
+
 static loop *
 loop_new(void)
 {
@@ -30,6 +34,9 @@ static void loop_run(loop *l) { uv_run(l, UV_RUN_DEFAULT); }
 static void loop_turn(loop *l) { uv_run(l, UV_RUN_NOWAIT); }
 static void loop_stop(loop *l) { uv_stop(l); }
 static void loop_update(loop *l) { uv_update_time(l); }
+
+// loop_now is the time from which timers count.
+static ns loop_now(loop *l) { return (ns)uv_now(l) * MS; }
 
 static void
 async_start(loop *l, async *w, uv_async_cb cb, void *data)

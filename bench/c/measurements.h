@@ -498,6 +498,59 @@ start_stop(int unused)
 	each(now() - began, times);
 }
 
+// Lateness: each sample is a line, in nanoseconds. timers.go has the rest.
+
+static ns one_shot, one_shot_due, began;
+
+ON_TIMER(on_one_shot)
+{
+	ns t = now();
+	result(t - one_shot_due);
+	if (t - began < span) {
+		one_shot_due = loop_now(LOOP) + one_shot;
+		timer_init(LOOP, w, on_one_shot, settable(one_shot), 0);
+		timer_start(LOOP, w, settable(one_shot));
+	}
+}
+
+// lateness sets a timer of so many microseconds again and again.
+static void
+lateness(int micros)
+{
+	loop *l = loop_new();
+	timer t;
+	one_shot = micros * 1000;
+	timer_init(l, &t, on_one_shot, settable(one_shot), 0);
+	loop_update(l);
+	began = now();
+	one_shot_due = loop_now(l) + one_shot;
+	timer_start(l, &t, settable(one_shot));
+	loop_run(l);
+}
+
+ON_TIMER(on_tick)
+{
+	result(now() - began);
+	if (--calls_expected == 0)
+		timer_stop(LOOP, w);
+}
+
+// ticks prints the times of the ticks of a timer that repeats.
+static void
+ticks(int micros)
+{
+	loop *l = loop_new();
+	timer t;
+	ns every = micros * 1000;
+	calls_expected = span / every;
+	check(calls_expected > 0, "for how many milliseconds?");
+	timer_init(l, &t, on_tick, every, every);
+	loop_update(l);
+	began = now();
+	timer_start(l, &t, every);
+	loop_run(l);
+}
+
 // Memory: what allocating and starting many watchers takes, for each of them.
 
 static void
@@ -547,6 +600,8 @@ main(int argc, char **argv)
 		{"timers-cancel-random", cancel_random},
 		{"timers-expire-all", expire_all},
 		{"timers-start-stop", start_stop},
+		{"timer-lateness-", lateness, 1},
+		{"timer-ticks-", ticks, 1},
 		{"memory-async", memory_async},
 		{"memory-timer", memory_timer},
 		{0},
