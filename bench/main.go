@@ -32,6 +32,7 @@ func figures() []figure {
 		heapFigures(),
 		memoryFigures(),
 		taskFigures(),
+		serverFigures(),
 		uvFigures(),
 	)
 }

@@ -132,13 +132,11 @@ func buildLib(lib string) (string, error) {
 	if err != nil {
 		return "", skipped(lib + ": no C compiler")
 	}
-	base := os.Getenv(buildEnv)
-	if base == "" {
-		if base, err = os.UserCacheDir(); err != nil {
-			return "", err
-		}
+	base, err := buildDir()
+	if err != nil {
+		return "", err
 	}
-	scratch, err := unpackSources(filepath.Join(base, "ev-bench"))
+	scratch, err := unpackSources(base)
 	if err != nil {
 		return "", err
 	}
@@ -152,7 +150,7 @@ func buildLib(lib string) (string, error) {
 	if err != nil {
 		return "", notInstalled(lib, err)
 	}
-	program := filepath.Join(base, "ev-bench", fmt.Sprintf("%s-%x", lib, sha256.Sum256([]byte(text)))[:len(lib)+17])
+	program := filepath.Join(base, fmt.Sprintf("%s-%x", lib, sha256.Sum256([]byte(text)))[:len(lib)+17])
 	if _, err := os.Stat(program); err == nil {
 		return program, nil
 	}
@@ -164,6 +162,15 @@ func buildLib(lib string) (string, error) {
 		return "", notInstalled(lib, err)
 	}
 	return program, os.Rename(built, program)
+}
+
+// buildDir returns the directory for programs.
+func buildDir() (string, error) {
+	base, err := os.Getenv(buildEnv), error(nil)
+	if base == "" {
+		base, err = os.UserCacheDir()
+	}
+	return filepath.Join(base, "ev-bench"), err
 }
 
 // unpackSources writes the sources to a new directory inside dir.

@@ -43,6 +43,17 @@ func TestHeapIsMeasured(t *testing.T) {
 	}
 }
 
+func TestServersAreMeasured(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds programs and runs servers")
+	}
+	for _, f := range serverFigures() {
+		for _, c := range f.rivals[:1] { // echo and hub have tests of all servers
+			t.Run(f.name+"/"+c.name, func(t *testing.T) { checkValues(t, c, len(f.columns)) })
+		}
+	}
+}
+
 func checkValues(t *testing.T, c contestant, columns int) {
 	t.Helper()
 	values, err := c.run(true)

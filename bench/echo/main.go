@@ -55,9 +55,16 @@ func main() {
 func run(out io.Writer) error {
 	each := flag.Duration("d", time.Second, "measure each server and number of connections for this `time`")
 	rounds := flag.Int("rounds", 5, "make so `many` rounds")
+	only := flag.String("only", "", "measure this `server` once and print CPU time, p50, p99 and echoes/s")
+	conns := flag.Int("connections", 1, "the `number` of connections, with -only")
 	flag.Parse()
-	if flag.NArg() > 0 || *each <= 0 || *rounds < 1 {
-		return fmt.Errorf("-d and -rounds must be positive, and there are no arguments: %q", os.Args[1:])
+	if flag.NArg() > 0 || *each <= 0 || *rounds < 1 || *conns < 1 {
+		return fmt.Errorf("-d, -rounds and -connections must be positive, and there are no arguments: %q", os.Args[1:])
+	}
+	if *only != "" {
+		c, err := measure(*only, *conns, *each)
+		fmt.Fprintln(out, c.cpu, c.p50, c.p99, c.rate)
+		return err
 	}
 	if program, err := buildLibev(); err != nil {
 		fmt.Fprintln(out, "libev left out:", err)

@@ -50,9 +50,15 @@ func run(out io.Writer) error {
 	rounds := flag.Int("rounds", 5, "make so `many` rounds")
 	clients := flag.Int("clients", 1000, "the `number` of clients")
 	speakers := flag.Int("speakers", 10, "how `many` of them speak")
+	only := flag.String("only", "", "measure this `server` once and print CPU time, p50, p99 and lines/s")
 	flag.Parse()
 	if flag.NArg() > 0 || *d <= 0 || *rounds < 1 || *speakers < 1 || *clients < *speakers {
 		return errors.New("-d, -rounds and -speakers must be positive, -clients at least -speakers, and there are no arguments")
+	}
+	if *only != "" {
+		c, err := measure(*only, *clients, *speakers, *d)
+		fmt.Fprintln(out, c.cpu, c.p50, c.p99, c.lines)
+		return err
 	}
 	fmt.Fprintf(out, "%s, %s/%s, %d CPUs; %d clients, %d of which speak; %d rounds of %v\n\n",
 		runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), *clients, *speakers, *rounds, *d)
