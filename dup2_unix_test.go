@@ -2,6 +2,6 @@
 
 package ev_test
 
-import "syscall"
+import "golang.org/x/sys/unix"
 
-func dup2(from, to int) error { return syscall.Dup2(from, to) }
+func dup2(from, to int) error { return unix.Dup2(from, to) }

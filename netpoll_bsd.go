@@ -294,5 +294,5 @@ func cannotWait(fd int, err error) bool {
 	case unix.EBADF:
 		return descriptor.Check(fd) == nil
 	}
-	return false
+	return err == unix.ENOTSUP // on macOS another number than EOPNOTSUPP
 }

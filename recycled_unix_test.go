@@ -19,12 +19,15 @@ func recycledDescriptors(t *testing.T) (quiet func()) {
 		var err error
 		pairs[i], err = syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM, 0)
 		require.NoError(t, err)
+		for _, fd := range pairs[i] {
+			require.NoError(t, syscall.SetNonblock(fd, true))
+		}
 	}
 	return func() {
 		for _, pair := range pairs {
 			for _, fd := range pair {
 				var buf [8]byte
-				n, _, err := syscall.Recvfrom(fd, buf[:], syscall.MSG_DONTWAIT)
+				n, _, err := syscall.Recvfrom(fd, buf[:], 0)
 				assert.ErrorIs(t, err, syscall.EAGAIN, "%d bytes came to a descriptor that is not the loop's", n)
 			}
 			assert.NoError(t, syscall.Close(pair[0]))

@@ -66,7 +66,8 @@ func (s *Signal) Signal() os.Signal { return s.sig }
 //   - os/signal does not deliver it: 32, 33 and 34 on Linux, with and without cgo, because
 //     the C libraries use them.
 //
-// On Windows, where only SIGINT and SIGTERM come, the others are not refused.
+// On Windows only SIGINT and SIGTERM come, and on js and wasip1 none does. There the error for
+// the others wraps errors.ErrUnsupported.
 //
 // Start uses os/signal, whose goroutine is started by the first use in the process and never
 // ends. Before a Start in a testing/synctest bubble, call signal.Notify once outside of one.

@@ -64,23 +64,27 @@ func Open(pid int, trace bool) (*Process, error) {
 	return &Process{kq: kq, quit: make(chan struct{})}, nil
 }
 
-// Watch begins to report the exit. If the kqueue did not find the process, which has exited
-// then, it reports that before it returns.
+// Watch begins to report the exit. If the process has exited already, it reports that before it
+// returns (note b).
 func (p *Process) Watch(report Report) {
 	if p.kq < 0 {
 		report(UnknownStatus, true)
 		return
 	}
 	kq := p.kq
-	p.kq = -1 // the goroutine closes it
-	afterEachSIGCHLD(func() bool {
+	alive := func() bool {
 		var got [1]kqueue.Event
 		if kqueue.Poll(kq, got[:]) == 0 {
 			return true
 		}
 		report(syscall.WaitStatus(got[0].Data), true)
 		return false
-	}, p.quit, func() { _ = unix.Close(kq) })
+	}
+	if !alive() {
+		return
+	}
+	p.kq = -1 // the goroutine closes it
+	afterEachSIGCHLD(alive, p.quit, func() { _ = unix.Close(kq) })
 }
 
 // Close ends the goroutine.

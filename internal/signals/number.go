@@ -15,7 +15,7 @@ const maxSignal = 64
 
 // Number returns the number of sig. It returns an error that states the reason for a signal
 // that os/signal never delivers. The error wraps syscall.EINVAL on Unix if there is no such
-// signal.
+// signal, and errors.ErrUnsupported elsewhere if the system never sends it.
 func Number(sig os.Signal) (syscall.Signal, error) {
 	n, ok := sig.(syscall.Signal)
 	switch {
@@ -26,9 +26,9 @@ func Number(sig os.Signal) (syscall.Signal, error) {
 	case n <= 0 || n > maxSignal:
 		return 0, fmt.Errorf("signal %d: %w", int(n), errNoSignal)
 	}
-	if why := undelivered(n); why != "" {
+	if why := undelivered(n); why != nil {
 		name := strings.TrimPrefix(n.String(), "signal ") // without a name it is "signal 33"
-		return 0, fmt.Errorf("signal %s %s", name, why)
+		return 0, fmt.Errorf("signal %s %w", name, why)
 	}
 	return n, nil
 }

@@ -4,16 +4,21 @@ package signals
 
 import (
 	"errors"
+	"fmt"
+	"runtime"
 	"syscall"
 )
 
 var errNoSignal = errors.New("no such signal")
 
-// undelivered returns "" for all other signals: a program for several systems may watch
-// signals that this system never sends. On Windows only SIGINT and SIGTERM are sent.
-func undelivered(n syscall.Signal) string {
-	if n == syscall.SIGKILL {
-		return "cannot be caught"
+// undelivered refuses all signals but two on Windows, and all on js and wasip1: os/signal sends
+// no others. It would accept them, or panic on js and wasip1.
+func undelivered(n syscall.Signal) error {
+	switch {
+	case n == syscall.SIGKILL:
+		return errors.New("cannot be caught")
+	case runtime.GOOS == "windows" && (n == syscall.SIGINT || n == syscall.SIGTERM):
+		return nil
 	}
-	return ""
+	return fmt.Errorf("is not sent on %s: %w", runtime.GOOS, errors.ErrUnsupported)
 }

@@ -3,6 +3,7 @@
 package signals
 
 import (
+	"errors"
 	"runtime"
 	"syscall"
 )
@@ -10,7 +11,7 @@ import (
 // errNoSignal is the error of sigaction.
 var errNoSignal error = syscall.EINVAL
 
-// undelivered returns the reason why os/signal never delivers a signal, or "" if it
+// undelivered returns the reason why os/signal never delivers a signal, or nil if it
 // delivers it. For a signal that it never delivers, signal.Notify does nothing and reports
 // nothing.
 //
@@ -24,22 +25,22 @@ var errNoSignal error = syscall.EINVAL
 //	   similar) lack _SigNotify, but always have a handler, which delivers them if a
 //	   process has sent them.
 //	d. The tables end at _NSIG: signals after it have no entry.
-func undelivered(n syscall.Signal) string {
+func undelivered(n syscall.Signal) error {
 	switch n {
 	case syscall.SIGKILL, syscall.SIGSTOP:
-		return "cannot be caught"
+		return errors.New("cannot be caught")
 	case syscall.SIGURG:
-		return "belongs to the Go runtime, which preempts goroutines with it"
+		return errors.New("belongs to the Go runtime, which preempts goroutines with it")
 	case syscall.SIGPROF: // note b
-		return "belongs to the Go runtime, which profiles with it"
+		return errors.New("belongs to the Go runtime, which profiles with it")
 	}
 	switch reserved, last := signalsOf(runtime.GOOS); {
 	case n > last: // note d
-		return "is not delivered by the Go runtime on " + runtime.GOOS
+		return errors.New("is not delivered by the Go runtime on " + runtime.GOOS)
 	case n >= reserved.from && n <= reserved.to: // note a
-		return "belongs to the C library's threads, and is not delivered by the Go runtime"
+		return errors.New("belongs to the C library's threads, and is not delivered by the Go runtime")
 	}
-	return ""
+	return nil
 }
 
 type signalRange struct{ from, to syscall.Signal }
