@@ -1,6 +1,7 @@
 package ev_test
 
 import (
+	"context"
 	"fmt"
 	"testing"
 	"time"
@@ -158,6 +159,16 @@ func TestAnIdleDoesNotStarveTimersAndTheirTimeGoesOn(t *testing.T) { // as libuv
 		assert.Greater(t, checked, idled)
 		assert.Equal(t, 1, fired)
 		assert.Zero(t, l.Stats().Parks)
+	})
+}
+
+// On js and wasip1 nobody preempts the loop.
+func TestOtherGoroutinesRunBesideALoopThatNeverParks(t *testing.T) {
+	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
+		ev.NewIdle(l, func(*ev.Idle) {}).Start()
+		ctx, cancel := context.WithCancel(t.Context())
+		go cancel()
+		assert.ErrorIs(t, l.Run(ctx), context.Canceled)
 	})
 }
 

@@ -3,6 +3,7 @@ package ev
 import (
 	"context"
 	"errors"
+	"runtime"
 	"time"
 
 	"github.com/goevlib/ev/internal/pathwatch"
@@ -250,12 +251,15 @@ func (l *Loop) look(always bool) {
 	if l.files.count == 0 || !always && l.ioInterval > 0 && l.mono-l.files.polled < l.ioInterval {
 		l.beforeWait() // in each iteration, or other goroutines could never stop an Idle
 		l.afterWait()
-		return
+	} else {
+		l.files.looked(l.mono)
+		l.beforeWait()
+		l.poller.poll()
+		l.afterWait()
 	}
-	l.files.looked(l.mono)
-	l.beforeWait()
-	l.poller.poll()
-	l.afterWait()
+	if runtime.GOARCH == "wasm" {
+		runtime.Gosched() // the only thread: no other goroutine runs until this one waits
+	}
 }
 
 // rest parks, without a look at descriptors, for the rest of the io interval. It reports
