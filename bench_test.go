@@ -222,15 +222,6 @@ func BenchmarkPost(b *testing.B) {
 	}
 }
 
-func BenchmarkCall(b *testing.B) {
-	l := newLoop(b)
-	start(b, l)
-	b.ReportAllocs()
-	for b.Loop() {
-		_, _ = ev.Call(context.Background(), l, func() (int, error) { return 0, nil })
-	}
-}
-
 func BenchmarkQueue(b *testing.B) {
 	l := newLoop(b)
 	q := ev.NewQueue(l, 0, func(*ev.Queue[int], []int) {})

@@ -1,15 +1,9 @@
 package ev
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"runtime/debug"
-	"time"
-
-	"go.uber.org/atomic"
-
-	"github.com/goevlib/ev/internal/goroutine"
 )
 
 // mailbox holds the posted jobs. Its request is always active and has no watcher. Collecting it
@@ -17,6 +11,7 @@ import (
 type mailbox struct {
 	request
 	inbox[job]
+	calls calls // guarded by mu
 }
 
 // waiting reports whether a posted job was not collected yet. The request alone may also be for
@@ -30,13 +25,17 @@ func (m *mailbox) waiting() bool {
 	return len(m.in) > 0
 }
 
-func (m *mailbox) put(l *Loop, j job) error {
+// put queues a job, which is that of a Call if c is not nil.
+func (m *mailbox) put(l *Loop, j job, c *caller) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if l.isClosed() {
 		return ErrClosed
 	}
 	m.in = append(m.in, j)
+	if c != nil {
+		m.calls.add(l, c)
+	}
 	return nil
 }
 
@@ -55,11 +54,11 @@ func (l *Loop) Post(fn func()) error {
 	if fn == nil {
 		panic("ev: Loop.Post: nil function")
 	}
-	return l.post(posted(fn))
+	return l.post(posted(fn), nil)
 }
 
-func (l *Loop) post(j job) error {
-	if err := l.mail.put(l, j); err != nil {
+func (l *Loop) post(j job, c *caller) error {
+	if err := l.mail.put(l, j, c); err != nil {
 		return err
 	}
 	l.mail.send(l)
@@ -76,12 +75,20 @@ func (fn posted) kind() string { return "Post" }
 // takePosts makes the posted jobs pending, one by one: a panic in one leaves
 // the others where they are.
 func (l *Loop) takePosts() {
-	jobs := l.mail.take()
+	jobs := l.mail.takeAll(l.pending.posts == 0)
 	for _, j := range jobs {
 		l.pending.post(j)
 	}
 	l.mail.recycle(jobs)
 	l.looks.mark()
+}
+
+// takeAll takes the jobs. begun means that those taken before have all begun.
+func (m *mailbox) takeAll(begun bool) []job {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.calls.collect(begun)
+	return m.swap()
 }
 
 // PanicError is the error of Call, Go, Await and Task.Err for a function that panicked.
@@ -100,9 +107,9 @@ func (e *PanicError) Unwrap() error {
 
 var errGoexit = errors.New("ev: the function called runtime.Goexit")
 
-// outcome runs fn and calls deliver exactly once, however fn ends: with its results, or with the
-// error for a panic (and the value of the panic) or for a Goexit.
-func outcome[T any](fn func() (T, error), deliver func(v T, err error, panicked any)) {
+// outcome runs fn and calls r.deliver exactly once, however fn ends: with its results, or with
+// the error for a panic (and the value of the panic) or for a Goexit.
+func outcome[T any](fn func() (T, error), r receiver[T]) {
 	var (
 		v        T
 		err      = errGoexit
@@ -115,91 +122,14 @@ func outcome[T any](fn func() (T, error), deliver func(v T, err error, panicked 
 				err = &PanicError{Value: panicked, Stack: debug.Stack()}
 			}
 		}
-		deliver(v, err, panicked)
+		r.deliver(v, err, panicked)
 	}()
 	v, err = fn()
 	returned = true
 }
 
-// call is one Call. It is claimed either by the loop, to run it, or by the caller, to give up.
-type call[T any] struct {
-	fn      func() (T, error)
-	claimed atomic.Uint32
-	value   T
-	err     error
-	done    chan struct{} // closed after value and err are written
-}
-
-func (c *call[T]) claim() bool { return c.claimed.CompareAndSwap(0, 1) }
-
-func (c *call[T]) source() any  { return c.fn }
-func (c *call[T]) kind() string { return "Call" }
-
-func (c *call[T]) run() {
-	if !c.claim() {
-		return
-	}
-	outcome(c.fn, func(v T, err error, panicked any) {
-		c.value, c.err = v, err
-		close(c.done)
-		if panicked != nil {
-			panic(panicked) // on, to the loop's panic policy
-		}
-	})
-}
-
-// slowAnswer is the time after which Call checks whether it waits for itself.
-const slowAnswer = 20 * time.Millisecond
-
-// Call runs fn on l's goroutine, as Post does, and waits for its results. It is safe for
-// concurrent use. On the loop's own goroutine it would wait for ever. It panics there: inside
-// Run as soon as the answer takes long, inside RunOnce and RunNoWait only with EV_DEBUG=1. An
-// embedded loop's own goroutine is that of its host's Run. While the loop does not run, Call
-// waits for a Run or for ctx. Call panics if fn is nil.
-//
-// # Errors
-//
-//   - If ctx is done first, Call returns ctx.Err(). If fn has not begun, it does not run. If it
-//     has begun, it goes on, and its results are dropped.
-//   - If the loop is closed first, Call returns ErrClosed, unless fn has begun: then Call
-//     returns the results of fn.
-//   - If fn panics or calls runtime.Goexit, Call returns an error (a *PanicError for a panic),
-//     and the loop's panic policy applies to the loop.
-func Call[T any](ctx context.Context, l *Loop, fn func() (T, error)) (T, error) {
-	var zero T
-	l.checkConstructed("Call")
-	if fn == nil {
-		panic("ev: Call: nil function")
-	}
-	if err := ctx.Err(); err != nil {
-		return zero, err
-	}
-	c := &call[T]{fn: fn, done: make(chan struct{})}
-	if err := l.post(c); err != nil {
-		return zero, err
-	}
-	slow := time.NewTimer(slowAnswer)
-	defer slow.Stop()
-	closed := l.done
-	for {
-		select {
-		case <-c.done:
-			return c.value, c.err
-		case <-ctx.Done():
-			c.claim() // if that fails, fn has begun
-			return zero, ctx.Err()
-		case <-closed:
-			if c.claim() {
-				return zero, ErrClosed
-			}
-			closed = nil
-		case <-slow.C:
-			if l.ownerIs(goroutine.ID()) {
-				c.claim()
-				panic("ev: Call on the loop's own goroutine would wait for itself for ever")
-			}
-		}
-	}
+type receiver[T any] interface {
+	deliver(v T, err error, panicked any)
 }
 
 // Go runs work on a goroutine of its own, then done on the loop's goroutine with the results of
@@ -216,10 +146,7 @@ func Go[T any](l *Loop, work func() (T, error), done func(T, error)) {
 		return
 	}
 	l.Ref()
-	go outcome(work, func(v T, err error, _ any) {
-		// ErrClosed: the loop, and with it the reference, is gone.
-		_ = l.post(&finished[T]{l, done, v, err})
-	})
+	go outcome(work, receiver[T](&finished[T]{l: l, done: done}))
 }
 
 // finished is the second half of a Go.
@@ -228,6 +155,11 @@ type finished[T any] struct {
 	done  func(T, error)
 	value T
 	err   error
+}
+
+func (f *finished[T]) deliver(v T, err error, _ any) {
+	f.value, f.err = v, err
+	_ = f.l.post(f, nil) // ErrClosed: the loop, and with it the reference, is gone
 }
 
 func (f *finished[T]) source() any  { return f.done }

@@ -153,6 +153,11 @@ func (b *inbox[T]) waiting() bool {
 func (b *inbox[T]) take() []T {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	return b.swap()
+}
+
+// swap is take with mu held.
+func (b *inbox[T]) swap() []T {
 	batch := b.in
 	b.in, b.spare = b.spare, nil
 	return batch

@@ -212,12 +212,8 @@ func Await[T any](t *Task, work func(ctx context.Context) (T, error)) (T, error)
 		ctx, cancel = context.WithDeadline(ctx, t.loop.base.Add(t.until()))
 		defer cancel()
 	}
-	a := new(await[T])
-	go outcome(func() (T, error) { return work(ctx) }, func(v T, err error, _ any) {
-		a.value, a.err = v, err
-		a.done.Store(true)
-		t.send(t.loop)
-	})
+	a := &await[T]{t: t}
+	go outcome(func() (T, error) { return work(ctx) }, receiver[T](a))
 	if err := t.suspend(a, never); err != nil {
 		return zero, err
 	}
@@ -227,9 +223,16 @@ func Await[T any](t *Task, work func(ctx context.Context) (T, error)) (T, error)
 // await is one Await. The goroutine writes value and err before done, and the task reads
 // them after it.
 type await[T any] struct {
+	t     *Task
 	value T
 	err   error
 	done  atomic.Bool
+}
+
+func (a *await[T]) deliver(v T, err error, _ any) {
+	a.value, a.err = v, err
+	a.done.Store(true)
+	a.t.send(a.t.loop)
 }
 
 func (a *await[T]) ready(*Task) bool { return a.done.Load() }

@@ -32,6 +32,9 @@ func (l *Loop) isClosed() bool { return l.closed.Load() != 0 }
 func (l *Loop) Close() error {
 	l.checkConstructed("Close")
 	closed, deferred := l.shut()
+	if !closed {
+		l.mail.refuse()
+	}
 	switch {
 	case closed:
 		return nil
