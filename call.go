@@ -51,9 +51,20 @@ func (cs *calls) add(l *Loop, c *caller) {
 	}
 	c.next = cs.queued
 	cs.queued = c
-	if !cs.watched {
+	if !cs.watched && !l.isAsleep() {
 		cs.watch(l)
 	}
+}
+
+// isAsleep reports whether the loop's goroutine is parked, and so is not the caller. While
+// another goroutine parks in an embedded loop, its host's goroutine may run.
+func (l *Loop) isAsleep() bool {
+	if l.parked.Load() == 0 {
+		return false
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return !l.delegated
 }
 
 // collect is called when the jobs are taken. begun means that all the collected ones have begun.
@@ -92,10 +103,10 @@ const slowAnswer = 20 * time.Millisecond
 // that goroutine takes the jobs. Of all goroutines only the sender can find out, and that costs
 // microseconds. So a look comes after slowAnswer, for all Calls that are made meanwhile. If the
 // jobs were not taken since the last look, all senders whose jobs are in the mailbox are asked
-// to check. Else another look follows. While no job is in the mailbox, no look is to come.
+// to check. Else another look follows. There are no looks while no jobs come.
 //
-// No Call is missed. If it is put while a look is to come, that look, or one that follows, finds
-// it. Else add calls watch.
+// No Call on the loop's own goroutine is missed. If it is put while a look is to come, that look,
+// or one that follows, finds it. Else add calls watch, because the loop is not asleep.
 func (cs *calls) watch(l *Loop) {
 	cs.watched, cs.seen = true, cs.taken
 	time.AfterFunc(slowAnswer, l.mail.lookAtCalls(l))
@@ -106,18 +117,15 @@ func (m *mailbox) lookAtCalls(l *Loop) func() {
 		m.mu.Lock()
 		defer m.mu.Unlock()
 		cs := &m.calls
-		switch {
-		case cs.queued == nil:
-			cs.watched = false
-		case cs.taken != cs.seen:
+		if cs.taken != cs.seen && cs.queued != nil {
 			cs.watch(l)
-		default:
-			cs.watched = false
-			for c := cs.queued; c != nil; c = c.next {
-				if !c.asked {
-					c.asked = true
-					c.woken <- false
-				}
+			return
+		}
+		cs.watched = false
+		for c := cs.queued; c != nil; c = c.next {
+			if !c.asked {
+				c.asked = true
+				c.woken <- false
 			}
 		}
 	}

@@ -5,8 +5,6 @@ import (
 	"os"
 	"runtime"
 	"testing"
-	"testing/synctest"
-	"time"
 	"weak"
 
 	"github.com/stretchr/testify/assert"
@@ -93,29 +91,6 @@ func TestAnInboxLetsGoOfBothItsSlices(t *testing.T) {
 		}
 		assert.Less(t, cap(b.in)+cap(b.spare), 1<<12, "and %d small batches", after)
 	}
-}
-
-// Time passes in a bubble only while every goroutine sleeps. The goroutine in Call must
-// sleep too.
-func TestACallSleepsWhileAFunctionThatBeganBeforeCloseGoesOn(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		l, err := New(WithBackend(BackendChan))
-		require.NoError(t, err)
-		NewAsync(l, func(*Async) {}).Start()
-		ended := make(chan error, 1)
-		go func() { ended <- l.Run(context.Background()) }()
-		go func() {
-			time.Sleep(time.Minute)
-			assert.NoError(t, l.Close())
-		}()
-		v, err := Call(context.Background(), l, func() (int, error) {
-			time.Sleep(time.Hour)
-			return 42, nil
-		})
-		require.NoError(t, err)
-		assert.Equal(t, 42, v)
-		assert.Equal(t, ErrClosed, <-ended)
-	})
 }
 
 func TestTheGoroutineOfARunIsKnownInARunInsideItAndAfter(t *testing.T) {

@@ -36,7 +36,8 @@ func (l *Loop) makeReports() {
 }
 
 // runStack is the Runs that are active now. The order of locks is: embedding, then the
-// mu of one loop. With mu held no other lock is taken, least of all another loop's mu.
+// mu of one mailbox, then the mu of one loop. With the latter held no other lock is taken,
+// least of all another loop's mu.
 type runStack struct {
 	stopped atomic.Uint32 // 1: the innermost Run was asked to stop
 

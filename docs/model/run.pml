@@ -139,6 +139,8 @@ inline stopRuns(which) {                                //= run.go: func (l *Loo
 inline close() {                                        //= teardown.go: func (l *Loop) Close() error {
 	                                                    //- l.checkConstructed("Close")
 	shut();                                             //| closed, deferred := l.shut()
+	                                                    //- if !closed {
+	                                                    //- l.mail.refuse()
 	                                                    //- switch {
 	if
 	:: already                                          //| case closed:
