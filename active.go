@@ -38,11 +38,15 @@ func (l *Loop) activateTimer(w *watcher) {
 	l.publishIfIdle()
 }
 
+func (l *Loop) deactivateTimer(w *watcher) {
+	w.index = 0
+	l.inHeap--
+	l.count(w, -1)
+}
+
 func (l *Loop) deactivate(w *watcher) {
 	if w.index == inHeap {
-		w.index = 0
-		l.inHeap--
-		l.count(w, -1)
+		l.deactivateTimer(w)
 		return
 	}
 	last := l.active[len(l.active)-1]
@@ -113,8 +117,8 @@ func (l *Loop) Watchers() iter.Seq[Watcher] {
 				return
 			}
 		}
-		for i := 0; i < len(l.timers.heap); i++ {
-			if a := l.timers.heap[i].a; a.index == inHeap && !yield(a.self) {
+		for a := range l.timers.all {
+			if a.index == inHeap && !yield(a.self) {
 				return
 			}
 		}

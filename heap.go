@@ -5,45 +5,57 @@ import (
 	"time"
 )
 
-// alarm is a watcher that waits for a time. It is the base of Timer, Stat and the kinds that wait
-// on the wall clock.
+// alarm is a watcher that waits for a time. It is the base of Timer, Stat, Task and the kinds that
+// wait on the wall clock.
 type alarm struct {
 	watcher
-	pos   int32  // index in the heap plus one; 0 is not in it
-	order uint64 // of being added: alarms with equal due times run in this order
+	pos   int32         // index of its slot in the heap plus one; while not armed, perhaps of a vacant one
+	order uint64        // of being armed: alarms with equal due times expire in this order; 0 is not armed
+	due   time.Duration // while armed
 }
 
-func (a *alarm) armed() bool { return a.pos != 0 }
+func (a *alarm) armed() bool { return a.order != 0 }
 
-// alarms is a 4-ary heap of alarms by (due, order). It never reads a clock: times are durations
-// since a moment that its user chooses. The key is inline, so that comparing four children reads
-// one cache line, or two.
+// alarms is a 4-ary heap of slots. It never reads a clock: times are durations since a moment that
+// its user chooses. The key of a slot is inline, so that comparing four children reads one cache
+// line, or two.
+//
+// Timeouts are started, reset and stopped all the time, and almost never expire. So the heap does
+// late what may turn out to be unnecessary:
+//
+//   - A move to a later time changes the alarm and not the heap.
+//   - An alarm that is removed leaves its slot vacant. An add takes the vacant slot at pos, which is
+//     most often the one that the alarm left. The heap does not keep a removed alarm alive.
+//
+// Three invariants make that right:
+//
+//   - The slot of an armed alarm has a key that is its due time or earlier (A). So no alarm below or
+//     in a slot is due before the slot's key: an alarm that is due by now is found by a search from
+//     the top that stops at keys after now.
+//   - No slot has a key before that of its parent (B). The order of equal keys means nothing.
+//     dueBy sorts the alarms that are due by (due, order), both as they are then.
+//   - At most half of the slots are vacant (C). So an empty heap means that no alarm is armed, and
+//     the heap takes at most twice the room that it needs.
+//
+// A key that is too early costs one step down, once, when it has come to the top: settle replaces
+// it by the due time. next settles the top before it returns its key. So a loop that parks until
+// then wakes when an alarm is due, and never in vain. Each move and each remove makes at most one
+// slot unsettled, which settle or compact puts right. So neither costs more, on average, than if the
+// heap were changed at once.
 type alarms struct {
-	heap    []alarmEntry
-	started uint64
-	spare   []alarmEntry // for takeDue; nil while it is in use
-	taken   uint64       // by takeDue, ever
-	inHeap  usage        // of heap, and of spare, for shrink
+	heap    []alarmSlot
+	vacant  int        // slots
+	started uint64     // the last order given
+	added   uint64     // slots, ever
+	spare   []dueAlarm // for dueBy; nil while it is in use
+	taken   uint64     // by dueBy, ever
+	inHeap  usage      // of heap, and of spare, for shrink
 	atOnce  usage
 }
 
-type alarmEntry struct {
-	due time.Duration
-	a   *alarm
-}
-
-func (x alarmEntry) before(y alarmEntry) bool {
-	return x.due < y.due || x.due == y.due && x.a.order < y.a.order
-}
-
-// sortByDue sorts entries into the order in which they expire. No two are equal.
-func sortByDue(entries []alarmEntry) {
-	slices.SortFunc(entries, func(x, y alarmEntry) int {
-		if x.before(y) {
-			return -1
-		}
-		return 1
-	})
+type alarmSlot struct {
+	key time.Duration
+	a   *alarm // nil: the slot is vacant
 }
 
 // next returns the earliest due time, or never.
@@ -51,64 +63,195 @@ func (h *alarms) next() time.Duration {
 	if len(h.heap) == 0 {
 		return never
 	}
-	return h.heap[0].due
+	return h.earliest()
 }
 
-func (h *alarms) due(a *alarm) time.Duration { return h.heap[a.pos-1].due }
-
-func (h *alarms) add(a *alarm, due time.Duration) {
-	h.started++
-	a.order = h.started
-	h.heap = push(h.heap, alarmEntry{})
-	h.up(len(h.heap)-1, alarmEntry{due, a})
+func (h *alarms) earliest() time.Duration {
+	h.settle(never)
+	if len(h.heap) == 0 {
+		return never
+	}
+	return h.heap[0].key
 }
 
-// move gives an alarm in the heap a new due time, as if it were added now.
-func (h *alarms) move(a *alarm, due time.Duration) {
-	h.started++
-	a.order = h.started
-	h.place(int(a.pos-1), alarmEntry{due, a})
-}
+// mayBeDue reports whether an alarm is perhaps due.
+func (h *alarms) mayBeDue(now time.Duration) bool { return len(h.heap) > 0 && h.heap[0].key <= now }
 
-func (h *alarms) remove(a *alarm) {
-	i, last := int(a.pos-1), len(h.heap)-1
-	a.pos = 0
-	e := h.heap[last]
-	h.heap[last] = alarmEntry{}
-	h.heap = h.heap[:last]
-	if i != last {
-		h.fill(i, e)
+// settle puts the top right, unless its key is after until: then it is occupied, and its key is its
+// due time.
+func (h *alarms) settle(until time.Duration) {
+	for len(h.heap) > 0 && h.heap[0].key <= until {
+		switch a := h.heap[0].a; {
+		case a == nil:
+			h.drop(0)
+		case a.due > h.heap[0].key:
+			h.down(0, alarmSlot{a.due, a})
+		default:
+			return
+		}
 	}
 }
 
-// fill puts e, which was the last, into the hole i, or where it belongs from there. That is
-// mostly near the bottom. So the hole goes all the way down first, which saves a comparison on
-// each level, and then e goes up.
-func (h *alarms) fill(i int, e alarmEntry) {
-	if i == 0 || !e.before(h.heap[(i-1)/4]) {
+func (h *alarms) arm(a *alarm, due time.Duration) {
+	h.started++
+	a.order, a.due = h.started, due
+}
+
+func (h *alarms) add(a *alarm, due time.Duration) {
+	h.arm(a, due)
+	if i := int(a.pos) - 1; i >= 0 && i < len(h.heap) && h.heap[i].a == nil {
+		h.vacant--
+		h.heap[i].a = a
+		h.advance(i, due)
+		return
+	}
+	h.added++
+	h.heap = push(h.heap, alarmSlot{})
+	h.up(len(h.heap)-1, alarmSlot{due, a})
+}
+
+// move gives an armed alarm a new due time, as if it were removed and added.
+func (h *alarms) move(a *alarm, due time.Duration) {
+	earlier := due < a.due
+	h.arm(a, due)
+	if earlier {
+		h.advance(int(a.pos)-1, due)
+	}
+}
+
+// advance makes the key of a slot earlier, if it is after due.
+func (h *alarms) advance(i int, due time.Duration) {
+	if due < h.heap[i].key {
+		h.up(i, alarmSlot{due, h.heap[i].a})
+	}
+}
+
+func (h *alarms) remove(a *alarm) {
+	a.order = 0
+	h.heap[a.pos-1].a = nil
+	h.vacant++
+	if h.vacant > len(h.heap)/2 {
+		h.compact()
+	}
+}
+
+// compact drops the vacant slots. At least half of the slots were left vacant since the last time.
+// So a remove pays for the move of one slot, on average.
+func (h *alarms) compact() {
+	n := 0
+	for _, s := range h.heap { // without a branch to mispredict
+		h.heap[n] = s
+		if s.a != nil {
+			n++
+		}
+	}
+	h.keep(n)
+}
+
+// keep makes a heap of the first n slots, which are occupied and in any order. It writes the
+// positions last: the alarms are scattered, and independent writes do not wait for each other.
+func (h *alarms) keep(n int) {
+	clear(h.heap[n:])
+	h.heap, h.vacant = h.heap[:n], 0
+	for i := (n - 2) / 4; i >= 0 && n > 1; i-- {
+		to, s := i, h.heap[i]
+		for least, ok := h.below(to, s); ok; least, ok = h.below(to, s) {
+			h.heap[to] = h.heap[least]
+			to = least
+		}
+		h.heap[to] = s
+	}
+	for i, s := range h.heap {
+		s.a.pos = int32(i + 1)
+	}
+}
+
+// drop takes out a slot that is vacant. It fills the hole with the last slot, which mostly belongs
+// near the bottom. So the hole goes all the way down first, which saves a comparison on each level,
+// and then the slot goes up.
+func (h *alarms) drop(i int) {
+	h.vacant--
+	last := len(h.heap) - 1
+	s := h.heap[last]
+	h.heap[last] = alarmSlot{}
+	h.heap = h.heap[:last]
+	if i == last {
+		return
+	}
+	if i == 0 || s.key >= h.heap[(i-1)/4].key {
 		for child := 4*i + 1; child < len(h.heap); child = 4*i + 1 {
 			least := h.least(child)
 			h.set(i, h.heap[least])
 			i = least
 		}
 	}
-	h.up(i, e)
+	h.up(i, s)
 }
 
-// fewDue is the number of alarms that are taken out one by one before a check whether many more
-// are due pays off.
+// dueAlarm is an alarm and its due time, which do not change when the alarm is armed anew.
+type dueAlarm struct {
+	due time.Duration
+	a   *alarm
+}
+
+// sortByDue sorts alarms into the order in which they expire. No two are equal.
+func sortByDue(alarms []dueAlarm) {
+	slices.SortFunc(alarms, func(x, y dueAlarm) int {
+		if x.due < y.due || x.due == y.due && x.a.order < y.a.order {
+			return -1
+		}
+		return 1
+	})
+}
+
+// dueBy returns the alarms that are due by now, in the order in which they expire. It does not
+// remove them. The caller must return the slice with recycle.
+func (h *alarms) dueBy(now time.Duration) []dueAlarm {
+	due := h.spare
+	h.spare = nil
+	due = h.collect(due, 0, now)
+	if len(due) > 1 {
+		sortByDue(due)
+	}
+	h.taken += uint64(len(due))
+	return due
+}
+
+// collect appends the due alarms in slot i and below.
+func (h *alarms) collect(due []dueAlarm, i int, now time.Duration) []dueAlarm {
+	if i >= len(h.heap) || h.heap[i].key > now {
+		return due
+	}
+	if a := h.heap[i].a; a != nil && a.due <= now {
+		due = push(due, dueAlarm{a.due, a})
+	}
+	for child := 4*i + 1; child <= 4*i+4; child++ {
+		due = h.collect(due, child, now)
+	}
+	return due
+}
+
+func (h *alarms) recycle(due []dueAlarm) {
+	clear(due)
+	h.spare = due[:0]
+}
+
+// fewDue is the number of slots that are expired one by one, however small the heap is.
 const fewDue = 64
 
-// manyDue reports whether so much of the heap is due that sorting that part is cheaper than
-// taking one after the other.
+// manyDue reports whether so much of the heap may be due that taking all at once is cheaper than
+// removing one after the other.
 func (h *alarms) manyDue(now time.Duration) bool {
-	most := len(h.heap) / 8
+	if len(h.heap) <= fewDue {
+		return false
+	}
+	most := max(fewDue, len(h.heap)/8)
 	return h.countDue(0, now, most) >= most
 }
 
-// countDue counts the due alarms at i and below, up to about most.
+// countDue counts the slots with keys up to now at i and below, up to about most.
 func (h *alarms) countDue(i int, now time.Duration, most int) int {
-	if i >= len(h.heap) || h.heap[i].due > now {
+	if i >= len(h.heap) || h.heap[i].key > now {
 		return 0
 	}
 	n := 1
@@ -118,112 +261,120 @@ func (h *alarms) countDue(i int, now time.Duration, most int) int {
 	return n
 }
 
-// takeDue removes all due alarms and returns them in order. The caller must reset their pos,
-// and return the slice with recycle.
-func (h *alarms) takeDue(now time.Duration) []alarmEntry {
+// takeDue is dueBy, and removes the alarms. It leaves them armed: the caller must reset their order.
+func (h *alarms) takeDue(now time.Duration) []dueAlarm {
 	due := h.spare
 	h.spare = nil
 	rest := h.heap[:0]
-	for _, e := range h.heap {
-		if e.due <= now {
-			due = push(due, e)
-		} else {
-			rest = append(rest, e)
+	for _, s := range h.heap {
+		switch {
+		case s.a == nil:
+		case s.key > now:
+			rest = append(rest, s)
+		case s.a.due > now:
+			rest = append(rest, alarmSlot{s.a.due, s.a})
+		default:
+			due = push(due, dueAlarm{s.a.due, s.a})
 		}
 	}
-	clear(h.heap[len(rest):])
-	h.heap = rest
-	h.order()
+	h.keep(len(rest))
 	sortByDue(due)
 	h.taken += uint64(len(due))
 	return due
 }
 
-func (h *alarms) recycle(due []alarmEntry) {
-	clear(due)
-	h.spare = due[:0]
+// all yields the alarms that are armed, in no particular order.
+func (h *alarms) all(yield func(*alarm) bool) {
+	for i := 0; i < len(h.heap); i++ { // the slots may change meanwhile
+		if a := h.heap[i].a; a != nil && !yield(a) {
+			return
+		}
+	}
+}
+
+// last returns the alarm in the last slot, or nil if none is armed.
+func (h *alarms) last() *alarm {
+	for last := len(h.heap) - 1; last >= 0; last-- {
+		if a := h.heap[last].a; a != nil {
+			return a
+		}
+		h.drop(last)
+	}
+	return nil
 }
 
 // shrink frees the room that a burst has needed. It is called now and then. It reports whether it
 // could free more the next time, if nothing happens until then.
 func (h *alarms) shrink() (more bool) {
-	if !large[alarmEntry](max(cap(h.heap), cap(h.spare))) {
+	if !large[alarmSlot](max(cap(h.heap), cap(h.spare))) {
 		return false
 	}
-	if most := h.inHeap.look(len(h.heap), h.started); oversized[alarmEntry](cap(h.heap), most) {
+	if most := h.inHeap.look(len(h.heap), h.added); oversized[alarmSlot](cap(h.heap), most) {
 		h.heap = trimmed(h.heap, most)
 	}
-	if most := h.atOnce.look(0, h.taken); oversized[alarmEntry](cap(h.spare), most) {
+	if most := h.atOnce.look(0, h.taken); oversized[dueAlarm](cap(h.spare), most) {
 		h.spare = nil
 	}
-	return oversized[alarmEntry](cap(h.heap), len(h.heap)) || oversized[alarmEntry](cap(h.spare), 0)
-}
-
-// order makes a heap of entries in any order.
-func (h *alarms) order() {
-	for i := len(h.heap) - 1; i >= 0; i-- {
-		h.down(i, h.heap[i])
-	}
+	return oversized[alarmSlot](cap(h.heap), len(h.heap)) || oversized[dueAlarm](cap(h.spare), 0)
 }
 
 // shift delays everything by d.
 func (h *alarms) shift(d time.Duration) {
 	for i := range h.heap {
-		h.heap[i].due = after(h.heap[i].due, d)
-	}
-	h.order() // alarms that are now never due are equal, and must be in the order of their starts
-}
-
-// place puts e into the hole i, or where it belongs from there.
-func (h *alarms) place(i int, e alarmEntry) {
-	if i > 0 && e.before(h.heap[(i-1)/4]) {
-		h.up(i, e)
-	} else {
-		h.down(i, e)
+		s := &h.heap[i]
+		s.key = after(s.key, d)
+		if s.a != nil {
+			s.a.due = after(s.a.due, d)
+		}
 	}
 }
 
-func (h *alarms) up(i int, e alarmEntry) {
+// up puts s into the hole i, or where it belongs above. down is its sibling.
+func (h *alarms) up(i int, s alarmSlot) {
 	for i > 0 {
 		parent := (i - 1) / 4
-		if !e.before(h.heap[parent]) {
+		if s.key >= h.heap[parent].key {
 			break
 		}
 		h.set(i, h.heap[parent])
 		i = parent
 	}
-	h.set(i, e)
+	h.set(i, s)
 }
 
-func (h *alarms) down(i int, e alarmEntry) {
-	for {
-		child := 4*i + 1
-		if child >= len(h.heap) {
-			break
-		}
-		least := h.least(child)
-		if !h.heap[least].before(e) {
-			break
-		}
+func (h *alarms) down(i int, s alarmSlot) {
+	for least, ok := h.below(i, s); ok; least, ok = h.below(i, s) {
 		h.set(i, h.heap[least])
 		i = least
 	}
-	h.set(i, e)
+	h.set(i, s)
 }
 
-// least returns the index of the sibling that is due first. child is the first sibling.
+// below returns the child of the hole i that must take its place for s, if one must.
+func (h *alarms) below(i int, s alarmSlot) (least int, ok bool) {
+	child := 4*i + 1
+	if child >= len(h.heap) {
+		return 0, false
+	}
+	least = h.least(child)
+	return least, h.heap[least].key < s.key
+}
+
+// least returns the index of the sibling with the earliest key. child is the first sibling.
 func (h *alarms) least(child int) int {
 	siblings := h.heap[child:min(child+4, len(h.heap))]
 	least := 0
 	for c := 1; c < len(siblings); c++ {
-		if siblings[c].before(siblings[least]) {
+		if siblings[c].key < siblings[least].key {
 			least = c
 		}
 	}
 	return child + least
 }
 
-func (h *alarms) set(i int, e alarmEntry) {
-	h.heap[i] = e
-	e.a.pos = int32(i + 1)
+func (h *alarms) set(i int, s alarmSlot) {
+	h.heap[i] = s
+	if s.a != nil {
+		s.a.pos = int32(i + 1)
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"math"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"testing"
 	"time"
@@ -28,119 +29,156 @@ func TestAnEmptyHeapIsNeverDue(t *testing.T) {
 	assert.NoError(t, h.verify())
 }
 
-// replay applies the steps that data encodes, three bytes each, to the heap and to a
-// sorted slice. After each step both must agree, and the heap must verify.
+// heapModel is a heap and a sorted slice of what must be in it.
+type heapModel struct {
+	t     testing.TB
+	h     alarms
+	armed []*expected // in the order in which they expire
+	all   [40]expected
+	now   time.Duration
+}
+
+type expected struct {
+	alarm
+	want time.Duration
+}
+
+// arm adds or moves. An append and a stable sort keep ties in the order of their starts.
+func (m *heapModel) arm(e *expected, due time.Duration) {
+	if e.armed() {
+		m.forget(e)
+		m.h.move(&e.alarm, due)
+	} else {
+		m.h.add(&e.alarm, due)
+	}
+	e.want = due
+	m.armed = append(m.armed, e)
+	m.sort()
+}
+
+func (m *heapModel) sort() {
+	slices.SortStableFunc(m.armed, func(x, y *expected) int { return cmp.Compare(x.want, y.want) })
+}
+
+func (m *heapModel) forget(e *expected) {
+	m.armed = slices.DeleteFunc(m.armed, func(o *expected) bool { return o == e })
+}
+
+func (m *heapModel) stop(e *expected) {
+	if e.armed() {
+		m.h.remove(&e.alarm)
+		m.forget(e)
+	}
+}
+
+// expire is an expiry by way of dueBy. Each second one is armed again, if they repeat.
+func (m *heapModel) expire(repeat bool, atOnce bool) {
+	n := 0
+	for n < len(m.armed) && m.armed[n].want <= m.now {
+		n++
+	}
+	want := slices.Clone(m.armed[:n])
+	require.True(m.t, n == 0 || m.h.mayBeDue(m.now), "an alarm is due, and the top is not")
+	take := m.h.dueBy
+	if atOnce {
+		take = m.h.takeDue
+	}
+	due := take(m.now)
+	require.Len(m.t, due, n)
+	if atOnce {
+		for _, d := range due {
+			require.True(m.t, d.a.armed())
+			d.a.order = 0
+		}
+		m.armed = m.armed[n:]
+		m.check()
+	}
+	for i, d := range due {
+		require.Same(m.t, &want[i].alarm, d.a)
+		require.Equal(m.t, want[i].want, d.due)
+		m.stop(want[i])
+		if repeat && i%2 == 0 {
+			m.arm(want[i], m.now+d.due%7+1)
+		}
+		m.check()
+	}
+	m.h.recycle(due)
+	m.h.settle(m.now)
+	require.False(m.t, m.h.mayBeDue(m.now))
+}
+
+// check does not settle the heap: that would hide what is wrong in one that is not settled.
+func (m *heapModel) check() {
+	require.NoError(m.t, m.h.verify())
+	seen := make(map[*alarm]bool)
+	for a := range m.h.all {
+		require.False(m.t, seen[a])
+		seen[a] = true
+	}
+	require.Len(m.t, seen, len(m.armed))
+	for i := range m.all {
+		if e := &m.all[i]; e.armed() != seen[&e.alarm] || e.armed() && e.due != e.want {
+			require.FailNow(m.t, "the heap disagrees", "alarm %d is due at %v, want %v", i, e.due, e.want)
+		}
+	}
+	require.Equal(m.t, len(m.armed) == 0, m.h.last() == nil)
+	require.Equal(m.t, len(m.armed) == 0, len(m.h.heap) == 0)
+}
+
+// park asks when the next alarm is due.
+func (m *heapModel) park() {
+	want := never
+	if len(m.armed) > 0 {
+		want = m.armed[0].want
+	}
+	require.Equal(m.t, want, m.h.next())
+}
+
+// replay applies the steps that data encodes, three bytes each, to the heap and to a sorted slice.
+// After each step both must agree, and the heap must verify.
 func replay(t testing.TB, data []byte) {
-	type expected struct {
-		due time.Duration
-		a   *alarm
-	}
-	var (
-		h     alarms
-		model []expected
-		all   [40]alarm
-		now   time.Duration
-	)
-	for i := range all {
-		all[i].index = 1 // active, for the heap
-	}
-	// An append and a stable sort keep ties in the order of their starts.
-	insert := func(a *alarm, due time.Duration) {
-		model = append(model, expected{due, a})
-		slices.SortStableFunc(model, func(x, y expected) int { return cmp.Compare(x.due, y.due) })
-	}
-	remove := func(a *alarm) {
-		model = slices.DeleteFunc(model, func(e expected) bool { return e.a == a })
-	}
-	check := func() {
-		require.NoError(t, h.verify())
-		first := expected{never, nil}
-		if len(model) > 0 {
-			first = model[0]
-		}
-		got := expected{h.next(), nil}
-		if len(h.heap) > 0 {
-			got.a = h.heap[0].a
-		}
-		if got != first || len(h.heap) != len(model) {
-			require.FailNow(t, "the heap disagrees", "%d with %+v first, want %d with %+v", len(h.heap), got, len(model), first)
-		}
+	m := &heapModel{t: t}
+	for i := range m.all {
+		m.all[i].index = 1 // active, for the heap
 	}
 	const most = 500 // steps; more show nothing new, and keep the fuzzer busy
 	for data = data[:min(len(data), 3*most)]; len(data) >= 3; data = data[3:] {
-		a, d := &all[int(data[1])%len(all)], time.Duration(data[2]%32) // small: many ties
-		switch data[0] % 7 {
+		e, d := &m.all[int(data[1])%len(m.all)], time.Duration(data[2]%32) // small: many ties
+		switch data[0] % 8 {
 		case 0, 1: // start, or reset
-			due := now + d
 			if data[2] == 255 {
-				due = never
-			}
-			if a.pos == 0 {
-				h.add(a, due)
+				m.arm(e, never)
 			} else {
-				remove(a)
-				h.move(a, due)
+				m.arm(e, m.now+d)
 			}
-			insert(a, due)
-			if h.due(a) != due {
-				require.FailNow(t, "another due time", "%v, want %v", h.due(a), due)
-			}
-		case 2: // stop
-			if a.pos != 0 {
-				h.remove(a)
-				remove(a)
-				if a.pos != 0 {
-					require.FailNow(t, "a removed alarm has a place")
-				}
-			}
-		case 3: // expire the alarms that are due, one-shots
-			for now += d; h.next() <= now; {
-				check()
-				h.remove(h.heap[0].a)
-				model = model[1:]
-			}
-		case 4: // expire the alarms that are due, repeating
-			now += d
-			for range len(model) {
-				if e := h.heap[0]; e.due <= now {
-					h.move(e.a, now+d+1)
-					remove(e.a)
-					insert(e.a, now+d+1)
-				}
-			}
+		case 2:
+			m.stop(e)
+		case 3: // expire those that are due, one-shots
+			m.now += d
+			m.expire(false, false)
+		case 4: // expire those that are due; some repeat
+			m.now += d
+			m.expire(true, false)
 		case 5: // suspend and resume
-			h.shift(d)
-			for i := range model {
-				model[i].due = after(model[i].due, d)
+			m.h.shift(d)
+			for _, e := range m.armed {
+				e.want = after(e.want, d)
 			}
-		case 6: // expire all that is due at once; some repeat
-			now += d
-			due := 0
-			for due < len(model) && model[due].due <= now {
-				due++
-			}
-			require.Equal(t, due >= len(model)/8, h.manyDue(now))
-			want := model[:due:due]
-			model = model[due:]
-			taken := h.takeDue(now)
-			require.Len(t, taken, due)
-			for i, e := range taken {
-				require.Equal(t, want[i], expected(e))
-				e.a.pos = 0
-				if data[1]>>(i%8)&1 != 0 {
-					h.add(e.a, now+d+1)
-					insert(e.a, now+d+1)
-				}
-			}
+			m.sort() // some may be never due now
+		case 6: // expire all that are due at once
+			m.now += d
+			m.expire(data[1]%2 == 0, true)
+		case 7:
+			m.park()
 		}
-		check()
+		m.check()
 	}
-	for len(model) > 0 {
-		check()
-		h.remove(model[0].a)
-		model = model[1:]
+	for len(m.armed) > 0 {
+		m.park()
+		m.stop(m.armed[0])
+		m.check()
 	}
-	require.Empty(t, h.heap)
+	m.park()
 }
 
 func TestTheHeapAgainstASortedSlice(t *testing.T) {
@@ -161,36 +199,129 @@ func TestAThousandAlarmsComeOutSorted(t *testing.T) {
 		h.add(&alarm{watcher: watcher{index: 1}}, time.Duration(r.IntN(300)))
 	}
 	require.NoError(t, h.verify())
-	var last alarmEntry
-	for i := range 1000 {
-		first := h.heap[0]
-		require.True(t, i == 0 || last.before(first))
-		last = first
-		h.remove(first.a)
+	for last := time.Duration(0); len(h.heap) > 0; {
+		due := h.next()
+		require.GreaterOrEqual(t, due, last)
+		h.remove(h.heap[0].a)
+		last = due
 	}
 }
 
 func TestTheHeapKeepsNoRemovedAlarmAlive(t *testing.T) {
 	var h alarms
-	for i := range 9 {
-		h.add(&alarm{}, time.Duration(i))
+	all := make([]alarm, 9)
+	for i := range all {
+		h.add(&all[i], time.Duration(i))
 	}
-	for len(h.heap) > 0 {
-		h.remove(h.heap[0].a)
+	slots := h.heap
+	for i := range all {
+		h.remove(&all[(4+i)%9])
+		for _, s := range slots {
+			assert.True(t, s.a == nil || s.a.armed())
+		}
 	}
-	assert.Equal(t, make([]alarmEntry, 9), h.heap[:9])
+	assert.Equal(t, make([]alarmSlot, 9), slots)
 }
 
-func TestTheHeapKeepsNoAlarmAliveThatWasTakenDue(t *testing.T) {
-	for due := range 10 {
+func TestTheHeapKeepsNoAlarmAliveThatWasRemovedAtOnce(t *testing.T) {
+	for n := range 10 {
 		var h alarms
 		for i := range 9 {
 			h.add(&alarm{}, time.Duration(i))
 		}
-		entries := h.heap
-		assert.Len(t, h.takeDue(time.Duration(due-1)), due)
-		assert.Equal(t, make([]alarmEntry, due), entries[9-due:])
+		slots, now := h.heap, time.Duration(n-1)
+		due := h.takeDue(now)
+		assert.Len(t, due, n)
+		assert.Equal(t, make([]alarmSlot, n), slots[9-n:])
+		h.recycle(due)
+		for _, d := range due {
+			assert.Zero(t, d)
+		}
 	}
+}
+
+// A timeout that is reset does not change the heap until its first key is over.
+func TestAMoveToLaterIsLeftToTheTop(t *testing.T) {
+	var h alarms
+	all := make([]alarm, 100)
+	for i := range all {
+		all[i].index = 1
+		h.add(&all[i], time.Duration(100+i))
+	}
+	before := slices.Clone(h.heap)
+	for i := range all {
+		h.move(&all[(i*37)%100], time.Duration(1000-i))
+	}
+	assert.Equal(t, before, h.heap)
+	assert.True(t, h.mayBeDue(100))
+	assert.Empty(t, h.dueBy(900))
+	assert.Equal(t, time.Duration(901), h.next())
+	assert.False(t, h.mayBeDue(900))
+	assert.NoError(t, h.verify())
+}
+
+// Of two that are due together, the one that was armed later expires later, even if its slot has
+// the earlier key.
+func TestTiesGoByTheLastMove(t *testing.T) {
+	var h alarms
+	first, second := &alarm{watcher: watcher{index: 1}}, &alarm{watcher: watcher{index: 1}}
+	h.add(first, 1)
+	h.add(second, 7)
+	h.move(first, 7)
+	due := h.dueBy(7)
+	assert.Equal(t, []dueAlarm{{7, second}, {7, first}}, due)
+}
+
+// A start takes the slot that a stop has left, also if its key is too late.
+func TestAStartFindsItsSlotAgain(t *testing.T) {
+	for _, due := range []time.Duration{1, 51, 1000} {
+		var h alarms
+		all := make([]alarm, 100)
+		for i := range all {
+			all[i].index = 1
+			h.add(&all[i], time.Duration(i))
+		}
+		h.remove(&all[50])
+		assert.Len(t, h.heap, 100)
+		h.add(&all[50], due)
+		assert.Len(t, h.heap, 100)
+		assert.Zero(t, h.vacant)
+		assert.NoError(t, h.verify())
+	}
+}
+
+// A stop must not take longer the more were stopped before, and at most half of the heap is vacant.
+func TestVacantSlotsAreBounded(t *testing.T) {
+	var h alarms
+	all := make([]alarm, 1000)
+	for i := range all {
+		all[i].index = 1
+		h.add(&all[i], time.Duration(i*7919%1000))
+	}
+	for i := range all {
+		h.remove(&all[i*37%1000])
+		require.NoError(t, h.verify())
+		require.LessOrEqual(t, len(h.heap), 2*(999-i))
+	}
+}
+
+// A dropped watcher can be collected as soon as it is stopped, however many others are active.
+func TestAStoppedTimerIsNotKeptAlive(t *testing.T) {
+	l, err := New(WithBackend(BackendChan))
+	require.NoError(t, err)
+	defer l.Close()
+	for i := range 100 {
+		NewTimer(l, time.Hour+time.Duration(i), 0, func(*Timer) {}).Start()
+	}
+	w := NewTimer(l, time.Hour, 0, func(*Timer) {})
+	gone := make(chan struct{})
+	runtime.AddCleanup(w, func(int) { close(gone) }, 0)
+	w.Start()
+	w.Stop()
+	runtime.GC()
+	<-gone
+	assert.Equal(t, 100, l.Active())
+	assert.NoError(t, l.Verify())
 }
 
 // Timers are sorted instead of popped if many are due at once. The order must be the
@@ -243,14 +374,17 @@ func TestShiftKeepsTheHeapInOrderWhenDueTimesSaturate(t *testing.T) {
 	h.add(b, never-1)
 	h.shift(5)
 	assert.NoError(t, h.verify())
+	assert.Equal(t, []dueAlarm{{never, a}, {never, b}}, h.dueBy(never), "they are equal now, and in the order of their starts")
 }
 
 func FuzzTimerHeap(f *testing.F) {
 	f.Add([]byte{})
-	f.Add([]byte{0, 1, 5, 0, 2, 5, 0, 3, 4, 3, 0, 31})                            // ties
-	f.Add([]byte{0, 1, 9, 0, 2, 8, 0, 3, 7, 0, 4, 6, 0, 5, 5, 0, 1, 1, 2, 3, 0})  // move up, remove
-	f.Add([]byte{0, 1, 1, 0, 2, 2, 0, 3, 3, 0, 4, 4, 0, 5, 5, 0, 1, 31, 4, 0, 3}) // move down, repeat
-	f.Add([]byte{0, 1, 1, 0, 2, 2, 5, 0, 9, 0, 3, 1, 2, 2, 0, 3, 0, 12})          // shift
-	f.Add([]byte{0, 1, 1, 0, 2, 255, 0, 3, 2, 0, 4, 2, 6, 2, 2, 6, 0, 31})        // all at once
+	f.Add([]byte{0, 1, 5, 0, 2, 5, 0, 3, 4, 3, 0, 31})                                    // ties
+	f.Add([]byte{0, 1, 9, 0, 2, 8, 0, 3, 7, 0, 4, 6, 0, 5, 5, 0, 1, 1, 2, 3, 0})          // move up, remove
+	f.Add([]byte{0, 1, 1, 0, 2, 2, 0, 3, 3, 0, 4, 4, 0, 5, 5, 0, 1, 31, 4, 0, 3})         // move down, repeat
+	f.Add([]byte{0, 1, 1, 0, 2, 2, 5, 0, 9, 0, 3, 1, 2, 2, 0, 3, 0, 12})                  // shift
+	f.Add([]byte{0, 1, 1, 0, 2, 255, 0, 3, 2, 0, 4, 2, 6, 2, 2, 6, 0, 31})                // all at once
+	f.Add([]byte{0, 1, 1, 0, 2, 9, 0, 1, 9, 4, 0, 31})                                    // a tie, with an early key
+	f.Add([]byte{0, 1, 1, 0, 2, 2, 0, 3, 3, 0, 4, 4, 2, 2, 0, 0, 2, 1, 2, 2, 0, 7, 0, 0}) // a slot taken again
 	f.Fuzz(func(t *testing.T, data []byte) { replay(t, data) })
 }

@@ -256,7 +256,7 @@ func (l *Loop) part(at look.Cursor, n int, see func(watcher any, keeps bool)) lo
 		if n--; n < 0 {
 			return at
 		}
-		if a := l.timers.heap[at.Index].a; a.index == inHeap {
+		if a := l.timers.heap[at.Index].a; a != nil && a.index == inHeap {
 			see(a.self, !a.weak)
 		}
 	}

@@ -198,12 +198,12 @@ func (l *Loop) notifyPass(o *observers) {
 }
 
 // notifyDue is for a Timer that has expired. Other kinds have no Due.
-func (l *Loop) notifyDue(o *observers, e alarmEntry) {
-	t, ok := e.a.self.(*Timer)
+func (l *Loop) notifyDue(o *observers, d dueAlarm) {
+	t, ok := d.a.self.(*Timer)
 	if !ok {
 		return
 	}
-	due, at := l.base.Add(e.due), l.base.Add(l.mono)
+	due, at := l.base.Add(d.due), l.base.Add(l.mono)
 	for _, o := range o.all {
 		if o.Due != nil {
 			l.notifyOne(o, func(o *Observer) { o.Due(t, due, at) })

@@ -142,7 +142,7 @@ func (s *Scheduler) plan(earliest time.Duration) {
 	now := l.Now().Round(0) // wall clock only
 	at, ok := s.callNext(now)
 	switch {
-	case !ok || s.pos == 0:
+	case !ok || !s.armed():
 	case at.Before(now) && !at.IsZero():
 		s.retryLater(at, now)
 	default:

@@ -437,7 +437,7 @@ func (t *Task) state() look.Task {
 	s.Over = t.over || t.pending || t.source != nil && t.source.ready(t)
 	s.Since = l.base.Add(t.since)
 	if t.alarm.armed() {
-		s.Until = l.base.Add(l.timers.due(&t.alarm))
+		s.Until = l.base.Add(t.due)
 	}
 	s.Method = "Sleep"
 	if t.source != nil {

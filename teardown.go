@@ -162,8 +162,7 @@ func (l *Loop) free() ([]*Embed, error) {
 		w.self.onStop()
 		l.deactivate(w)
 	}
-	for len(l.timers.heap) > 0 { // Timers: the other kinds are out of it by now
-		a := l.timers.heap[len(l.timers.heap)-1].a
+	for a := l.timers.last(); a != nil; a = l.timers.last() { // Timers: the other kinds are out of it by now
 		a.self.onStop()
 		l.deactivate(&a.watcher)
 	}

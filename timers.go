@@ -87,7 +87,9 @@ func (t *Timer) Reset() {
 		t.after = t.repeat
 		t.Start()
 	}
-	t.Clear()
+	if t.pending {
+		t.Clear()
+	}
 }
 
 // Remaining returns the time from Loop.Now until the timer fires. For an inactive timer it
@@ -98,7 +100,7 @@ func (t *Timer) Remaining() time.Duration {
 	if t.index == 0 {
 		return t.after
 	}
-	return since(t.loop.timers.due(&t.alarm), t.loop.mono)
+	return since(t.due, t.loop.mono)
 }
 
 // Repeat returns the span between repetitions, or 0 for a one-shot.
@@ -129,7 +131,7 @@ func (t *Timer) call()         { t.fn(t) }
 func (t *Timer) callback() any { return t.fn }
 
 func (t *Timer) onStop() {
-	t.after = since(t.loop.timers.due(&t.alarm), t.loop.mono)
+	t.after = since(t.due, t.loop.mono)
 	t.loop.timers.remove(&t.alarm)
 }
 
@@ -138,31 +140,36 @@ func (t *Timer) onStop() {
 // the others are still in the heap, and due.
 func (l *Loop) expireTimers() {
 	h, now := &l.timers, l.mono
-	for popped := 0; h.next() <= now; popped++ {
-		if popped == fewDue && h.manyDue(now) {
-			l.expireMany(now)
-			return
-		}
-		e := h.heap[0]
-		h.remove(e.a)
-		e.a.self.(expirer).expire(e.due, now)
+	switch {
+	case !h.mayBeDue(now):
+		return
+	case h.manyDue(now):
+		l.expireMany(now)
+		return
+	}
+	due := h.dueBy(now)
+	for _, d := range due {
+		h.remove(d.a)
+		d.a.self.(expirer).expire(d.due, now)
 		if o := l.observers.Load(); o != nil {
-			l.notifyDue(o, e)
+			l.notifyDue(o, d)
 		}
 	}
+	h.settle(now)
+	h.recycle(due)
 }
 
 // expireMany takes all due alarms at once. Until the last has expired, some are neither in the
 // heap nor pending. So the observers are called after that.
 func (l *Loop) expireMany(now time.Duration) {
 	due := l.timers.takeDue(now)
-	for _, e := range due {
-		e.a.pos = 0
-		e.a.self.(expirer).expire(e.due, now)
+	for _, d := range due {
+		d.a.order = 0
+		d.a.self.(expirer).expire(d.due, now)
 	}
 	if o := l.observers.Load(); o != nil {
-		for _, e := range due {
-			l.notifyDue(o, e)
+		for _, d := range due {
+			l.notifyDue(o, d)
 		}
 	}
 	l.timers.recycle(due)

@@ -29,13 +29,13 @@ func (l *Loop) verifyActive() error {
 	for _, w := range l.active {
 		note(w)
 	}
-	for i, e := range l.timers.heap {
-		if e.a.loop != l {
-			return fmt.Errorf("ev: timer %d belongs to another loop", i)
+	for a := range l.timers.all {
+		if a.loop != l {
+			return fmt.Errorf("ev: timer %d belongs to another loop", a.pos-1)
 		}
-		if e.a.index == inHeap {
+		if a.index == inHeap {
 			timers++
-			note(&e.a.watcher)
+			note(&a.watcher)
 		}
 	}
 	if timers != l.inHeap {
@@ -102,16 +102,23 @@ func (p *pending) verify() error {
 }
 
 func (h *alarms) verify() error {
-	for i, e := range h.heap {
-		if int(e.a.pos) != i+1 {
-			return fmt.Errorf("ev: heap slot %d holds an alarm with index %d, want %d", i, e.a.pos, i+1)
-		}
-		if e.a.index == 0 {
-			return fmt.Errorf("ev: heap slot %d holds an inactive alarm", i)
-		}
-		if i > 0 && e.before(h.heap[(i-1)/4]) {
+	vacant := 0
+	for i, s := range h.heap {
+		switch {
+		case i > 0 && s.key < h.heap[(i-1)/4].key:
 			return fmt.Errorf("ev: heap slot %d is due before its parent", i)
+		case s.a == nil:
+			vacant++
+		case int(s.a.pos) != i+1:
+			return fmt.Errorf("ev: heap slot %d holds an alarm with index %d, want %d", i, s.a.pos, i+1)
+		case s.a.index == 0 || !s.a.armed():
+			return fmt.Errorf("ev: heap slot %d holds an inactive alarm", i)
+		case s.a.due < s.key:
+			return fmt.Errorf("ev: heap slot %d holds an alarm that is due before its key", i)
 		}
+	}
+	if vacant != h.vacant || vacant > len(h.heap)/2 {
+		return fmt.Errorf("ev: %d of %d heap slots are vacant; counted %d", vacant, len(h.heap), h.vacant)
 	}
 	return nil
 }

@@ -55,7 +55,7 @@ func TestVerifyNamesTheInvariantThatIsBroken(t *testing.T) {
 			"ev: active watcher 3 has index 0, want 4"},
 		"a loop": {func(l *Loop) { l.active[3].loop = new(Loop) },
 			"ev: active watcher 3 belongs to another loop"},
-		"a periodic without a place in the heap": {func(l *Loop) { l.active[1].self.(*Periodic).pos = 0 },
+		"a periodic without a place in the heap": {func(l *Loop) { l.active[1].self.(*Periodic).order = 0 },
 			"ev: active periodic 1 is not in the heap"},
 		"the loop of a timer": {func(l *Loop) { l.timers.heap[1].a.loop = new(Loop) },
 			"ev: timer 1 belongs to another loop"},
@@ -123,12 +123,21 @@ func TestVerifyNamesTheInvariantThatIsBroken(t *testing.T) {
 			"ev: heap slot 1 holds an alarm with index 9, want 2"},
 		"an inactive timer in the heap": {func(l *Loop) { l.timers.heap[2].a.index = 0 },
 			"ev: heap slot 2 holds an inactive alarm"},
-		"the order of due times": {func(l *Loop) { l.timers.heap[0].due = never },
-			"ev: heap slot 1 is due before its parent"},
-		"the order of starts": {func(l *Loop) {
-			l.timers.heap[2].due = l.timers.heap[0].due
-			l.timers.heap[2].a.order = 0
-		}, "ev: heap slot 2 is due before its parent"},
+		"an alarm in the heap that is not armed": {func(l *Loop) { l.timers.heap[2].a.order = 0 },
+			"ev: heap slot 2 holds an inactive alarm"},
+		"the order of keys": {func(l *Loop) { l.timers.heap[2].key = longAgo },
+			"ev: heap slot 2 is due before its parent"},
+		"a key": {func(l *Loop) { l.timers.heap[2].key++ },
+			"ev: heap slot 2 holds an alarm that is due before its key"},
+		"the count of vacant slots": {func(l *Loop) { l.timers.vacant++ },
+			"ev: 0 of 3 heap slots are vacant; counted 1"},
+		"the number of vacant slots": {func(l *Loop) {
+			l.timers.heap = append(l.timers.heap, make([]alarmSlot, 4)...)
+			for i := range 4 {
+				l.timers.heap[3+i].key = never
+			}
+			l.timers.vacant = 4
+		}, "ev: 4 of 7 heap slots are vacant; counted 4"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := fullLoop(t)
@@ -142,7 +151,7 @@ func TestVerifyReportsEveryStructureThatIsBroken(t *testing.T) {
 	l := fullLoop(t)
 	l.active[3].loop = nil
 	l.pending.count = 99
-	l.timers.heap[0].due = never
+	l.timers.heap[2].key = longAgo
 	err := l.Verify()
 	assert.ErrorContains(t, err, "belongs to another loop")
 	assert.ErrorContains(t, err, "99 pending")

@@ -1,7 +1,6 @@
 package ev
 
 import (
-	"slices"
 	"time"
 
 	"github.com/goevlib/ev/internal/wallclock"
@@ -70,7 +69,7 @@ func (p *periodics) unwatchIfEmpty() {
 // overdue reports whether the clock shows the due time of the alarm, or a later time. An
 // overdue alarm that stays in the heap expires in this iteration or in the next, which does
 // not park.
-func (a *alarm) overdue(now time.Duration) bool { return a.loop.periodics.due(a) <= now }
+func (a *alarm) overdue(now time.Duration) bool { return a.due <= now }
 
 // nextPeriodic returns when the loop must wake for the watchers that wait on the wall clock,
 // as a time of the monotonic clock.
@@ -100,11 +99,18 @@ func (l *Loop) expirePeriodics() {
 		return
 	}
 	now := l.wallNow()
-	for p.next() <= now {
-		e := p.heap[0]
-		p.remove(e.a)
-		e.a.self.(expirer).expire(e.due, now)
+	if !p.mayBeDue(now) {
+		return
 	}
+	due := p.dueBy(now)
+	for _, d := range due {
+		if d.a.armed() { // a next function may have stopped it, against the rules
+			p.remove(d.a)
+			d.a.self.(expirer).expire(d.due, now)
+		}
+	}
+	p.recycle(due)
+	p.settle(now)
 	p.unwatchIfEmpty()
 }
 
@@ -115,13 +121,13 @@ type replanner interface{ replan(now time.Duration) }
 // replanPeriodics calls replan on every alarm, in the order of the due times, so that alarms
 // with equal new due times keep their order.
 func (l *Loop) replanPeriodics() {
-	entries := slices.Clone(l.periodics.heap)
-	sortByDue(entries)
+	due := l.periodics.dueBy(never)
 	l.reread, l.again = true, true // reset below, unless a next function calls runtime.Goexit
-	for _, e := range entries {
-		if e.a.pos != 0 { // a next function may have stopped it, against the rules
-			e.a.self.(replanner).replan(l.wallNow())
+	for _, d := range due {
+		if d.a.armed() { // a next function may have stopped it, against the rules
+			d.a.self.(replanner).replan(l.wallNow())
 		}
 	}
 	l.reread, l.again = false, false
+	l.periodics.recycle(due)
 }

@@ -59,22 +59,23 @@ type Watcher interface {
 
 // watcher is the base that every kind embeds. Only the loop's goroutine uses it. The fields
 // that a callback changes come last: a kind to which other goroutines send has its word in
-// front, most of a cache line away. The fields that are rarely used come first, so that the
-// others share few cache lines with the further fields of a Timer.
+// front, most of a cache line away. A Start, Stop or
+// Reset of a Timer uses the last fields only, which are on one cache line with those of the Timer.
 type watcher struct {
 	data any
 	name string
 	self Watcher
-	loop *Loop
 
 	slot     uint32 // position in the pending queue, while pending
-	index    int32  // position in Loop.active plus one, or inHeap; 0 is inactive
 	received Events // that it is pending with
 	events   Events // that its callback was called with
 	priority int8
-	pending  bool
-	weak     bool // Keep(false)
-	hidden   bool // the loop's own: not counted, and no reference
+
+	loop    *Loop
+	index   int32 // position in Loop.active plus one, or inHeap; 0 is inactive
+	pending bool
+	weak    bool // Keep(false)
+	hidden  bool // the loop's own: not counted, and no reference
 }
 
 // Option configures a watcher as it is made.
@@ -191,7 +192,9 @@ func (w *watcher) Stop() {
 		return
 	}
 	w.ownIfConstructed("Stop")
-	l.pending.clear(w)
+	if w.pending {
+		l.pending.clear(w)
+	}
 	if w.index != 0 {
 		w.self.onStop()
 		l.deactivate(w)
