@@ -105,6 +105,16 @@ rising_spans(int n)
 	return s;
 }
 
+// later_spans rise from the end of far_spans on.
+static ns *
+later_spans(int n)
+{
+	ns *s = grab(n * sizeof *s);
+	for (int i = 0; i < n; i++)
+		s[i] = HOUR + 1000000 * 1000 * MS + i * MS;
+	return s;
+}
+
 static int *
 permutation(int n)
 {

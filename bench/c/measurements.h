@@ -432,18 +432,23 @@ insert_random(int unused)
 }
 
 static void
-again(int unused)
+again_to(ns *(*spans)(int))
 {
 	int n = timer_count();
 	struct timers s = timers_new(n, far_spans(n));
 	int *order = permutation(n);
-	ns *span = far_spans(n);
+	ns *span = spans(n);
 	timers_insert(&s);
 	ns began = now();
 	for (int i = 0; i < n; i++)
 		timer_again(s.l, s.t[order[i]], span[i]);
 	each(now() - began, n);
 }
+
+static void again(int unused) { again_to(far_spans); }
+
+// again_later resets idle timeouts: each timer becomes the last of all.
+static void again_later(int unused) { again_to(later_spans); }
 
 static void
 cancel_random(int unused)
@@ -597,6 +602,7 @@ main(int argc, char **argv)
 		{"timers-insert-ordered", insert_ordered},
 		{"timers-insert-random", insert_random},
 		{"timers-again", again},
+		{"timers-again-later", again_later},
 		{"timers-cancel-random", cancel_random},
 		{"timers-expire-all", expire_all},
 		{"timers-start-stop", start_stop},
