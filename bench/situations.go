@@ -78,30 +78,50 @@ func chanWay(woken func()) (send func(), end func() error, err error) {
 type measurement func(w way, quick bool) ([]float64, error)
 
 func situationFigures() []figure {
-	const p50, p99 = 0, 1
-	return []figure{
-		situation("idle process, the sender blocks right after", percentileColumns(), fromIdle(func() {}),
-			target{column: p50, what: "ev", over: "ev WakeWrite", bound: 1.3, slack: 3},
+	const briefly, longer = 50 * time.Microsecond, 100 * time.Microsecond
+	working := func(d time.Duration) func() { return func() { compute(d) } }
+	nothing := func() {}
+	figures := []figure{
+		situation("idle process, the sender blocks right after", percentileColumns(), fromIdle(blocking),
 			target{column: p50, what: "ev", over: "chan(1)+select", bound: 4, slack: 3}),
 		situation("ping-pong of two, a round trip", percentileColumns("trips/s"), pingPong,
 			target{column: p50, what: "ev", over: "chan(1)+select", bound: 2, slack: 3}),
-		situation("idle process, the sender goes on computing", percentileColumns(),
-			fromIdle(func() { compute(between(100*time.Microsecond, 200*time.Microsecond)) }),
-			target{column: p50, what: "ev", over: "ev WakeWrite", bound: 1.3, slack: 3}),
-		// The measurement includes the moment at which the process becomes busy. One write
-		// of WakeAuto is 10 ms late then, which is the p99 of a run of half a second.
+		situation("idle process, the sender goes on computing", percentileColumns(), fromIdle(computing)),
+		situation("idle process, the sender yields until it is answered", percentileColumns(), fromIdle(yielding)),
+		// The measurement includes the moment at which the process becomes busy.
 		situation("every processor busy, with yields", percentileColumns(), saturated(4*time.Second, someWork, runtime.Gosched),
 			target{column: p50, what: "ev", over: "chan(1)+select", bound: 5, slack: 3},
-			target{column: p99, what: "ev", bound: 1000, slack: 30}),
-		situation("every processor busy, no yields", percentileColumns(), saturated(3*time.Second, someWork, func() {}),
+			target{column: p999, what: "ev", over: "chan(1)+select", bound: 2, slack: 30}),
+		situation("every processor busy, no yields", percentileColumns(), saturated(3*time.Second, someWork, nothing),
 			target{column: p99, what: "ev", over: "chan(1)+select", bound: 3, slack: 3}),
-		situation("net/http under load, handlers of 0-500 us", percentileColumns("requests/s"), underHTTP,
+		situation("net/http under load, handlers of 0-500 us", percentileColumns("requests/s"),
+			underHTTP(load{clients: 32}, func() { compute(between(0, 500*time.Microsecond)) }, nothing),
 			target{column: p99, what: "ev", over: "chan(1)+select", bound: 1.2, slack: 3}),
 	}
+	for _, rate := range []int{200, 1000, 3000} {
+		figures = append(figures, situation(fmt.Sprintf("net/http, %d requests/s, handlers of 50 us", rate),
+			percentileColumns("requests/s"), underHTTP(load{16, rate}, working(briefly), nothing)))
+	}
+	figures = append(figures, situation("net/http, 1000 requests/s, handlers go on for 100 us",
+		percentileColumns("requests/s"), underHTTP(load{16, 1000}, working(briefly), working(longer))))
+	return figures
 }
 
+// The first columns of all situations.
+const (
+	p50 = iota
+	p90
+	p99
+	p999
+)
+
+// situation is a figure of all ways. The default must not be worse than the better
+// of the two ways that it chooses from.
 func situation(name string, columns []string, measure measurement, targets ...target) figure {
 	f := figure{group: "Situations: wake-up latency", name: name, columns: columns, targets: targets}
+	for _, column := range []int{p50, p90} {
+		f.targets = append(f.targets, target{column: column, what: "ev", over: "ev WakeWrite", or: "ev WakeDirect", bound: 1.2, slack: 3})
+	}
 	for _, w := range ways {
 		f.rivals = append(f.rivals, contestant{w.name, func(quick bool) ([]float64, error) {
 			return measure(w, quick)
@@ -111,15 +131,15 @@ func situation(name string, columns []string, measure measurement, targets ...ta
 }
 
 func percentileColumns(more ...string) []string {
-	return append([]string{"p50 us", "p99 us", "p99.9 us"}, more...)
+	return append([]string{"p50 us", "p90 us", "p99 us", "p99.9 us"}, more...)
 }
 
-// percentiles sorts its argument and returns the three percentiles in
+// percentiles sorts its argument and returns the percentiles of percentileColumns in
 // microseconds.
 func percentiles(samples []time.Duration) []float64 {
 	slices.Sort(samples)
-	values := make([]float64, 0, 4)
-	for _, q := range []float64{0.5, 0.99, 0.999} {
+	values := make([]float64, 0, 5)
+	for _, q := range []float64{0.5, 0.9, 0.99, 0.999} {
 		values = append(values, inMicros(samples[int(q*float64(len(samples)-1))]))
 	}
 	return values
@@ -196,7 +216,7 @@ func (b *box) settled() ([]time.Duration, error) {
 
 // fromIdle measures sends from one goroutine to a parked one, in a process that
 // does nothing else. The sender calls after before it waits for the answer.
-func fromIdle(after func()) measurement {
+func fromIdle(after func(answered <-chan struct{})) measurement {
 	return func(w way, quick bool) ([]float64, error) {
 		if runtime.GOMAXPROCS(0) < 2 {
 			return nil, skipped("it takes two processors")
@@ -213,7 +233,7 @@ func fromIdle(after func()) measurement {
 			time.Sleep(200 * time.Microsecond) // all goroutines park
 			b.stamp()
 			send()
-			after()
+			after(answered)
 			select {
 			case <-answered:
 				return nil
@@ -236,6 +256,16 @@ func fromIdle(after func()) measurement {
 			}
 		}
 		return finish(b, end)
+	}
+}
+
+func blocking(<-chan struct{}) {}
+
+func computing(<-chan struct{}) { compute(between(100*time.Microsecond, 200*time.Microsecond)) }
+
+func yielding(answered <-chan struct{}) {
+	for len(answered) == 0 {
+		runtime.Gosched()
 	}
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"slices"
 	"testing"
 	"time"
 )
@@ -41,7 +42,7 @@ func TestPercentiles(t *testing.T) {
 		samples = append(samples, time.Duration(i)*time.Microsecond)
 	}
 	got := percentiles(samples)
-	if got[0] != 500 || got[1] != 990 || got[2] != 999 {
+	if !slices.Equal(got, []float64{500, 900, 990, 999}) {
 		t.Error(got)
 	}
 }

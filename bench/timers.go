@@ -223,7 +223,7 @@ func regularity(c clockwork, quick bool) ([]float64, error) {
 	missed := off.Round(every)
 	drift := (off - missed).Abs()
 	stddev := math.Sqrt(squares / float64(len(jitter)))
-	return []float64{percentiles(jitter)[1], stddev, inMicros(drift), float64(missed / every)}, nil
+	return []float64{percentiles(jitter)[2], stddev, inMicros(drift), float64(missed / every)}, nil
 }
 
 func medianOf(ds []time.Duration) time.Duration {

@@ -24,7 +24,7 @@ var moreWays = []way{
 func wakeFigures() []figure {
 	figures := []figure{
 		waking("cycles", "send-parked", []string{"ns/cycle"}, cycles),
-		waking("latency", "wake-latency", percentileColumns(), fromIdle(func() {})),
+		waking("latency", "wake-latency", percentileColumns(), fromIdle(blocking)),
 		waking("ping-pong", "ping-pong", []string{"ns/round trip"}, roundTrips),
 	}
 	for _, active := range []int{1, 1_000, 100_000} {

@@ -180,9 +180,9 @@ by_value(const void *a, const void *b)
 static void
 quantiles(ns *samples, int n)
 {
-	static const double of[] = {0.5, 0.99, 0.999};
+	static const double of[] = {0.5, 0.9, 0.99, 0.999};
 	qsort(samples, n, sizeof *samples, by_value);
-	for (int i = 0; i < 3; i++)
+	for (int i = 0; i < 4; i++)
 		result(samples[(int)(of[i] * (n - 1))] / 1000.0);
 }
 
