@@ -42,10 +42,11 @@ func (b Backend) String() string {
 type Wakeup uint
 
 const (
-	// WakeAuto writes to the descriptor. It changes to WakeDirect for a while when a
-	// write reached the loop late, and while the loop's iterations take microseconds.
-	// In the second case the loop also yields twice before it parks, so that two loops
-	// that answer each other find each other awake.
+	// WakeAuto measures how late wake-ups by WakeWrite and WakeDirect are, and takes the
+	// mode that is less late. Now and then it tries the other: the more rarely, the later
+	// that is. A write that is late is cut short by a deadline. While the loop's
+	// iterations take microseconds, the loop also yields twice before it parks, so that
+	// two loops that answer each other find each other awake.
 	WakeAuto Wakeup = iota
 	// WakeWrite writes to the descriptor: one system call, after which the kernel
 	// tells the runtime's poller. It is best while a processor is idle. While all

@@ -42,6 +42,7 @@ const (
 	afterRefusal point = "commit has refused"
 	beforeWrite  point = "before the write"
 	afterWrite   point = "after the write"
+	beforeDirect point = "before the direct wake"
 )
 
 // stop holds up the first goroutine to come to a point.
@@ -61,6 +62,7 @@ func newStepped(t *testing.T) (*Loop, *stepped) {
 	l := newBubbleLoop(t)
 	p := &stepped{base: l.base, woken: make(chan struct{}, 1), stops: map[point]*stop{}}
 	l.poller = p
+	l.wakePolicy.strategy.Store(wakeWrite) // not the channel's
 	l.wakePolicy.init(WakeAuto, p.canWakeByFD())
 	return l, p
 }
@@ -176,6 +178,7 @@ func (p *stepped) wakeByFD() {
 }
 
 func (p *stepped) wakeByDeadline() {
+	p.at(beforeDirect)
 	p.count(&p.direct)
 	p.end()
 }

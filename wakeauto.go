@@ -10,57 +10,62 @@ import (
 // wakePolicy chooses how senders wake a parked loop, and when the loop yields
 // before it parks, so that no wake-up is needed.
 //
-// A write is best while a processor is idle and polls for it. While all of them are
-// busy, the runtime polls every 10 ms, and a write is up to that late; a goroutine
-// that is made ready directly is not. So in WakeAuto a sender stamps its write, and
-// the loop measures how late the write was. It goes through these strategies:
+// A write is best while a processor is idle and polls for it, and the sender goes on
+// computing. While all processors are busy, the runtime polls every 10 ms, and a write
+// is up to that late; a goroutine that is made ready directly is not. No rule knows
+// beforehand. So in WakeAuto senders stamp their wakes, and the loop measures how late
+// they are, for each strategy:
 //
-//	wakeFD              until a write was late.
-//	wakeDirect          for a while: 100 ms, or twice as long as the last time.
-//	wakeFDWithDeadline  for as long again: a write, and a deadline that ends the
-//	                    park if the write does not. Then wakeFD; or wakeDirect, if
-//	                    a write was late.
-//
-// So a process that becomes busy costs one late write. While it stays busy, or is
-// busy now and then, one write in a while is late, by lateWrite.
+//   - It takes the strategy that is less late in the mean. One that was never tried is
+//     the better one.
+//   - Now and then it tries the other one: the more rarely, the more that loses.
+//   - A deadline beside each write ends the park if the write does not. It is several
+//     times the mean of the better strategy, so a try, or the first write in a process
+//     that has become busy, costs little.
 //
 // A loop whose iterations are short, their waits included, is hot: it exchanges
-// messages with another goroutine. If it is woken directly, it runs where the
-// sender ran, as soon as the sender waits for the answer. Before a hot loop parks,
-// it lingers: it yields twice, and the other goroutine finds it awake.
+// messages with another goroutine. Before a hot loop parks, it lingers: it yields
+// twice, and the other goroutine finds it awake.
 type wakePolicy struct {
 	mode     Wakeup
 	strategy atomic.Uint32 // of the park in progress
-	written  atomic.Uint32 // WakeAuto: when the last write was made, in micros; 0 is none
+	limit    atomic.Uint32 // WakeAuto: when the deadline ends a park with a write, in nanoseconds
+	woken    atomic.Uint32 // WakeAuto: when the last wake was made, in nanos; 0 is none
 
 	yield func() // runtime.Gosched, but in tests; immutable
 
 	// Used on the loop's goroutine.
-	usual uint32        // the strategy while the loop is not hot
-	span  time.Duration // how long writes are avoided; 0 while they are not late
-	until time.Duration // when the next strategy begins
-	hot   bool          // the last iteration was a short one
-	skips int           // how often not to linger, since that was in vain …
-	most  int           // … and the value that skips started from
+	late   [2]lateness // by strategy
+	better uint32      // the strategy that is less late
+	left   int         // how many wakes there are before the other is tried …
+	every  int         // … and the value that left started from
+	hot    bool        // the last iteration was a short one
+	found  bool        // the last time, the loop yielded and found something to do
+	skips  int         // how often not to linger, since that was in vain …
+	most   int         // … and the value that skips started from
 }
 
 const (
-	wakeFD = iota
+	wakeWrite = iota
 	wakeDirect
-	wakeFDWithDeadline
 )
 
 const (
-	lateWrite    = 500 * time.Microsecond
-	minAvoiding  = 100 * time.Millisecond
-	maxAvoiding  = 16 * time.Second
+	minLimit     = 20 * time.Microsecond
+	maxLimit     = 10 * time.Millisecond
+	limitFactor  = 4    // of the mean
+	maxApart     = 64   // between two tries of a strategy that is hardly later
+	maxFarApart  = 4096 // between those of one that is
 	hotIteration = 50 * time.Microsecond
 	yields       = 2
 	maxSkips     = 64
+	slowSkips    = 1024
 )
 
 func (w *wakePolicy) init(mode Wakeup, canWakeByFD bool) {
 	w.mode, w.yield = mode, runtime.Gosched
+	w.limit.Store(uint32(minLimit))
+	w.left, w.every = 1, 1
 	if mode == WakeDirect || !canWakeByFD {
 		w.mode = WakeDirect
 		w.strategy.Store(wakeDirect)
@@ -68,38 +73,67 @@ func (w *wakePolicy) init(mode Wakeup, canWakeByFD bool) {
 }
 
 // choose is called before each park.
-func (w *wakePolicy) choose(now time.Duration) {
+func (w *wakePolicy) choose() {
 	if w.mode != WakeAuto {
 		return
 	}
-	if w.span != 0 && now >= w.until {
-		w.next(now)
-	}
-	strategy := w.usual
-	if w.hot {
-		strategy = wakeDirect
+	strategy := w.better
+	if w.left == 0 {
+		strategy = 1 - w.better
 	}
 	if w.strategy.Load() != strategy {
 		w.strategy.Store(strategy)
 	}
 }
 
-// next goes on to the next strategy: no write was late.
-func (w *wakePolicy) next(now time.Duration) {
-	if w.usual == wakeDirect {
-		w.usual, w.until = wakeFDWithDeadline, now+w.span
-	} else {
-		w.usual, w.span = wakeFD, 0
+// judge takes note of how late a wake was. A slow sender's may have been made by the
+// strategy of another park: the mean forgets it.
+func (w *wakePolicy) judge(late time.Duration) {
+	tried := w.left == 0
+	w.late[w.strategy.Load()].add(late)
+	better := uint32(wakeWrite)
+	if w.late[wakeDirect].mean < w.late[wakeWrite].mean {
+		better = wakeDirect
 	}
+	best := w.late[better].mean
+	switch {
+	case better != w.better:
+		w.better, w.every, w.left = better, 1, 1
+	case tried:
+		w.every = nextTry(w.every, int(w.late[1-better].mean/max(best, 1)))
+		w.left = w.every
+	default:
+		w.left--
+	}
+	w.limit.Store(uint32(min(max(limitFactor*best, minLimit), maxLimit)))
 }
 
-// judge takes note of how late a write was.
-func (w *wakePolicy) judge(late, now time.Duration) {
-	if late < lateWrite {
-		return
+// nextTry returns after how many wakes to try a strategy again that was tried after
+// every, and is ratio times as late as the better one.
+func nextTry(every, ratio int) int {
+	if ratio < 2 {
+		return min(2*every, maxApart)
 	}
-	w.span = max(minAvoiding, min(2*w.span, maxAvoiding))
-	w.usual, w.until = wakeDirect, now+w.span
+	return min(ratio*every, maxFarApart)
+}
+
+// lateness is a mean in which old values count ever less.
+type lateness struct {
+	mean time.Duration
+	n    time.Duration // how many values it is the mean of
+}
+
+const (
+	meanOf  = 8  // values, and decaying
+	outlier = 16 // times the mean; what is later counts as so late
+)
+
+func (m *lateness) add(late time.Duration) {
+	if m.n > 0 {
+		late = min(late, outlier*m.mean)
+	}
+	m.n = min(m.n+1, meanOf)
+	m.mean += (late - m.mean) / m.n
 }
 
 // linger is called when there is nothing to do. It reports whether there is now.
@@ -108,8 +142,12 @@ func (w *wakePolicy) judge(late, now time.Duration) {
 // that is in vain.
 func (l *Loop) linger() bool {
 	w := &l.wakePolicy
-	if !w.hot || w.mode != WakeAuto || w.span != 0 {
-		return false // the process is busy: all others would come first
+	if w.found && !w.hot { // the yields were long: the process is busy, and all others come first
+		w.skips = slowSkips
+	}
+	w.found = false
+	if !w.hot || w.mode != WakeAuto {
+		return false
 	}
 	if w.skips > 0 {
 		w.skips--
@@ -118,7 +156,7 @@ func (l *Loop) linger() bool {
 	for range yields {
 		w.yield()
 		if !l.requests.empty() {
-			w.most = 0
+			w.most, w.found = 0, true
 			return true
 		}
 	}

@@ -9,42 +9,126 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The strategies of WakeAuto, by the test's own clock.
-func TestWakeAutoGoesThroughItsStrategies(t *testing.T) {
-	const late, inTime = time.Second, time.Microsecond
-	var w wakePolicy
-	w.init(WakeAuto, true)
-	var now time.Duration
-	expect := func(strategy uint32, what string) {
-		t.Helper()
-		w.choose(now)
-		assert.EqualValues(t, strategy, w.strategy.Load(), what)
-	}
-	expect(wakeFD, "at first")
-	w.judge(inTime, now)
-	expect(wakeFD, "in time")
-	for i := range 12 {
-		w.judge(late, now)
-		span := min(minAvoiding<<i, maxAvoiding)
-		expect(wakeDirect, "late")
-		now += span - 1
-		expect(wakeDirect, "to the end of the span")
-		now++
-		expect(wakeFDWithDeadline, "then a try")
-		w.judge(inTime, now)
-		now += span - 1
-		expect(wakeFDWithDeadline, "that lasts as long")
-	}
-	now++
-	expect(wakeFD, "none was late")
-	w.judge(late, now)
-	now += minAvoiding
-	expect(wakeFDWithDeadline, "it starts over")
+// simulated is the policy of a loop whose wakes are as late as the test says.
+type simulated struct {
+	wakePolicy
+	write, direct time.Duration
+}
 
-	w.hot = true
-	expect(wakeDirect, "a hot loop")
-	w.hot = false
-	expect(wakeFDWithDeadline, "one that was")
+func newSimulated(write, direct time.Duration) *simulated {
+	s := &simulated{write: write, direct: direct}
+	s.init(WakeAuto, true)
+	return s
+}
+
+// wake makes a wake, which ends in time if it has a deadline, and returns its strategy.
+func (s *simulated) wake() (strategy uint32) {
+	s.choose()
+	strategy = s.strategy.Load()
+	if strategy == wakeDirect {
+		s.judge(s.direct)
+	} else {
+		s.judge(min(s.write, time.Duration(s.limit.Load())))
+	}
+	return strategy
+}
+
+// wakes makes n wakes, and returns which of them were of that strategy.
+func (s *simulated) wakes(n int, strategy uint32) (of []int) {
+	for i := range n {
+		if s.wake() == strategy {
+			of = append(of, i)
+		}
+	}
+	return of
+}
+
+func TestWakeAutoTakesTheStrategyThatIsLessLate(t *testing.T) {
+	for name, c := range map[string]struct {
+		write, direct time.Duration
+		better        uint32
+	}{
+		"the sender goes on computing": {35 * time.Microsecond, 114 * time.Microsecond, wakeWrite},
+		"the sender yields":            {36 * time.Microsecond, 1600 * time.Nanosecond, wakeDirect},
+		"half busy":                    {40 * time.Microsecond, 25 * time.Microsecond, wakeDirect},
+		"busy":                         {10 * time.Millisecond, time.Microsecond, wakeDirect},
+		"a little better":              {10 * time.Microsecond, 11 * time.Microsecond, wakeWrite},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSimulated(c.write, c.direct)
+			s.wakes(128, 0)
+			assert.LessOrEqual(t, len(s.wakes(650, 1-c.better)), 10, "one in 65 at most")
+			assert.Equal(t, c.better, s.better)
+		})
+	}
+}
+
+func TestWakeAutoTriesTheOtherStrategyTheMoreRarelyTheMoreItLoses(t *testing.T) {
+	for name, c := range map[string]struct {
+		ratio int
+		apart []int // the wakes between tries
+	}{
+		"hardly": {1, []int{2, 4, 8, 16, 32, 64, 64, 64}},
+		"twice":  {2, []int{2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 4096}},
+		"7":      {7, []int{7, 49, 343, 2401, 4096, 4096}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSimulated(time.Duration(c.ratio)*minLimit/8+1, minLimit/8)
+			assert.Equal(t, []int{0, 2}, s.wakes(3, wakeWrite), "one of each, and a try")
+			for _, apart := range c.apart {
+				assert.Equal(t, []int{apart}, s.wakes(apart+1, wakeWrite))
+			}
+		})
+	}
+}
+
+// One late write is enough, and its deadline has ended it.
+func TestWakeAutoChangesOverWhenTheProcessBecomesBusy(t *testing.T) {
+	for name, idle := range map[string]time.Duration{"little": 12 * time.Microsecond, "much": 114 * time.Microsecond} {
+		t.Run(name, func(t *testing.T) {
+			s := newSimulated(10*time.Microsecond, idle)
+			s.wakes(100, 0)
+			s.choose()
+			assert.Equal(t, limitFactor*10*time.Microsecond, time.Duration(s.limit.Load()))
+			s.write, s.direct = 10*time.Millisecond, 2*time.Microsecond
+			assert.LessOrEqual(t, len(s.wakes(4000, wakeWrite)), 16)
+		})
+	}
+}
+
+func TestWakeAutoChangesBackWhenDirectWakesAreLate(t *testing.T) {
+	s := newSimulated(10*time.Millisecond, 2*time.Microsecond)
+	s.wakes(4000, 0)
+	s.write, s.direct = 35*time.Microsecond, 114*time.Microsecond
+	assert.LessOrEqual(t, len(s.wakes(500, wakeDirect)), 50)
+}
+
+func TestTheLimitOfAWriteIsAMultipleOfWhatIsBetter(t *testing.T) {
+	for _, c := range []struct{ better, limit time.Duration }{
+		{time.Microsecond, minLimit},
+		{10 * time.Microsecond, 40 * time.Microsecond},
+		{time.Millisecond, 4 * time.Millisecond},
+		{time.Second, maxLimit},
+	} {
+		for _, s := range []*simulated{newSimulated(c.better, 2*c.better), newSimulated(2*c.better, c.better)} {
+			s.wakes(100, 0)
+			assert.InEpsilon(t, c.limit, time.Duration(s.limit.Load()), 0.1)
+		}
+	}
+}
+
+func TestLatenessIsAMeanThatForgets(t *testing.T) {
+	var m lateness
+	for _, late := range []time.Duration{10, 20, 30, 40} {
+		m.add(late)
+	}
+	assert.EqualValues(t, 25, m.mean)
+	for range 60 {
+		m.add(1000)
+	}
+	assert.InDelta(t, 1000, m.mean, 10)
+	m.add(time.Hour)
+	assert.InDelta(t, 1000+15*1000/8, m.mean, 30, "an outlier counts as 16 times the mean")
 }
 
 func TestOtherWakeupsHaveOneStrategy(t *testing.T) {
@@ -52,11 +136,11 @@ func TestOtherWakeupsHaveOneStrategy(t *testing.T) {
 		mode        Wakeup
 		canWakeByFD bool
 		strategy    uint32
-	}{{WakeWrite, true, wakeFD}, {WakeDirect, true, wakeDirect}, {WakeAuto, false, wakeDirect}, {WakeWrite, false, wakeDirect}} {
+	}{{WakeWrite, true, wakeWrite}, {WakeDirect, true, wakeDirect}, {WakeAuto, false, wakeDirect}, {WakeWrite, false, wakeDirect}} {
 		var w wakePolicy
 		w.init(c.mode, c.canWakeByFD)
 		w.hot = true
-		w.choose(time.Hour)
+		w.choose()
 		assert.Equal(t, c.strategy, w.strategy.Load())
 	}
 }
@@ -156,23 +240,23 @@ func TestAYieldThatWasNotInVainForgetsThoseThatWere(t *testing.T) {
 	})
 }
 
-// Its yields would let all other goroutines run first.
-func TestALoopWhoseWritesAreLateDoesNotYield(t *testing.T) {
+// In a busy process a yield lets all other goroutines run first.
+func TestALoopWhoseYieldsAreLongDoesNotYield(t *testing.T) {
 	inSteps(t, func(t *testing.T) {
 		b := newBystander(t)
+		var long time.Duration
+		b.yielded = yielding(b.l, func() {
+			time.Sleep(long)
+			b.a.Send()
+		})
 		inRun(t, b.l)
-		assert.Equal(t, []int{yields}, b.yields(1))
-		b.l.wakePolicy.skips = 0
+		long = hotIteration
+		b.a.Send()
 		pass(time.Second)
-		assert.Equal(t, []int{0}, b.yields(1), "it has slept")
-		lateOnce(b.p, b.a)
-		b.yields(1)
-		assert.Equal(t, make([]int, 100), b.yields(100))
-		for range 2 { // by deadline, by both, and by FD
-			pass(minAvoiding)
-			b.yields(1)
-		}
-		assert.Contains(t, b.yields(10), yields)
+		assert.Equal(t, 1, *b.yielded)
+		long = 0
+		b.yields(1) // it was not hot before
+		assert.Equal(t, make([]int, slowSkips-1), b.yields(slowSkips-1))
 	})
 }
 

@@ -30,7 +30,7 @@ import (
 // poller knows that moment, and calls commit then.
 
 // wakeState is the state of the protocol. Senders write requests.head,
-// parked and wakePolicy.written.
+// parked and wakePolicy.woken.
 type wakeState struct {
 	requests   requests
 	parked     atomic.Uint32
@@ -59,22 +59,21 @@ func (l *Loop) wake() {
 
 func (l *Loop) claim() bool { return l.parked.Load() != 0 && l.parked.CompareAndSwap(1, 0) }
 
-// finishWake is step 4. In WakeAuto the stamp comes before the write, because the
-// loop that the write wakes must find it. The deadline for a late write comes before
-// the write too.
+// finishWake is step 4. In WakeAuto the stamp comes before the wake, because the loop
+// that is woken must find it. The deadline for a late write comes before the write too.
 func (l *Loop) finishWake() {
 	l.noteClaim()
-	strategy := l.wakePolicy.strategy.Load()
-	if strategy == wakeDirect {
+	w := &l.wakePolicy
+	if w.mode == WakeAuto {
+		w.woken.Store(l.nanos())
+	}
+	if w.strategy.Load() == wakeDirect {
 		l.counters.directWakes.Inc()
 		l.poller.wakeByDeadline()
 		return
 	}
-	if l.wakePolicy.mode == WakeAuto {
-		l.wakePolicy.written.Store(l.micros())
-		if strategy == wakeFDWithDeadline {
-			l.poller.wakeWithin(lateWrite)
-		}
+	if w.mode == WakeAuto {
+		l.poller.wakeWithin(time.Duration(w.limit.Load()))
 	}
 	l.counters.fdWrites.Inc()
 	l.poller.wakeByFD()
@@ -114,18 +113,17 @@ func (l *Loop) park(until time.Duration, files bool) {
 
 // sleep is park without the user's functions.
 func (l *Loop) sleep(now, until time.Duration, files bool) {
-	l.wakePolicy.choose(now)
-	l.wakePolicy.written.Store(0) // a stamp that belongs to an earlier park
+	w := &l.wakePolicy
+	w.choose()
+	w.woken.Store(0) // a stamp that belongs to an earlier park
 	l.poller.park(now, until, files, l.commitFunc)
 	l.parked.Store(0)
-	if written := l.wakePolicy.written.Load(); written != 0 {
-		l.wakePolicy.written.Store(0)
-		l.wakePolicy.judge(time.Duration(l.micros()-written)*time.Microsecond, time.Since(l.base))
+	if woken := w.woken.Load(); woken != 0 {
+		w.woken.Store(0)
+		w.judge(time.Duration(l.nanos() - woken))
 	}
 }
 
-// micros is the time in microseconds, never 0. It wraps after an hour; differences
+// nanos is the time in nanoseconds, never 0. It wraps after four seconds; differences
 // stay right.
-func (l *Loop) micros() uint32 {
-	return uint32(time.Since(l.base)/time.Microsecond) | 1
-}
+func (l *Loop) nanos() uint32 { return uint32(time.Since(l.base)) | 1 }

@@ -2,6 +2,7 @@ package ev
 
 import (
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -29,7 +30,7 @@ func TestOneSenderWakesTheLoopForAllOfThem(t *testing.T) {
 		go a.Send()
 		held.reached()
 		b.Send() // finds that the wake is claimed
-		assert.Equal(t, counts{}, p.counted())
+		assert.Equal(t, counts{withDeadline: 1}, p.counted())
 		held.goOn()
 		pass(time.Second)
 		assert.Equal(t, counts{slept: 1, writes: 1}, p.counted())
@@ -169,14 +170,12 @@ func TestStatsOfAnEmbeddedLoopAreExactWhileItsProxyParks(t *testing.T) {
 	})
 }
 
-// By the stamp of a write the loop finds out that the write was late.
+// By the stamp of a wake the loop finds out how late it was.
 
-// lateOnce sends to the loop, and delivers the write after a second.
-func lateOnce(p *stepped, a *Async) {
-	p.deliverAfter(time.Second)
-	a.Send()
-	pass(time.Second + time.Millisecond) // and the callback
-	p.deliverAfter(0)
+// found waits until the loop is parked, and returns what it found out.
+func found(l *Loop) (write, direct lateness) {
+	synctest.Wait()
+	return l.wakePolicy.late[wakeWrite], l.wakePolicy.late[wakeDirect]
 }
 
 // wakesBy sends to the loop, and requires that this wakes it.
@@ -184,60 +183,66 @@ func wakesBy(t *testing.T, p *stepped, a *Async, want counts, what string) {
 	t.Helper()
 	p.counted()
 	a.Send()
-	pass(time.Millisecond)
+	pass(2 * time.Millisecond)
 	want.slept = 1
 	assert.Equal(t, want, p.counted(), what)
 }
 
-func TestAWriteThatIsNoticedBeforeItReturnsIsJudged(t *testing.T) {
+// The first two wakes of a loop are one of each kind.
+func TestAWakeIsJudgedByItsStamp(t *testing.T) {
 	inSteps(t, func(t *testing.T) {
 		l, p := newStepped(t)
 		a, calls := answering(l)
 		inRun(t, l)
-		p.deliverAfter(time.Second)
+		p.deliverAfter(minLimit / 2)
+		wakesBy(t, p, a, counts{writes: 1, withDeadline: 1}, "a write")
+		held := p.stop(t, beforeDirect)
+		go a.Send()
+		held.reached()
+		pass(minLimit / 4)
+		held.goOn()
+		pass(time.Second)
+		assert.Equal(t, 2, *calls)
+		write, direct := found(l)
+		assert.Equal(t, lateness{minLimit / 2, 1}, write)
+		assert.Equal(t, lateness{minLimit / 4, 1}, direct)
+	})
+}
+
+func TestAWakeThatIsNoticedBeforeItReturnsIsJudged(t *testing.T) {
+	inSteps(t, func(t *testing.T) {
+		l, p := newStepped(t)
+		a, calls := answering(l)
+		inRun(t, l)
+		p.deliverAfter(minLimit / 2)
 		held := p.stop(t, afterWrite)
 		go a.Send()
 		held.reached()
-		pass(time.Second + time.Millisecond)
+		pass(time.Second)
 		assert.Equal(t, 1, *calls)
-		wakesBy(t, p, a, counts{direct: 1}, "the write was late")
+		write, _ := found(l)
+		assert.Equal(t, lateness{minLimit / 2, 1}, write)
 		held.goOn()
 	})
 }
 
 // A stamp is never 0, the value that means none: not at the start, and not when the
-// microseconds wrap.
-func TestALateWriteIsJudgedAtAnyTime(t *testing.T) {
-	const round = 1 << 32 * time.Microsecond
-	for _, at := range []time.Duration{0, round, 2 * round, round - time.Second/2, round + time.Microsecond, time.Microsecond} {
-		t.Run(at.String(), func(t *testing.T) {
-			inSteps(t, func(t *testing.T) {
-				l, p := newStepped(t)
-				a, calls := answering(l)
-				inRun(t, l)
-				pass(at - time.Since(l.base))
-				lateOnce(p, a)
-				assert.Equal(t, 1, *calls)
-				wakesBy(t, p, a, counts{direct: 1}, "the write was late")
-			})
-		})
-	}
-}
-
-func TestAWriteInTimeIsNotJudgedLateAtAnyTime(t *testing.T) {
-	const round = 1 << 32 * time.Microsecond
-	for _, at := range []time.Duration{0, round, round - 100*time.Microsecond, round + time.Microsecond} {
+// nanoseconds wrap.
+func TestAWakeIsJudgedAtAnyTime(t *testing.T) {
+	const round = 1 << 32 * time.Nanosecond
+	for _, at := range []time.Duration{0, round, 2 * round, round - minLimit/2, round + time.Nanosecond, time.Nanosecond} {
 		t.Run(at.String(), func(t *testing.T) {
 			inSteps(t, func(t *testing.T) {
 				l, p := newStepped(t)
 				a, _ := answering(l)
 				inRun(t, l)
 				pass(at - time.Since(l.base))
-				p.deliverAfter(lateWrite - 2*time.Microsecond)
+				p.deliverAfter(minLimit - 2*time.Nanosecond)
 				a.Send()
-				pass(2 * time.Millisecond)
-				p.deliverAfter(0)
-				wakesBy(t, p, a, counts{writes: 1}, "none was late")
+				pass(time.Second)
+				write, _ := found(l)
+				assert.EqualValues(t, 1, write.n)
+				assert.InDelta(t, minLimit, write.mean, 4)
 			})
 		})
 	}
@@ -255,13 +260,32 @@ func TestAStampThatComesTooLateIsNotJudged(t *testing.T) {
 		assert.True(t, l.claim())
 		pass(1100 * time.Millisecond) // the timer has ended that park, and its callback lasts
 		l.finishWake()
-		assert.Equal(t, counts{slept: 1, writes: 1}, p.counted())
+		assert.Equal(t, counts{slept: 1, writes: 1, withDeadline: 1}, p.counted())
 		pass(1100 * time.Millisecond) // parked again, until the timer
 		assert.Equal(t, counts{slept: 1}, p.counted())
 		pass(600 * time.Millisecond) // parked once more
-		wakesBy(t, p, a, counts{writes: 1}, "the stamp was of another park")
+		write, direct := found(l)
+		assert.Zero(t, write)
+		assert.Zero(t, direct)
+		wakesBy(t, p, a, counts{writes: 1, withDeadline: 1}, "the stamp was of another park")
 		assert.Equal(t, 1, *calls)
 	})
+}
+
+// A write that is late, or lost, costs no more than the limit.
+func TestADeadlineEndsTheParkInPlaceOfALateWrite(t *testing.T) {
+	for _, late := range []time.Duration{time.Second, never} {
+		inSteps(t, func(t *testing.T) {
+			l, p := newStepped(t)
+			a, calls := answering(l)
+			inRun(t, l)
+			p.deliverAfter(late)
+			wakesBy(t, p, a, counts{writes: 1, withDeadline: 1}, "a write")
+			assert.Equal(t, 1, *calls)
+			write, _ := found(l)
+			assert.Equal(t, lateness{minLimit, 1}, write)
+		})
+	}
 }
 
 // A park with a deadline ends in time even if its sender is held up before the write.
@@ -270,16 +294,28 @@ func TestTheDeadlineIsSetBeforeTheWrite(t *testing.T) {
 		l, p := newStepped(t)
 		a, calls := answering(l)
 		inRun(t, l)
-		lateOnce(p, a)
-		pass(minAvoiding)
-		wakesBy(t, p, a, counts{direct: 1}, "the strategy is that of the park")
 		held := p.stop(t, beforeWrite)
 		go a.Send()
 		held.reached()
-		assert.Equal(t, counts{withDeadline: 1}, p.counted())
-		pass(lateWrite + time.Millisecond)
-		assert.Equal(t, 3, *calls)
-		wakesBy(t, p, a, counts{direct: 1}, "the write was late once more")
+		pass(minLimit + time.Millisecond)
+		assert.Equal(t, 1, *calls)
+		assert.Equal(t, counts{slept: 2, withDeadline: 1}, p.counted())
 		held.goOn()
+	})
+}
+
+// A loop in WakeWrite makes one system call per wake, and nothing else.
+func TestWakeWriteIsAWrite(t *testing.T) {
+	inSteps(t, func(t *testing.T) {
+		l, p := newStepped(t)
+		l.wakePolicy.init(WakeWrite, true)
+		a, _ := answering(l)
+		inRun(t, l)
+		for range 100 {
+			wakesBy(t, p, a, counts{writes: 1}, "the wake")
+		}
+		write, direct := found(l)
+		assert.Zero(t, write)
+		assert.Zero(t, direct)
 	})
 }

@@ -2,7 +2,7 @@
 
 bool parked;
 bool recalled;
-byte strategy; // wakePolicy.strategy of the park in progress
+byte strategy; // wakePolicy.strategy of the park in progress, and the mode
 
 #define WAKE_FD               1
 #define WAKE_DIRECT           2
@@ -66,16 +66,17 @@ inline wake() {                                         //= wakeup.go: func (l *
 
 inline finishWake() {                                   //= wakeup.go: func (l *Loop) finishWake() {
 	                                                    //- l.noteClaim()
-	chosen = strategy;                                  //| strategy := l.wakePolicy.strategy.Load()
+	                                                    //- w := &l.wakePolicy
+	                                                    //- if w.mode == WakeAuto {
+	                                                    //- w.woken.Store(l.nanos())
+	chosen = strategy;                                  //| if w.strategy.Load() == wakeDirect {
 	if
-	:: chosen == WAKE_DIRECT ->                         //| if strategy == wakeDirect {
+	:: chosen == WAKE_DIRECT ->
 	                                                    //- l.counters.directWakes.Inc()
 	   wakeByDeadline()                                 //| l.poller.wakeByDeadline()
 	                                                    //| return
-	:: chosen == WAKE_FD_WITH_DEADLINE ->               //- if l.wakePolicy.mode == WakeAuto {
-	                                                    //- l.wakePolicy.written.Store(l.micros())
-	                                                    //| if strategy == wakeFDWithDeadline {
-	   wakeWithin();                                    //| l.poller.wakeWithin(lateWrite)
+	:: chosen == WAKE_FD_WITH_DEADLINE ->               //| if w.mode == WakeAuto {
+	   wakeWithin();                                    //| l.poller.wakeWithin(time.Duration(w.limit.Load()))
 	                                                    //- l.counters.fdWrites.Inc()
 	   wakeByFD()                                       //| l.poller.wakeByFD()
 	:: chosen == WAKE_FD -> wakeByFD()
@@ -90,17 +91,18 @@ inline wakeNow() {                                      //= wakeup.go: func (l *
 	wakeByDeadline()                                    //| l.poller.wakeByDeadline()
 }                                                       //.
 
-// Any strategy.
+// Any strategy: a write has a deadline beside it in WakeAuto, and none in WakeWrite.
 inline sleep() {                                        //= wakeup.go: func (l *Loop) sleep(now, until time.Duration, files bool) {
-	if                                                  //| l.wakePolicy.choose(now)
+	                                                    //- w := &l.wakePolicy
+	if                                                  //| w.choose()
 	:: STRATEGIES & WAKE_FD -> strategy = WAKE_FD
 	:: STRATEGIES & WAKE_DIRECT -> strategy = WAKE_DIRECT
 	:: STRATEGIES & WAKE_FD_WITH_DEADLINE -> strategy = WAKE_FD_WITH_DEADLINE
 	fi;
-	                                                    //- l.wakePolicy.written.Store(0)
+	                                                    //- w.woken.Store(0)
 	pollerPark();                                       //| l.poller.park(now, until, files, l.commitFunc)
 	atomic { parked = false; claims = 0 }               //| l.parked.Store(0)
-	                                                    //- if written := l.wakePolicy.written.Load(); written != 0 {
-	                                                    //- l.wakePolicy.written.Store(0)
-	                                                    //- l.wakePolicy.judge(time.Duration(l.micros()-written)*time.Microsecond, time.Since(l.base))
+	                                                    //- if woken := w.woken.Load(); woken != 0 {
+	                                                    //- w.woken.Store(0)
+	                                                    //- w.judge(time.Duration(l.nanos() - woken))
 }                                                       //.
