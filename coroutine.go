@@ -21,12 +21,9 @@ import (
 type coroutine struct {
 	id    uint64 // of its goroutine; immutable
 	next  func() (struct{}, bool)
-	stop  func()
 	yield func(struct{}) bool // called on the coroutine
-	task  *Task               // nil while it is idle
+	task  *Task               // nil while it is idle: then a further next ends it
 	ends  func()              // what beginStep has started, for the end of the step; may be nil
-	asked []uintptr           // see stack; nil unless a tool asks
-	found int                 // how many of them were set
 }
 
 // coroutines is a loop's part for tasks.
@@ -34,6 +31,8 @@ type coroutines struct {
 	task    *Task         // the one that runs now; nil in a plain callback
 	running atomic.Uint64 // the goroutine of the coroutine that runs now; 0 is none
 	spare   []*coroutine  // whose tasks are done
+	asked   []uintptr     // see stack; nil unless a tool asks
+	found   int           // how many of them were set
 }
 
 // maxSpare is how many coroutines wait for the next task: to make one takes microseconds.
@@ -54,8 +53,8 @@ func (cs *coroutines) get(t *Task) (c *coroutine) {
 
 func newCoroutine() *coroutine {
 	c := new(coroutine)
-	c.next, c.stop = iter.Pull(c.run)
-	c.next() // it notes its number
+	c.next, _ = iter.Pull(c.run) // keeping its stop would keep a closure
+	c.next()                     // it notes its number
 	return c
 }
 
@@ -65,13 +64,13 @@ func (cs *coroutines) put(c *coroutine, inRun bool) {
 		cs.spare = append(cs.spare, c)
 		return
 	}
-	c.stop()
+	c.next()
 }
 
 // endSpare ends the coroutines that wait for a task.
 func (cs *coroutines) endSpare() {
 	for _, c := range cs.spare {
-		c.stop()
+		c.next()
 	}
 	cs.spare = nil
 }
@@ -79,9 +78,11 @@ func (cs *coroutines) endSpare() {
 // run is the coroutine's function.
 func (c *coroutine) run(yield func(struct{}) bool) {
 	c.id, c.yield = goroutine.ID(), yield
-	for yield(struct{}{}) {
+	yield(struct{}{})
+	for c.task != nil {
 		c.runTask()
 		c.task = nil
+		yield(struct{}{})
 	}
 }
 
@@ -93,7 +94,8 @@ func (c *coroutine) runTask() {
 
 // answer sets what stack asks for. It is called on the coroutine.
 func (c *coroutine) answer() {
-	c.found = runtime.Callers(2, c.asked)
+	cs := &c.task.loop.coroutines
+	cs.found = runtime.Callers(2, cs.asked)
 	c.yield(struct{}{})
 }
 
@@ -101,10 +103,11 @@ func (c *coroutine) answer() {
 // has set. The coroutine itself walks its stack: package runtime shows the stack of another
 // goroutine only together with those of all, for which it stops the process.
 func (c *coroutine) stack(pcs []uintptr) int {
-	c.asked = pcs
+	cs := &c.task.loop.coroutines
+	cs.asked = pcs
 	c.next()
-	c.asked = nil
-	return c.found
+	cs.asked = nil
+	return cs.found
 }
 
 // beginStep has the CPU profiler and the execution tracer see the coroutine as the loop's

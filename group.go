@@ -17,7 +17,7 @@ type Group struct {
 	youngest *Task
 	err      error  // the first one
 	over     bool   // no new task begins
-	next     *Group // in of.groups, while there are tasks
+	next     *Group // in the groups of of, while there are tasks
 }
 
 // NewGroup makes a group of tasks that are stopped when t ends. It panics if t is nil.
@@ -84,12 +84,13 @@ func (g *Group) abandon(*Task)    {}
 func (g *Group) method() string   { return "Group.Wait" }
 
 func (g *Group) add(t *Task) {
-	t.group = g
+	t.needSeldom().group = g
 	if g.oldest == nil {
 		g.oldest = t
-		g.next, g.of.groups = g.of.groups, g
+		of := g.of.needSeldom()
+		g.next, of.groups = of.groups, g
 	} else {
-		g.youngest.younger, t.older = t, g.youngest
+		g.youngest.seldom.younger, t.seldom.older = t, g.youngest
 	}
 	g.youngest = t
 }
@@ -113,22 +114,23 @@ func (g *Group) left(t *Task) {
 }
 
 func (g *Group) remove(t *Task) {
-	if t.older != nil {
-		t.older.younger = t.younger
+	in := t.seldom
+	if in.older != nil {
+		in.older.seldom.younger = in.younger
 	} else {
-		g.oldest = t.younger
+		g.oldest = in.younger
 	}
-	if t.younger != nil {
-		t.younger.older = t.older
+	if in.younger != nil {
+		in.younger.seldom.older = in.older
 	} else {
-		g.youngest = t.older
+		g.youngest = in.older
 	}
-	t.group, t.older, t.younger = nil, nil, nil
+	in.group, in.older, in.younger = nil, nil, nil
 }
 
 // delist has no effect when the group's task has ended.
 func (g *Group) delist() {
-	for at := &g.of.groups; *at != nil; at = &(*at).next {
+	for at := &g.of.seldom.groups; *at != nil; at = &(*at).next {
 		if *at == g {
 			*at, g.next = g.next, nil
 			return
@@ -159,7 +161,7 @@ func stopGroups(list **Group) {
 func (g *Group) stop() {
 	g.over = true
 	inAnyCase(nil, func() (more bool) {
-		for t := g.oldest; t != nil; t = t.younger {
+		for t := g.oldest; t != nil; t = t.seldom.younger {
 			if t.end.Load() == goesOn {
 				t.interrupt(stopped)
 				return true

@@ -3,9 +3,8 @@ package ev
 import (
 	"context"
 	"runtime/debug"
+	"sync/atomic" // whose Uint32 takes 4 bytes
 	"time"
-
-	"go.uber.org/atomic"
 )
 
 // Task is a watcher whose callback may wait in the middle: sequential code on the loop.
@@ -80,30 +79,41 @@ type Task struct {
 	io *readiness // nil until the first wait for a descriptor
 
 	// Of the wait.
-	source   source        // nil for Sleep
-	since    time.Duration // the loop's time when it began
-	deadline time.Duration // of the innermost Within, less Loop.delayed; never
-	got      Events        // of a descriptor
-	over     bool          // the next step may be made
-	toLate   bool          // the deadline comes before what is waited for
-	late     bool          // and has come
-	spent    uint8         // operations since the last wait; see allowance
+	source source        // nil for Sleep
+	since  time.Duration // the loop's time when it began
+	got    Events        // of a descriptor
+	over   bool          // the next step may be made
+	toLate bool          // the deadline comes before what is waited for
+	late   bool          // and has come
+	spent  uint8         // operations since the last wait; see allowance
 
-	running bool // on the stack, perhaps below others
-	main    bool // of RunTask
-	done    bool
-	err     error       // of fn, once it has returned
-	raise   *PanicError // fn's panic, until it goes on
-
-	ctx atomic.Pointer[taskContext] // nil until Context is called
-	end atomic.Uint32               // why ctx is done and waits fail: an index of ends
+	running  bool // on the stack, perhaps below others
+	main     bool // of RunTask
+	done     bool
+	panicked bool                        // err is fn's panic, which is yet to go on
+	end      atomic.Uint32               // why ctx is done and waits fail: an index of ends
+	ctx      atomic.Pointer[taskContext] // nil until Context is called
+	err      error                       // of fn, once it has returned
 
 	joining    waiters // for the end of this task
 	next, prev *Task   // in a list of waiters
-	group      *Group  // of which it is one; nil
-	older      *Task   // in the group
-	younger    *Task
-	groups     *Group // of its own, with tasks
+	seldom     *seldom // nil until a Within or a Group
+}
+
+// seldom has the fields of a task that few tasks need.
+type seldom struct {
+	deadline time.Duration // of the innermost Within, less Loop.delayed; never
+	group    *Group        // of which the task is one; nil
+	older    *Task         // in the group
+	younger  *Task
+	groups   *Group // of the task's own, with tasks
+}
+
+func (t *Task) needSeldom() *seldom {
+	if t.seldom == nil {
+		t.seldom = &seldom{deadline: never}
+	}
+	return t.seldom
 }
 
 // Why a run of fn is at its end.
@@ -130,7 +140,7 @@ type source interface {
 
 // NewTask makes a task. It does nothing until Start. It panics if l or fn is nil.
 func NewTask(l *Loop, fn func(t *Task) error, opts ...Option) *Task {
-	t := &Task{fn: fn, deadline: never}
+	t := &Task{fn: fn}
 	t.watcher.init("NewTask", t, l, fn == nil, opts)
 	t.request.init(&t.watcher, AsyncEvent)
 	return t
@@ -385,8 +395,7 @@ func (t *Task) run() {
 			return
 		}
 		if v := recover(); v != nil {
-			t.raise = &PanicError{Value: v, Stack: debug.Stack()}
-			t.err = t.raise
+			t.err, t.panicked = &PanicError{Value: v, Stack: debug.Stack()}, true
 		} else {
 			t.err = errGoexit
 		}
@@ -406,13 +415,15 @@ func (t *Task) leave() {
 	if t.main {
 		t.loop.StopAll() // it may have ended in a nested Run
 	}
-	if p := t.raise; p != nil {
-		t.raise = nil
-		defer t.goOnPanicking(p)
+	if t.panicked {
+		t.panicked = false
+		defer t.goOnPanicking(t.err.(*PanicError))
 	}
-	defer t.group.left(t) // also if a task of its groups panics
-	if t.groups != nil {
-		stopGroups(&t.groups)
+	if s := t.seldom; s != nil {
+		defer s.group.left(t) // also if a task of its groups panics
+		if s.groups != nil {
+			stopGroups(&s.groups)
+		}
 	}
 }
 

@@ -70,13 +70,14 @@ func (t *Task) Within(d time.Duration, fn func() error) error {
 	if fn == nil {
 		panic("ev: Task.Within: nil function")
 	}
-	outer := t.deadline
-	defer func() { t.deadline = outer }()
+	s := t.needSeldom()
+	outer := s.deadline
+	defer func() { s.deadline = outer }()
 	deadline := longAgo
 	if d > 0 {
 		deadline = after(t.present()-t.loop.delayed, d)
 	}
-	t.deadline = min(outer, deadline)
+	s.deadline = min(outer, deadline)
 	return fn()
 }
 
@@ -207,9 +208,9 @@ func Await[T any](t *Task, work func(ctx context.Context) (T, error)) (T, error)
 		return zero, err
 	}
 	ctx := t.Context()
-	if t.deadline != never {
+	if until := t.until(); until != never {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithDeadline(ctx, t.loop.base.Add(t.until()))
+		ctx, cancel = context.WithDeadline(ctx, t.loop.base.Add(until))
 		defer cancel()
 	}
 	a := &await[T]{t: t}
@@ -290,10 +291,14 @@ func (t *Task) refusal() error {
 
 // until is when the time of the innermost Within is over.
 func (t *Task) until() time.Duration {
-	if t.deadline == never || t.deadline == longAgo {
-		return t.deadline
+	switch s := t.seldom; {
+	case s == nil:
+		return never
+	case s.deadline == never || s.deadline == longAgo:
+		return s.deadline
+	default:
+		return after(s.deadline, t.loop.delayed)
 	}
-	return after(t.deadline, t.loop.delayed)
 }
 
 // present is the time, where the loop's would be that of the step's begin.
@@ -311,7 +316,7 @@ func (t *Task) suspend(s source, due time.Duration) error {
 	c := t.on
 	c.endStep()
 	c.yield(struct{}{}) // to the loop's stack, until the next step
-	for c.asked != nil {
+	for t.loop.coroutines.asked != nil {
 		c.answer()
 	}
 	c.beginStep()

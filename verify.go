@@ -237,18 +237,25 @@ func (t *Task) verify() error {
 
 // verifyGroups checks the task's place in its group, and the groups of its own.
 func (t *Task) verifyGroups() error {
-	if g := t.group; g != nil {
-		first, last := t.older == nil, t.younger == nil
-		if first != (g.oldest == t) || last != (g.youngest == t) || !first && t.older.younger != t || !last && t.younger.older != t {
+	s := t.seldom
+	if s == nil {
+		return nil
+	}
+	if g := s.group; g != nil {
+		first, last := s.older == nil, s.younger == nil
+		switch {
+		case first != (g.oldest == t), last != (g.youngest == t),
+			!first && (s.older.seldom == nil || s.older.seldom.younger != t),
+			!last && (s.younger.seldom == nil || s.younger.seldom.older != t):
 			return errors.New("it is not in its group")
 		}
 	}
-	for g := t.groups; g != nil; g = g.next {
+	for g := s.groups; g != nil; g = g.next {
 		if g.of != t || g.oldest == nil {
 			return errors.New("it has a group that is empty or of another task")
 		}
-		for m := g.oldest; m != nil; m = m.younger {
-			if m.group != g || m.index == 0 && !m.done {
+		for m := g.oldest; m != nil; m = m.seldom.younger {
+			if m.seldom == nil || m.seldom.group != g || m.index == 0 && !m.done {
 				return errors.New("it has a group with a task that is inactive or of another group")
 			}
 		}

@@ -249,10 +249,10 @@ func TestVerifyNamesTheInvariantOfATaskThatIsBroken(t *testing.T) {
 
 		"the oldest of a group":   {func(s *tasksOf) func() { return set(&s.group.oldest, s.younger) }, lost},
 		"the youngest of a group": {func(s *tasksOf) func() { return set(&s.group.youngest, s.older) }, lost},
-		"a link in a group":       {func(s *tasksOf) func() { return set(&s.younger.older, s.sleeper) }, lost},
-		"an empty group":          {func(s *tasksOf) func() { return set(&s.parent.groups, NewGroup(s.parent)) }, badGroup},
+		"a link in a group":       {func(s *tasksOf) func() { return set(&s.younger.seldom.older, s.sleeper) }, lost},
+		"an empty group":          {func(s *tasksOf) func() { return set(&s.parent.seldom.groups, NewGroup(s.parent)) }, badGroup},
 		"the task of a group":     {func(s *tasksOf) func() { return set(&s.group.of, s.first) }, badGroup},
-		"a task of another group": {func(s *tasksOf) func() { return set(&s.older.group, nil) }, badMember},
+		"a task of another group": {func(s *tasksOf) func() { return set(&s.older.seldom.group, nil) }, badMember},
 
 		"the task that runs": {func(s *tasksOf) func() { return set(&s.l.task, s.first) },
 			"the task of the loop does not run"},
