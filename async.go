@@ -87,11 +87,11 @@ func (a *Async) onStop() {
 // request is the word by which other goroutines request a watcher's callback, and its link in
 // the loop's list of such requests.
 type request struct {
-	state  atomic.Uint32
-	next   uint32 // number of the next in the list; the goroutine that set linked owns it until take
-	number uint32 // in requests.all; changed by the loop, never while linked
-	event  Events
-	w      *watcher // nil for the mailbox of Post
+	state atomic.Uint32
+	next  uint32 // label of the next in the list; the goroutine that set linked owns it until take
+	label uint32 // in the list; see requests
+	event Events
+	w     *watcher // nil for the mailbox of Post
 }
 
 // The bits of request.state. They are in one word, which is changed by compare-and-swap only.
@@ -142,8 +142,23 @@ func (r *request) change(clear, set uint32) uint32 {
 // requests is the list of the requests that other goroutines make of a loop. Any goroutine
 // pushes; the loop takes the whole list. So collecting costs O(requests), however many
 // watchers are active. Taking all at once also rules out the ABA problem of lists that pop.
-// The list links numbers: swapping a pointer costs the sender a call, for the garbage
-// collector, and swapping a number does not.
+// The list links labels: swapping a pointer costs the sender a call, for the garbage
+// collector, and swapping a number does not. A label is twice the number of the request, plus
+// 0 or 1.
+//
+// The loop does not write head. It remembers in taken what head was when it took the list: the
+// newest request of those that it has taken. The list is what was pushed since then: the
+// requests from head to the one before taken. So it costs the loop no locked instruction to
+// take the list, or to find it empty. That requires that each push makes head differ from taken,
+// whichever requests were pushed before it: no request that can be pushed has taken as its
+// label. take sees to that, as it gives the newest request, which it has just taken, its other
+// label. The other requests have other numbers. activate and move see to it when they give a
+// number to another request. A request is in the list at most once, and until the loop has taken
+// it and cleared linked. So a walk from head comes to taken, and no label comes twice.
+//
+// A label is changed by the loop, either while no sender can read it, because the request is
+// not active, or while no sender will, because it is linked and was taken. A sender reads it
+// after it has set linked.
 //
 // Why Send may return after one load of a word that says "requested". Let the sender write W,
 // then load; let the loop clear the bit (C), then run the callback, which reads (R). In a
@@ -153,38 +168,49 @@ func (r *request) change(clear, set uint32) uint32 {
 // a later send whose callback is still to come. So the bit must be cleared before the callback;
 // after it, updates would be missed.
 type requests struct {
-	head atomic.Uint32 // number of the newest request; 0 is an empty list
+	head atomic.Uint32 // label of the request that was pushed last
 
 	// The loop's goroutine's. A request has a number while it is active or linked.
-	all  []*request // by number less one; nil is free
-	free []uint32
+	taken uint32     // what head was at the last take
+	all   []*request // by number less one; nil is free
+	free  []uint32   // numbers
 }
 
-func (q *requests) empty() bool { return q.head.Load() == 0 }
+func (q *requests) empty() bool { return q.head.Load() == q.taken }
+
+func (r *request) number() uint32 { return r.label / 2 }
+
+// relabel gives r a number. r is not active, or linked and not in the list.
+func (q *requests) relabel(r *request, number uint32) {
+	r.label = 2 * number
+	if r.label == q.taken {
+		r.label++
+	}
+	q.all[number-1] = r
+}
 
 func (q *requests) push(r *request) {
 	for {
 		head := q.head.Load()
 		r.next = head
-		if q.head.CompareAndSwap(head, r.number) {
+		if q.head.CompareAndSwap(head, r.label) {
 			return
 		}
 	}
 }
 
 // activate forgets an old request but keeps linked: r may still be in the list, and linking it
-// twice would corrupt the list. The number is set before active, because a sender reads it
+// twice would corrupt the list. The label is set before active, because a sender reads it
 // after active.
 func (q *requests) activate(r *request) {
-	if r.number == 0 {
+	if r.label == 0 {
 		if n := len(q.free); n > 0 {
-			r.number = q.free[n-1]
+			q.relabel(r, q.free[n-1])
 			q.free = q.free[:n-1]
 		} else {
 			q.all = append(q.all, nil)
-			r.number = uint32(len(q.all))
+			q.relabel(r, uint32(len(q.all)))
 		}
-		q.all[r.number-1] = r
 	}
 	r.change(requested, active)
 }
@@ -197,9 +223,9 @@ func (q *requests) deactivate(r *request) {
 }
 
 func (q *requests) release(r *request) {
-	q.all[r.number-1] = nil
-	q.free = append(q.free, r.number)
-	r.number = 0
+	q.all[r.number()-1] = nil
+	q.free = append(q.free, r.number())
+	r.label = 0
 }
 
 // shrink frees the numbers that a burst has used. most is how many were used at the same time.
@@ -240,7 +266,7 @@ func (q *requests) renumber() (last int) {
 
 // move gives a request another number, unless it is linked.
 //
-// A sender reads the number of a request after it has set linked. So the loop may change the
+// A sender reads the label of a request after it has set linked. So the loop may change the
 // number only while it has set linked itself. The request must go into the list then, as if it
 // was sent: a sender that finds it linked relies on that. It is collected there: as requested
 // if such a sender has requested it, otherwise like a request that was linked when Start forgot
@@ -250,23 +276,25 @@ func (q *requests) move(r *request, to int) bool {
 	if s&linked != 0 || !r.state.CompareAndSwap(s, s|linked) {
 		return false
 	}
-	q.all[r.number-1], q.all[to] = nil, r
-	r.number = uint32(to + 1)
+	q.all[r.number()-1] = nil
+	q.relabel(r, uint32(to+1))
 	q.push(r)
 	return true
 }
 
-// take empties the list and returns the number of the oldest request, which is linked to the
-// newer ones.
-func (q *requests) take() uint32 {
-	if q.empty() {
+// take takes the list and returns the label of the oldest request, which is linked to the newer
+// ones, or 0 if the list is empty. The newest request gets its other label.
+func (q *requests) take() (oldest uint32) {
+	head := q.head.Load()
+	if head == q.taken {
 		return 0
 	}
-	oldest := uint32(0)
-	for n := q.head.Swap(0); n != 0; {
-		r := q.all[n-1]
+	q.all[head/2-1].label ^= 1
+	for n := head; n != q.taken; {
+		r := q.all[n/2-1]
 		n, r.next, oldest = r.next, oldest, n
 	}
+	q.taken = head
 	return oldest
 }
 
@@ -275,7 +303,7 @@ func (q *requests) take() uint32 {
 func (l *Loop) collect() {
 	q := &l.requests
 	for n := q.take(); n != 0; {
-		r := q.all[n-1]
+		r := q.all[n/2-1]
 		n = r.next // before r is unlinked: a sender may link it again right after
 		switch {
 		case !r.unlink():

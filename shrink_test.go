@@ -504,7 +504,7 @@ func TestNumbersAreGivenAnewWhileOthersSend(t *testing.T) {
 		w.Start()
 		stay = append(stay, w)
 	}
-	highest := stay[0].number
+	highest := stay[0].number()
 	ended := runs(l)
 	var enough atomic.Uint32
 	var wg sync.WaitGroup
@@ -523,7 +523,7 @@ func TestNumbersAreGivenAnewWhileOthersSend(t *testing.T) {
 	assert.Eventually(t, func() bool {
 		changed, err := Call(context.Background(), l, func() (bool, error) {
 			assert.NoError(t, l.Verify())
-			return !slices.ContainsFunc(stay, func(w *Async) bool { return w.number >= highest }), nil
+			return !slices.ContainsFunc(stay, func(w *Async) bool { return w.number() >= highest }), nil
 		})
 		return assert.NoError(t, err) && changed
 	}, 20*time.Second, time.Millisecond)
@@ -552,14 +552,14 @@ func TestARequestThatIsLinkedKeepsItsNumber(t *testing.T) {
 	low.Start()
 	high.Start()
 	low.Stop()
-	number := high.number
+	number := high.number()
 	high.Send()
 	l.requests.renumber()
-	require.Equal(t, number, high.number, "a sender may have read it")
+	require.Equal(t, number, high.number(), "a sender may have read it")
 	require.NoError(t, l.RunNoWait())
 	assert.Equal(t, 1, calls)
 	l.requests.renumber()
-	assert.Less(t, high.number, number)
+	assert.Less(t, high.number(), number)
 	high.Send() // it is linked by the loop now
 	assert.NoError(t, l.Verify())
 	require.NoError(t, l.RunNoWait())

@@ -176,8 +176,11 @@ func (q *requests) verify() error {
 			continue
 		}
 		numbers++
-		if int(r.number) != i+1 {
-			return fmt.Errorf("ev: request %d has number %d, want %d", i+1, r.number, i+1)
+		if int(r.number()) != i+1 {
+			return fmt.Errorf("ev: request %d has number %d, want %d", i+1, r.number(), i+1)
+		}
+		if r.label == q.taken {
+			return fmt.Errorf("ev: request %d has the label of the last that was taken", i+1)
 		}
 		if r.w != nil && r.w.index == 0 && r.state.Load()&linked == 0 {
 			return fmt.Errorf("ev: request %d is neither active nor linked", i+1)

@@ -74,8 +74,10 @@ func TestVerifyNamesTheInvariantThatIsBroken(t *testing.T) {
 		"a hook listed twice": {func(l *Loop) { l.checks = append(l.checks, l.checks[0]) },
 			"ev: check: inactive, or listed twice"},
 
-		"the number of a request": {func(l *Loop) { l.active[0].self.(*Async).number = 9 },
+		"the number of a request": {func(l *Loop) { l.active[0].self.(*Async).label = 2 * 9 },
 			"has number 9, want "},
+		"a label that the loop would not find": {func(l *Loop) { l.requests.taken = l.active[0].self.(*Async).label },
+			"has the label of the last that was taken"},
 		"a request that is neither active nor linked": {func(l *Loop) { l.active[0].self.(*Async).w = new(watcher) },
 			"is neither active nor linked"},
 		"a number that is lost": {func(l *Loop) { l.requests.all = append(l.requests.all, nil) },

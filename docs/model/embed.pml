@@ -23,7 +23,7 @@ end_idle:                                               //~ embed.go: func runPr
 	      sleep();                                      //| other.sleep(other.mono, until, true)
 	      d_step { quiet = false; done = false; expired = false; ok = false }
 	      if                                            //| if other.foundFiles() || !other.requests.empty() || other.isClosed() ||
-	      :: head != 0 -> asked = true; break           //| e.send(e.loop)
+	      :: head != taken -> asked = true; break       //| e.send(e.loop)
 #ifndef PROXY_IGNORES_CLOSE
 	      :: closed -> asked = true; break
 #endif

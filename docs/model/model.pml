@@ -144,7 +144,7 @@ inline pass() {                                         //~ priority.go: func (p
 
 // A park with any time limit.
 inline plan() {                                         //~ loop.go: func (l *Loop) plan() (until time.Duration, now bool) {
-	now = head != 0;                                    //| if l.flushFiles() || len(l.reports) > 0 || !l.requests.empty() || l.idle.any() || len(l.files.always) > 0 {
+	now = head != taken;                                //| if l.flushFiles() || len(l.reports) > 0 || !l.requests.empty() || l.idle.any() || len(l.files.always) > 0 {
 	until = NEVER;                                      //| until = l.timers.next()
 	if
 	:: ticks > 0 -> ticks--; until = SOON

@@ -7,11 +7,12 @@
 typedef Request {
 	byte state;
 	byte next;
-	byte number // 0 is none
+	byte label // 0 is none
 }
 
 Request req[REQUESTS];
-byte head; // requests.head
+byte head;  // requests.head
+byte taken; // requests.taken; the loop's, or the proxy's in its stead
 
 // The loop's: the request of each number (1 + its index in req, 0 is nil), and the free
 // numbers.
@@ -25,8 +26,8 @@ inline push(r) {                                        //= async.go: func (q *r
 	:: atomic { h = head;                               //| head := q.head.Load()
 	   req[r].next = h };                               //| r.next = head
 	   atomic {
-	   assert(req[r].number != 0);
-	   CAS(head, h, req[r].number);                     //| if q.head.CompareAndSwap(head, r.number) {
+	   assert(req[r].label != 0 && req[r].label != taken);
+	   CAS(head, h, req[r].label);                      //| if q.head.CompareAndSwap(head, r.label) {
 	   h = 0;
 	   if
 	   :: ok -> break                                   //| return
@@ -98,16 +99,15 @@ inline change(r, without, with) {                       //= async.go: func (r *r
 
 inline activate(r) {                                    //= async.go: func (q *requests) activate(r *request) {
 	d_step { if
-	:: req[r].number == 0 ->                            //| if r.number == 0 {
+	:: req[r].label == 0 ->                             //| if r.label == 0 {
 	   if
 	   :: spare > 0 ->                                  //| if n := len(q.free); n > 0 {
-	      req[r].number = free[spare - 1];              //| r.number = q.free[n-1]
+	      relabel(r, free[spare - 1]);                  //| q.relabel(r, q.free[n-1])
 	      spare--                                       //| q.free = q.free[:n-1]
 	   :: else ->                                       //| } else {
 	      many++;                                       //| q.all = append(q.all, nil)
-	      req[r].number = many                          //| r.number = uint32(len(q.all))
-	   fi;
-	   all[req[r].number] = r + 1                       //| q.all[r.number-1] = r
+	      relabel(r, many)                              //| q.relabel(r, uint32(len(q.all)))
+	   fi
 	:: else
 	fi }
 #ifdef START_KEEPS_REQUEST
@@ -117,6 +117,18 @@ inline activate(r) {                                    //= async.go: func (q *r
 #else
 	change(r, REQUESTED, ACTIVE)                        //| r.change(requested, active)
 #endif
+}                                                       //.
+
+inline relabel(r, number) {                             //= async.go: func (q *requests) relabel(r *request, number uint32) {
+	req[r].label = 2 * number;                          //| r.label = 2 * number
+#ifndef RELABEL_AS_TAKEN
+	if
+	:: req[r].label == taken ->                         //| if r.label == q.taken {
+	   req[r].label++                                   //| r.label++
+	:: else
+	fi;
+#endif
+	all[req[r].label / 2] = r + 1                       //| q.all[number-1] = r
 }                                                       //.
 
 inline deactivate(r) {                                  //= async.go: func (q *requests) deactivate(r *request) {
@@ -132,37 +144,37 @@ inline deactivate(r) {                                  //= async.go: func (q *r
 
 inline release(r) {                                     //= async.go: func (q *requests) release(r *request) {
 	d_step {
-	assert(all[req[r].number] == r + 1);
-	all[req[r].number] = 0;                             //| q.all[r.number-1] = nil
-	free[spare] = req[r].number; spare++;               //| q.free = append(q.free, r.number)
-	req[r].number = 0                                   //| r.number = 0
+	assert(all[req[r].label / 2] == r + 1);
+	all[req[r].label / 2] = 0;                          //| q.all[r.number()-1] = nil
+	free[spare] = req[r].label / 2; spare++;            //| q.free = append(q.free, r.number())
+	req[r].label = 0                                    //| r.label = 0
 	}
 }                                                       //.
 
-// The result is in n.
-inline take() {                                         //= async.go: func (q *requests) take() uint32 {
+// The result is in n. What is walked is the loop's own: the list from head on.
+inline take() {                                         //= async.go: func (q *requests) take() (oldest uint32) {
 	atomic {
-	n = 0;
+	n = head;                                           //| head := q.head.Load()
 	if
-	:: head == 0                                        //| if q.empty() {
+	:: n == taken -> n = 0                              //| if head == q.taken {
 	                                                    //| return 0
-	:: else -> n = 1
-	fi };
-	if
-	:: n == 0
 	:: else ->
-	   atomic {
-	   oldest = 0;                                      //| oldest := uint32(0)
-	   n = head; head = 0 };                            //| for n := q.head.Swap(0); n != 0; {
-	   do
-	   :: atomic { n != 0 ->
-	      assert(n <= many && all[n] != 0);
-	      r = all[n] - 1;                               //| r := q.all[n-1]
+	   h = n;
+#ifndef TAKE_KEEPS_LABEL
+	   req[all[n / 2] - 1].label = req[all[n / 2] - 1].label ^ 1; //| q.all[head/2-1].label ^= 1
+#endif
+	   do                                               //| for n := head; n != q.taken; {
+	   :: n != taken ->
+	      assert(n / 2 <= many && all[n / 2] != 0);
+	      r = all[n / 2] - 1;                           //| r := q.all[n/2-1]
+	      assert(req[r].state & LINKED);
 	      to = n; n = req[r].next;                      //| n, r.next, oldest = r.next, oldest, n
-	      req[r].next = oldest; oldest = to }
-	   :: atomic { n == 0 -> n = oldest; oldest = 0; to = 0; break } //| return oldest
-	   od
-	fi
+	      req[r].next = oldest; oldest = to
+	   :: else -> break
+	   od;
+	   taken = h; h = 0;                                //| q.taken = head
+	   n = oldest; oldest = 0; to = 0                   //| return oldest
+	fi }
 }                                                       //.
 
 inline collect() {                                      //= async.go: func (l *Loop) collect() {
@@ -171,8 +183,8 @@ inline collect() {                                      //= async.go: func (l *L
 	do
 	:: n == 0 -> break
 	:: atomic { n != 0 ->
-	   assert(n <= many && all[n] != 0);
-	   r = all[n] - 1;                                  //| r := q.all[n-1]
+	   assert(n / 2 <= many && all[n / 2] != 0);
+	   r = all[n / 2] - 1;                              //| r := q.all[n/2-1]
 #ifndef NEXT_AFTER_UNLINK
 	   n = req[r].next                                  //| n = r.next
 #endif

@@ -18,7 +18,7 @@ inline commit() {                                       //= wakeup.go: func (l *
 #endif
 	quiet = true;
 #ifndef NO_RECHECK
-	quiet = head == 0;                                  //| if l.requests.empty() && l.stopped.Load() == 0 && l.closed.Load() == 0 && l.recalled.Load() == 0 {
+	quiet = head == taken;                              //| if l.requests.empty() && l.stopped.Load() == 0 && l.closed.Load() == 0 && l.recalled.Load() == 0 {
 #endif
 #ifndef NO_RECHECK_OF_STOPPED
 	if :: quiet -> quiet = !stopped :: else fi;
