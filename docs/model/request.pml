@@ -185,6 +185,7 @@ inline collect() {                                      //= async.go: func (l *L
 	:: atomic { n != 0 ->
 	   assert(n / 2 <= many && all[n / 2] != 0);
 	   r = all[n / 2] - 1;                              //| r := q.all[n/2-1]
+	   assert(req[r].state & LINKED);
 #ifndef NEXT_AFTER_UNLINK
 	   n = req[r].next                                  //| n = r.next
 #endif
