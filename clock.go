@@ -16,8 +16,16 @@ type clock struct {
 	reread bool          // read the wall clock at the next update: it may have been set
 	again  bool          // it was set, and a watcher that waits on it has not followed
 
+	stale bool   // mono is older than this iteration; see tick
+	asked uint64 // the last iteration in which the time was of interest
+	read  uint64 // the last iteration in which readClock was called
+
 	delayed time.Duration // the time between Suspend and Resume, ever
 }
+
+// quiet is for how many iterations nothing must be interested in the time before an iteration
+// leaves it unread.
+const quiet = 1000
 
 // The wall clock was set, and not just read a little late, if it is off by wallJump or
 // more.
@@ -33,6 +41,7 @@ func newClock() clock {
 
 // update refreshes the cached time. It reports whether the wall clock was set.
 func (c *clock) update() (jumped bool) {
+	c.stale = false
 	c.mono = time.Since(c.base)
 	if c.mono-c.wallAt < wallReread && !c.reread {
 		return false
@@ -54,7 +63,8 @@ func (c *clock) set(wall time.Time, mono time.Duration) (jumped bool) {
 // instant reads the clock.
 func (c *clock) instant() time.Time { return c.base.Add(time.Since(c.base)) }
 
-// wallNow is the cached time on the wall clock, since the Unix epoch.
+// wallNow is the cached time on the wall clock, since the Unix epoch. Where the time may be
+// stale, call now first.
 func (c *clock) wallNow() time.Duration {
 	return time.Duration(c.wall.UnixNano()) + c.mono - c.wallAt
 }
@@ -67,18 +77,58 @@ func (l *Loop) update() {
 	}
 }
 
+// tick follows each poll. It reads the clock, unless nothing has been interested in the time
+// for a while: the loop has not parked, no Timer, Periodic or Scheduler was active, and no
+// method has asked. In a loop that is so busy with short callbacks, the reading would be the
+// dearest part of an iteration. Then now reads the clock, as Update would, if a method asks.
+func (l *Loop) tick() {
+	if len(l.timers.heap) > 0 || len(l.periodics.heap) > 0 || len(l.embedded) > 0 || l.ioInterval > 0 {
+		l.asked = l.iteration
+	}
+	if l.iteration-l.asked < quiet {
+		l.readClock()
+		return
+	}
+	l.stale = true
+}
+
+// readClock is update, for tick or in its place. It finds whether the iterations since it was
+// called last were short ones.
+func (l *Loop) readClock() {
+	before, iterations := l.mono, max(l.iteration-l.read, 1)
+	l.update()
+	l.read = l.iteration
+	l.wakePolicy.hot = (l.mono-before)/time.Duration(iterations) < hotIteration
+}
+
+// now returns the cached time, for the methods that callbacks may call.
+func (l *Loop) now() time.Duration {
+	l.asked = l.iteration
+	if l.stale {
+		l.readClock()
+	}
+	return l.mono
+}
+
 // Now returns the loop's cached time: that of the end of the last poll or of the last
 // Update, whichever is later. It is constant during a pass, and timers count from it.
 // libev's ev_now.
+//
+// A loop that is busy, and not interested in the time, leaves the clock unread: if for 1000
+// iterations it has not parked, no Timer, Periodic or Scheduler was active, and no method has
+// asked for the time. Then the first method in a pass that depends on the time updates Now,
+// as Update does, and the loop reads the clock in each iteration again.
 func (l *Loop) Now() time.Time {
 	l.own("Now")
-	return l.wall.Add(l.mono - l.wallAt)
+	mono := l.now()
+	return l.wall.Add(mono - l.wallAt)
 }
 
 // Update refreshes Now (ev_now_update). Call it before a Start that follows long work:
 // without it, the timer counts from before the work.
 func (l *Loop) Update() {
 	l.own("Update")
+	l.now()
 	l.update()
 }
 

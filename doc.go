@@ -60,7 +60,7 @@
 //  2. Tell the system which descriptors the loop watches now. Then park until an
 //     event comes or the next timer is due. The loop does not park if work is
 //     waiting or an Idle is active.
-//  3. Update [Loop.Now].
+//  3. Update [Loop.Now]; a busy loop may leave that to the first method that asks.
 //  4. Collect the requests of other goroutines: asyncs, queues, signals, posts.
 //  5. Make pending the IOs that are ready, and the Timers, Periodics and
 //     Schedulers that are due.

@@ -128,6 +128,7 @@ func (l *Loop) run(ctx context.Context, mode runMode) (err error) {
 	if err != nil {
 		return err
 	}
+	l.asked = l.iteration
 	if l.task != nil {
 		defer l.notATask()()
 	}
@@ -184,9 +185,7 @@ func (l *Loop) iterate(mode runMode) {
 	} else {
 		l.poll(mode)
 	}
-	before := l.mono
-	l.update()
-	l.wakePolicy.hot = l.mono-before < hotIteration
+	l.tick()
 	l.collect()
 	l.markReady()
 	l.expireTimers()
@@ -214,6 +213,9 @@ func (l *Loop) poll(mode runMode) {
 		return
 	}
 	until, now := l.plan()
+	if l.stale && !now {
+		l.readClock() // for linger and park
+	}
 	if now || !l.alive() || l.linger() {
 		l.look(false)
 		return

@@ -63,6 +63,7 @@ func NewPeriodic(l *Loop, offset, interval time.Duration, fn func(*Periodic), op
 func (p *Periodic) Start() {
 	p.own("Start")
 	if p.begin() {
+		p.loop.now()
 		p.loop.arm(&p.alarm, p.plan(p.loop.wallNow()))
 	}
 }

@@ -97,6 +97,7 @@ func (l *Loop) enter(mode runMode) (uint64, error) {
 // leave is deferred by run, and so called however the Run ends.
 func (l *Loop) leave(mode runMode, outer context.Context, err *error) {
 	l.ctx = outer
+	l.now() // the time of the last poll, not of a call after the Run
 	l.publish()
 	l.tidy()
 	if mode == forever && l.depth == 1 {

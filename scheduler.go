@@ -71,6 +71,7 @@ func NewScheduler(l *Loop, next func(s *Scheduler, now time.Time) time.Time, fn 
 func (s *Scheduler) Start() {
 	s.own("Start")
 	if s.begin() {
+		s.loop.now()
 		s.loop.arm(&s.alarm, never)
 		s.pause = 0
 		s.plan(s.loop.wallNow())

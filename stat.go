@@ -263,7 +263,7 @@ func (s *Stat) update() {
 	timers := &s.loop.timers
 	switch {
 	case s.polling && !s.alarm.armed():
-		timers.add(&s.alarm, after(s.loop.mono, s.interval))
+		timers.add(&s.alarm, after(s.loop.now(), s.interval))
 	case !s.polling && s.alarm.armed():
 		timers.remove(&s.alarm)
 	}

@@ -283,7 +283,7 @@ func (t *Task) refusal() error {
 		return ends[t.end.Load()]
 	case t.loop.isClosed():
 		return ErrClosed
-	case t.until() <= t.loop.mono:
+	case t.deadline != never && t.until() <= t.loop.now():
 		return context.DeadlineExceeded
 	}
 	return nil
@@ -307,7 +307,7 @@ func (t *Task) present() time.Duration { return time.Since(t.loop.base) }
 // suspend gives the loop back until the wait is over, by due at the latest. It returns why
 // the wait has failed.
 func (t *Task) suspend(s source, due time.Duration) error {
-	t.source, t.since = s, t.loop.mono
+	t.source, t.since = s, t.loop.now()
 	t.late, t.spent = false, 0
 	t.suspendUntil(due)
 	if t.io != nil && t.io.index != 0 && s != source(t.io) {

@@ -52,7 +52,7 @@ func NewTimer(l *Loop, after, repeat time.Duration, fn func(*Timer), opts ...Opt
 func (t *Timer) Start() {
 	t.own("Start")
 	if t.startable() {
-		t.loop.timers.add(&t.alarm, after(t.loop.mono, t.after))
+		t.loop.timers.add(&t.alarm, after(t.loop.now(), t.after))
 		t.loop.activateTimer(&t.watcher)
 	}
 }

@@ -43,6 +43,7 @@ inline enter() {                                        //~ run.go: func (l *Loo
 
 inline leave() {                                        //= run.go: func (l *Loop) leave(mode runMode, outer context.Context, err *error) {
 	                                                    //- l.ctx = outer
+	                                                    //- l.now()
 	                                                    //- l.publish()
 	                                                    //- l.tidy()
 	                                                    //- if mode == forever && l.depth == 1 {
