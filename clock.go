@@ -16,9 +16,9 @@ type clock struct {
 	reread bool          // read the wall clock at the next update: it may have been set
 	again  bool          // it was set, and a watcher that waits on it has not followed
 
-	stale bool   // mono is older than this iteration; see tick
-	asked uint64 // the last iteration in which the time was of interest
-	read  uint64 // the last iteration in which readClock was called
+	stale  bool   // mono is older than this iteration; see tick
+	wanted uint64 // the last iteration in which the time was of interest
+	read   uint64 // the last iteration in which readClock was called
 
 	delayed time.Duration // the time between Suspend and Resume, ever
 }
@@ -83,9 +83,9 @@ func (l *Loop) update() {
 // dearest part of an iteration. Then now reads the clock, as Update would, if a method asks.
 func (l *Loop) tick() {
 	if len(l.timers.heap) > 0 || len(l.periodics.heap) > 0 || len(l.embedded) > 0 || l.ioInterval > 0 {
-		l.asked = l.iteration
+		l.wanted = l.iteration
 	}
-	if l.iteration-l.asked < quiet {
+	if l.iteration-l.wanted < quiet {
 		l.readClock()
 		return
 	}
@@ -103,7 +103,7 @@ func (l *Loop) readClock() {
 
 // now returns the cached time, for the methods that callbacks may call.
 func (l *Loop) now() time.Duration {
-	l.asked = l.iteration
+	l.wanted = l.iteration
 	if l.stale {
 		l.readClock()
 	}

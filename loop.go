@@ -128,7 +128,7 @@ func (l *Loop) run(ctx context.Context, mode runMode) (err error) {
 	if err != nil {
 		return err
 	}
-	l.asked = l.iteration
+	l.wanted = l.iteration
 	if l.task != nil {
 		defer l.notATask()()
 	}

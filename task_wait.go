@@ -283,7 +283,7 @@ func (t *Task) refusal() error {
 		return ends[t.end.Load()]
 	case t.loop.isClosed():
 		return ErrClosed
-	case t.deadline != never && t.until() <= t.loop.now():
+	case t.until() != never && t.until() <= t.loop.now():
 		return context.DeadlineExceeded
 	}
 	return nil

@@ -93,7 +93,7 @@ func (l *Loop) wakeNow() {
 // until has come, which is a time since base, or, if files is set, when a descriptor
 // is ready.
 func (l *Loop) park(until time.Duration, files bool) {
-	l.asked = l.iteration
+	l.wanted = l.iteration
 	l.publish() // before beforeWait, after which other goroutines may use the loop
 	l.tidy()
 	if l.more {
