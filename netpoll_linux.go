@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"time"
+	"unsafe"
 
 	"go.uber.org/atomic"
 	"golang.org/x/sys/unix"
@@ -185,13 +186,38 @@ func (s *fdSet) look() bool {
 // pollEpoll returns how many events there are. It repeats an interrupted call: the edge
 // that the runtime's poller saw before is gone (note a), and nothing else would find the
 // descriptors.
+//
+// The call does not wait. If it can return only few events, it is made as the runtime makes
+// its own: the scheduler is not told that a system call begins and ends, which would cost
+// another tenth of the call. A call that may take longer must not keep the garbage collector
+// waiting for this thread.
 func pollEpoll(epfd int, events []unix.EpollEvent) int {
+	if len(events) == 0 {
+		return 0
+	}
 	for {
-		n, err := unix.EpollWait(epfd, events, 0)
+		n, err := 0, error(nil)
+		if len(events) <= fewEvents {
+			n, err = rawEpollWait(epfd, events)
+		} else {
+			n, err = unix.EpollWait(epfd, events, 0)
+		}
 		if err != unix.EINTR {
 			return max(n, 0)
 		}
 	}
+}
+
+// fewEvents is how many events the runtime's poller takes in one call.
+const fewEvents = 128
+
+func rawEpollWait(epfd int, events []unix.EpollEvent) (n int, err error) {
+	r, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(epfd),
+		uintptr(unsafe.Pointer(&events[0])), uintptr(len(events)), 0, 0, 0)
+	if errno != 0 {
+		return 0, errno
+	}
+	return int(r), nil
 }
 
 func (p *fdPoller) watch(fd int, generation uint32, known bool, events Events) error {

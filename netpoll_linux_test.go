@@ -130,3 +130,31 @@ func TestAWakeThatTheLookFindsEndsThePark(t *testing.T) {
 		}
 	}
 }
+
+// A look that finds as many descriptors as it has room for makes room and looks again, and
+// makes the call in the other way then.
+func TestALookFindsAllDescriptors(t *testing.T) {
+	l, p := epollLoop(t)
+	require.NoError(t, p.openSet())
+	require.LessOrEqual(t, len(p.set.events), fewEvents)
+	calls := map[int]int{}
+	for range 2 * fewEvents {
+		fd, err := unix.Eventfd(1, unix.EFD_NONBLOCK|unix.EFD_CLOEXEC)
+		require.NoError(t, err)
+		t.Cleanup(func() { unix.Close(fd) })
+		w := NewIO(l, fd, Read, func(w *IO, got Events) {
+			assert.Equal(t, Read, got)
+			calls[w.fd]++
+		})
+		require.NoError(t, w.Start())
+		t.Cleanup(w.Stop)
+	}
+	for n := range 3 {
+		require.NoError(t, l.RunNoWait())
+		require.Len(t, calls, 2*fewEvents)
+		for fd := range calls {
+			require.Equal(t, n+1, calls[fd])
+		}
+	}
+	assert.Greater(t, len(p.set.events), fewEvents)
+}
