@@ -8,6 +8,7 @@ import (
 	"slices"
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -303,6 +304,10 @@ func TestVacantSlotsAreBounded(t *testing.T) {
 		require.NoError(t, h.verify())
 		require.LessOrEqual(t, len(h.heap), 2*(999-i))
 	}
+}
+
+func TestATimerFitsIntoItsSizeClass(t *testing.T) {
+	assert.LessOrEqual(t, unsafe.Sizeof(Timer{}), uintptr(128))
 }
 
 // A dropped watcher can be collected as soon as it is stopped, however many others are active.
