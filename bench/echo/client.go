@@ -10,7 +10,6 @@ import (
 	"io"
 	"net"
 	"os"
-	"os/exec"
 	"slices"
 	"strings"
 	"sync"
@@ -21,12 +20,12 @@ import (
 const warmup = 200 * time.Millisecond
 
 // measure starts the server, loads it with n clients, and ends it.
-func measure(name string, n int, d time.Duration) (cell, error) {
+func measure(name string, at place, n int, d time.Duration) (cell, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return cell{}, err
 	}
-	server := exec.Command(self)
+	server := at.command(self)
 	server.Env = append(os.Environ(), serverEnv+"="+name)
 	if name == "libev" {
 		program, err := buildLibev()
@@ -56,14 +55,14 @@ func measure(name string, n int, d time.Duration) (cell, error) {
 		return cell{}, errors.New("not one echo came in time")
 	}
 	slices.Sort(latencies)
-	at := func(q float64) float64 {
+	quantile := func(q float64) float64 {
 		return micros(latencies[int(q*float64(len(latencies)-1))])
 	}
 	used := server.ProcessState.UserTime() + server.ProcessState.SystemTime()
 	return cell{
 		rate: float64(len(latencies)) / d.Seconds(),
-		p50:  at(0.50),
-		p99:  at(0.99),
+		p50:  quantile(0.50),
+		p99:  quantile(0.99),
 		cpu:  micros(used) / float64(total),
 	}, nil
 }

@@ -4,6 +4,8 @@ package main
 
 import (
 	"os"
+	"os/exec"
+	"runtime"
 	"testing"
 	"time"
 )
@@ -25,7 +27,7 @@ func TestEveryServerEchoes(t *testing.T) {
 					t.Skip(err)
 				}
 			}
-			c, err := measure(s.name, 10, 100*time.Millisecond)
+			c, err := measure(s.name, place{}, 10, 100*time.Millisecond)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -33,5 +35,23 @@ func TestEveryServerEchoes(t *testing.T) {
 				t.Errorf("not plausible: %+v", c)
 			}
 		})
+	}
+}
+
+func TestPlaces(t *testing.T) {
+	if _, err := exec.LookPath("taskset"); err != nil {
+		t.Skip(err)
+	}
+	if runtime.NumCPU() < 2 {
+		t.Skip("needs two processors")
+	}
+	for name, at := range places {
+		c, err := measure(yardstick, at, 1, 100*time.Millisecond)
+		if err != nil {
+			t.Fatal(name, err)
+		}
+		if c.rate <= 0 {
+			t.Errorf("%s: not plausible: %+v", name, c)
+		}
 	}
 }
