@@ -22,12 +22,8 @@ func handOverFigures() []figure {
 			{"sync.Cond+slice", handOver(condPost)},
 			{"goja_nodejs", handOver(gojaPost)},
 		}},
-		{group: "Functions and values", name: "call a function", columns: columns, rivals: []contestant{
-			{"ev", handOver(loopCall)},
-			{"chan func()", handOver(chanCall)},
-			{"sync.Cond+slice", handOver(condCall)},
-			{"goja_nodejs", handOver(gojaCall)},
-		}},
+		callFigure("call a function", 1, 1.3),
+		callFigure("call a function, 32 callers", 32, 1.1),
 		queueFigure("send a value, 1 producer", 1),
 		queueFigure("send a value, 4 producers", 4),
 	}
@@ -39,6 +35,20 @@ func queueFigure(name string, producers int) figure {
 		{"chan T", handOver(values(producers, chanQueue))},
 		{"sync.Cond+slice", handOver(values(producers, sliceQueue))},
 	}}
+}
+
+func callFigure(name string, callers int, bound float64) figure {
+	return figure{group: "Functions and values", name: name, columns: []string{"ns/op", "allocs/op"},
+		targets: []target{
+			{what: "ev", over: "chan func()", bound: bound, slack: 2},
+			{column: 1, what: "ev", bound: 3, slack: 1.1},
+		},
+		rivals: []contestant{
+			{"ev", handOver(calls(callers, loopCall))},
+			{"chan func()", handOver(calls(callers, chanCall))},
+			{"sync.Cond+slice", handOver(calls(callers, condCall))},
+			{"goja_nodejs", handOver(calls(callers, gojaCall))},
+		}}
 }
 
 // handOver measures work(n), which makes n operations. done counts the
@@ -138,65 +148,85 @@ func gojaPost(done *int) (func(n int), error) {
 	}, nil
 }
 
-func loopCall(done *int) (func(n int), error) {
+// openCall starts a receiver. call returns i by way of a function that the receiver runs.
+type openCall func() (call func(i int) int, err error)
+
+// calls makes callers call at a time.
+func calls(callers int, open openCall) func(done *int) (func(n int), error) {
+	return func(done *int) (func(n int), error) {
+		call, err := open()
+		if err != nil {
+			return nil, err
+		}
+		return func(n int) {
+			var calling sync.WaitGroup
+			answered := make([]int, callers)
+			for c := range callers {
+				calling.Go(func() {
+					right := 0
+					for i := range n / callers {
+						if call(i+1) == i+1 {
+							right++
+						}
+					}
+					answered[c] = right
+				})
+			}
+			calling.Wait()
+			for _, right := range answered {
+				*done += right
+			}
+		}, nil
+	}
+}
+
+func loopCall() (func(i int) int, error) {
 	l, err := ev.New()
 	if err != nil {
 		return nil, err
 	}
 	background(l)
-	return func(n int) {
-		for i := range n {
-			got, err := ev.Call(context.Background(), l, func() (int, error) { return i + 1, nil })
-			if err == nil && got == i+1 {
-				*done++
-			}
-		}
+	return func(i int) int {
+		got, _ := ev.Call(context.Background(), l, func() (int, error) { return i, nil })
+		return got
 	}, nil
 }
 
-// calls gets answers through channels, as programs without a loop do.
-func calls(done *int, post func(fn func())) func(n int) {
-	return func(n int) {
-		for i := range n {
-			answer := make(chan int, 1)
-			post(func() { answer <- i + 1 })
-			if <-answer == i+1 {
-				*done++
-			}
-		}
+// answered gets answers through channels, as programs without a loop do.
+func answered(post func(fn func())) func(i int) int {
+	return func(i int) int {
+		answer := make(chan int, 1)
+		post(func() { answer <- i })
+		return <-answer
 	}
 }
 
-func chanCall(done *int) (func(n int), error) {
+func chanCall() (func(i int) int, error) {
 	funcs := make(chan func())
 	go func() {
 		for fn := range funcs {
 			fn()
 		}
 	}()
-	return calls(done, func(fn func()) { funcs <- fn }), nil
+	return answered(func(fn func()) { funcs <- fn }), nil
 }
 
-func condCall(done *int) (func(n int), error) {
+func condCall() (func(i int) int, error) {
 	m := newCondQueue(func(batch []func()) {
 		for _, fn := range batch {
 			fn()
 		}
 	})
-	return calls(done, m.send), nil
+	return answered(m.send), nil
 }
 
-func gojaCall(done *int) (func(n int), error) {
+func gojaCall() (func(i int) int, error) {
 	l := eventloop.NewEventLoop(eventloop.EnableConsole(false))
 	l.Start()
-	return func(n int) {
-		for i := range n {
-			answer := make(chan int, 1)
-			l.RunOnLoop(func(*goja.Runtime) { answer <- i + 1 })
-			if <-answer == i+1 {
-				*done++
-			}
-		}
+	return func(i int) int {
+		answer := make(chan int, 1)
+		l.RunOnLoop(func(*goja.Runtime) { answer <- i })
+		return <-answer
 	}, nil
 }
 

@@ -26,6 +26,7 @@ import (
 func figures() []figure {
 	return slices.Concat(
 		sendFigures(),
+		mutexFigures(),
 		wakeFigures(),
 		situationFigures(),
 		timerFigures(),
