@@ -2,6 +2,7 @@ package ev
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"go.uber.org/atomic"
@@ -23,16 +24,85 @@ import (
 
 // caller is the sender of a Call. It is claimed once: by the loop, to run the function, by Close,
 // or by the sender itself, to give up. The claimant, unless it is the sender, writes the results
-// and then sends on woken.
+// and then calls answered.
 type caller struct {
 	next    *caller // in the list
 	claimed atomic.Uint32
-	asked   bool // guarded by mailbox.mu
+	state   atomic.Uint32
+	asleep  sync.WaitGroup // 1 while state is waiting; unused if there is …
+	woken   chan struct{}  // … a channel, for a context that can be cancelled
 	err     error
-	woken   chan bool // true: the results are there; false, at most once: see watch. It holds both.
 }
 
+// The states of a caller. A change from waiting wakes the sender, once: then only the sender makes
+// it waiting again. So woken, which holds one, never blocks.
+const (
+	waiting  = iota
+	asked    // to check whether it waits for itself: see watch
+	answered // the results are there
+)
+
 func (c *caller) claim() bool { return c.claimed.CompareAndSwap(0, 1) }
+
+func (c *caller) answer() {
+	if c.state.Swap(answered) == waiting {
+		c.wake()
+	}
+}
+
+func (c *caller) ask() {
+	if c.state.CompareAndSwap(waiting, asked) {
+		c.wake()
+	}
+}
+
+func (c *caller) wake() {
+	if c.woken != nil {
+		c.woken <- struct{}{}
+	} else {
+		c.asleep.Done()
+	}
+}
+
+// prepare is called by the sender before the job is put.
+func (c *caller) prepare(done <-chan struct{}) {
+	if done != nil {
+		c.woken = make(chan struct{}, 1)
+	} else {
+		c.asleep.Add(1)
+	}
+}
+
+// sleep waits for a change of the state. It reports whether done was closed first.
+func (c *caller) sleep(done <-chan struct{}) (given bool) {
+	if done == nil {
+		c.asleep.Wait()
+		return false
+	}
+	select {
+	case <-c.woken:
+		return false
+	case <-done:
+		return true
+	}
+}
+
+// goOn makes the state waiting after asked. It reports whether it could: there may be results.
+func (c *caller) goOn() bool {
+	if c.woken == nil {
+		c.asleep.Add(1)
+	}
+	return c.state.CompareAndSwap(asked, waiting)
+}
+
+// mayWait is called when the sender was asked. It reports whether the sender goes on waiting.
+func (c *caller) mayWait(l *Loop) bool {
+	if l.ownerIs(goroutine.ID()) {
+		c.claim()
+		panic("ev: Call on the loop's own goroutine would wait for itself for ever")
+	}
+	return c.goOn()
+}
 
 // calls are the lists of callers. mailbox.mu guards them.
 type calls struct {
@@ -89,7 +159,7 @@ func (m *mailbox) refuse() {
 		for ; c != nil; c = c.next {
 			if c.claim() {
 				c.err = ErrClosed
-				c.woken <- true
+				c.answer()
 			}
 		}
 	}
@@ -123,10 +193,7 @@ func (m *mailbox) lookAtCalls(l *Loop) func() {
 		}
 		cs.watched = false
 		for c := cs.queued; c != nil; c = c.next {
-			if !c.asked {
-				c.asked = true
-				c.woken <- false
-			}
+			c.ask()
 		}
 	}
 }
@@ -151,7 +218,7 @@ func (c *call[T]) run() {
 
 func (c *call[T]) deliver(v T, err error, panicked any) {
 	c.value, c.err = v, err
-	c.woken <- true
+	c.answer()
 	if panicked != nil {
 		panic(panicked) // on, to the loop's panic policy
 	}
@@ -162,25 +229,14 @@ func (c *call[T]) wait(ctx context.Context, l *Loop) (T, error) {
 	var zero T
 	done := ctx.Done()
 	for {
-		answered := false
-		if done == nil {
-			answered = <-c.woken
-		} else {
-			select {
-			case answered = <-c.woken:
-			case <-done:
-				c.claim() // if that fails, fn has begun
-				return zero, ctx.Err()
-			}
+		if c.sleep(done) {
+			c.claim() // if that fails, fn has begun
+			return zero, ctx.Err()
 		}
-		if answered {
+		if c.state.Load() == answered || !c.mayWait(l) {
 			v := c.value
 			c.value = zero
 			return v, c.err
-		}
-		if l.ownerIs(goroutine.ID()) {
-			c.claim()
-			panic("ev: Call on the loop's own goroutine would wait for itself for ever")
 		}
 	}
 }
@@ -208,7 +264,8 @@ func Call[T any](ctx context.Context, l *Loop, fn func() (T, error)) (T, error) 
 	if err := ctx.Err(); err != nil {
 		return zero, err
 	}
-	c := &call[T]{fn: fn, caller: caller{woken: make(chan bool, 2)}}
+	c := &call[T]{fn: fn}
+	c.prepare(ctx.Done())
 	if err := l.post(c, &c.caller); err != nil {
 		return zero, err
 	}
