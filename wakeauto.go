@@ -18,7 +18,8 @@ import (
 //
 //   - It takes the strategy that is less late in the mean. One that was never tried is
 //     the better one.
-//   - Now and then it tries the other one: the more rarely, the more that loses.
+//   - Now and then it tries the other one: the more rarely, the more that loses. While
+//     both are late by milliseconds, no processor is idle, and it tries no writes.
 //   - A deadline beside each write ends the park if the write does not. It is several
 //     times the mean of the better strategy, so a try, or the first write in a process
 //     that has become busy, costs little.
@@ -35,14 +36,14 @@ type wakePolicy struct {
 	yield func() // runtime.Gosched, but in tests; immutable
 
 	// Used on the loop's goroutine.
-	late   [2]lateness // by strategy
-	better uint32      // the strategy that is less late
-	left   int         // how many wakes there are before the other is tried …
-	every  int         // … and the value that left started from
-	hot    bool        // the last iteration was a short one
-	found  bool        // the last time, the loop yielded and found something to do
-	skips  int         // how often not to linger, since that was in vain …
-	most   int         // … and the value that skips started from
+	late   [2]time.Duration // how late wakes are in the mean, by strategy; 0: never tried
+	better uint32           // the strategy that is less late
+	left   int              // how many wakes there are before the other is tried …
+	every  int              // … and the value that left started from
+	hot    bool             // the last iteration was a short one
+	found  bool             // the last time, the loop yielded and found something to do
+	skips  int              // how often not to linger, since that was in vain …
+	most   int              // … and the value that skips started from
 }
 
 const (
@@ -51,11 +52,12 @@ const (
 )
 
 const (
-	minLimit     = 20 * time.Microsecond
-	maxLimit     = 10 * time.Millisecond
-	limitFactor  = 4    // of the mean
-	maxApart     = 64   // between two tries of a strategy that is hardly later
-	maxFarApart  = 4096 // between those of one that is
+	minLimit     = 10 * time.Microsecond
+	outlier      = 8                // times the mean; what is later counts as so late
+	limitFactor  = 4                // times the mean of the better strategy
+	overload     = time.Millisecond // a mean that is as long: no processor is idle
+	maxApart     = 64               // between two tries of a strategy that is hardly later
+	maxFarApart  = 4096             // between those of one that is
 	hotIteration = 50 * time.Microsecond
 	yields       = 2
 	maxSkips     = 64
@@ -86,26 +88,39 @@ func (w *wakePolicy) choose() {
 	}
 }
 
-// judge takes note of how late a wake was. A slow sender's may have been made by the
-// strategy of another park: the mean forgets it.
+// judge takes note of how late a wake was. A slow sender's may be of the strategy of
+// another park: the mean forgets it.
 func (w *wakePolicy) judge(late time.Duration) {
 	tried := w.left == 0
-	w.late[w.strategy.Load()].add(late)
-	better := uint32(wakeWrite)
-	if w.late[wakeDirect].mean < w.late[wakeWrite].mean {
-		better = wakeDirect
+	mean := &w.late[w.strategy.Load()]
+	*mean = nextMean(*mean, late, tried)
+	best, better := w.late[wakeWrite], uint32(wakeWrite)
+	if direct := w.late[wakeDirect]; direct < best || best >= overload {
+		best, better = direct, wakeDirect
 	}
-	best := w.late[better].mean
 	switch {
 	case better != w.better:
 		w.better, w.every, w.left = better, 1, 1
 	case tried:
-		w.every = nextTry(w.every, int(w.late[1-better].mean/max(best, 1)))
+		w.every = nextTry(w.every, int(w.late[1-better]/max(best, 1)))
 		w.left = w.every
-	default:
+	case best < overload:
 		w.left--
 	}
-	w.limit.Store(uint32(min(max(limitFactor*best, minLimit), maxLimit)))
+	w.limit.Store(uint32(max(limitFactor*min(best, overload), minLimit)))
+}
+
+// nextMean returns a mean in which older values count ever less: those of before the
+// last try are old.
+func nextMean(mean, late time.Duration, tried bool) time.Duration {
+	if mean == 0 {
+		return max(late, 1)
+	}
+	off := min(late, outlier*mean) - mean
+	if tried {
+		return mean + off/2
+	}
+	return mean + off/8
 }
 
 // nextTry returns after how many wakes to try a strategy again that was tried after
@@ -115,25 +130,6 @@ func nextTry(every, ratio int) int {
 		return min(2*every, maxApart)
 	}
 	return min(ratio*every, maxFarApart)
-}
-
-// lateness is a mean in which old values count ever less.
-type lateness struct {
-	mean time.Duration
-	n    time.Duration // how many values it is the mean of
-}
-
-const (
-	meanOf  = 8  // values, and decaying
-	outlier = 16 // times the mean; what is later counts as so late
-)
-
-func (m *lateness) add(late time.Duration) {
-	if m.n > 0 {
-		late = min(late, outlier*m.mean)
-	}
-	m.n = min(m.n+1, meanOf)
-	m.mean += (late - m.mean) / m.n
 }
 
 // linger is called when there is nothing to do. It reports whether there is now.

@@ -13,6 +13,7 @@ import (
 type simulated struct {
 	wakePolicy
 	write, direct time.Duration
+	slow          time.Duration // both are later by this
 }
 
 func newSimulated(write, direct time.Duration) *simulated {
@@ -26,9 +27,9 @@ func (s *simulated) wake() (strategy uint32) {
 	s.choose()
 	strategy = s.strategy.Load()
 	if strategy == wakeDirect {
-		s.judge(s.direct)
+		s.judge(s.direct + s.slow)
 	} else {
-		s.judge(min(s.write, time.Duration(s.limit.Load())))
+		s.judge(min(s.write, time.Duration(s.limit.Load())) + s.slow)
 	}
 	return strategy
 }
@@ -96,19 +97,35 @@ func TestWakeAutoChangesOverWhenTheProcessBecomesBusy(t *testing.T) {
 	}
 }
 
-func TestWakeAutoChangesBackWhenDirectWakesAreLate(t *testing.T) {
-	s := newSimulated(10*time.Millisecond, 2*time.Microsecond)
-	s.wakes(4000, 0)
-	s.write, s.direct = 35*time.Microsecond, 114*time.Microsecond
-	assert.LessOrEqual(t, len(s.wakes(500, wakeDirect)), 50)
+// At once if a direct wake is later than a write ever was. Otherwise tries must find it out.
+func TestWakeAutoChangesBack(t *testing.T) {
+	for name, busy := range map[string]time.Duration{"busy": 2 * time.Microsecond, "overloaded": 10 * time.Millisecond} {
+		t.Run(name, func(t *testing.T) {
+			s := newSimulated(10*time.Millisecond, busy)
+			s.wakes(4000, 0)
+			s.write, s.direct = 35*time.Microsecond, 114*time.Microsecond
+			s.wakes(20000, 0)
+			assert.LessOrEqual(t, len(s.wakes(650, wakeDirect)), 10)
+		})
+	}
+}
+
+// No processor is idle then, and polls.
+func TestWakeAutoTriesNoWritesWhileAllWakesAreVeryLate(t *testing.T) {
+	s := newSimulated(20*time.Microsecond, 10*time.Microsecond)
+	s.wakes(1000, 0)
+	s.slow = 10 * time.Millisecond
+	s.wakes(100, 0)
+	assert.Empty(t, s.wakes(10000, wakeWrite))
+	s.slow = 0
+	assert.NotEmpty(t, s.wakes(1000, wakeWrite))
 }
 
 func TestTheLimitOfAWriteIsAMultipleOfWhatIsBetter(t *testing.T) {
 	for _, c := range []struct{ better, limit time.Duration }{
 		{time.Microsecond, minLimit},
 		{10 * time.Microsecond, 40 * time.Microsecond},
-		{time.Millisecond, 4 * time.Millisecond},
-		{time.Second, maxLimit},
+		{time.Minute, limitFactor * overload},
 	} {
 		for _, s := range []*simulated{newSimulated(c.better, 2*c.better), newSimulated(2*c.better, c.better)} {
 			s.wakes(100, 0)
@@ -117,18 +134,16 @@ func TestTheLimitOfAWriteIsAMultipleOfWhatIsBetter(t *testing.T) {
 	}
 }
 
-func TestLatenessIsAMeanThatForgets(t *testing.T) {
-	var m lateness
-	for _, late := range []time.Duration{10, 20, 30, 40} {
-		m.add(late)
-	}
-	assert.EqualValues(t, 25, m.mean)
-	for range 60 {
-		m.add(1000)
-	}
-	assert.InDelta(t, 1000, m.mean, 10)
-	m.add(time.Hour)
-	assert.InDelta(t, 1000+15*1000/8, m.mean, 30, "an outlier counts as 16 times the mean")
+func TestTheMeanForgets(t *testing.T) {
+	mean := nextMean(0, 100, false)
+	assert.EqualValues(t, 100, mean, "the first")
+	mean = nextMean(mean, 180, false)
+	assert.EqualValues(t, 110, mean, "an eighth of those in use")
+	mean = nextMean(mean, 210, true)
+	assert.EqualValues(t, 160, mean, "half of a try")
+	mean = nextMean(mean, time.Hour, false)
+	assert.EqualValues(t, 160+7*160/8, mean, "an outlier counts as 8 times the mean")
+	assert.EqualValues(t, 1, nextMean(0, 0, false), "it was tried")
 }
 
 func TestOtherWakeupsHaveOneStrategy(t *testing.T) {
