@@ -33,6 +33,7 @@ func figures() []figure {
 		heapFigures(),
 		memoryFigures(),
 		taskFigures(),
+		readyFigures(),
 		serverFigures(),
 		uvFigures(),
 	)

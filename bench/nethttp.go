@@ -130,7 +130,7 @@ func underHTTP(ld load, before, after func()) measurement {
 		served := make(chan error, 1)
 		go func() { served <- server.Serve(l) }()
 
-		d := shorter(2*time.Second, quick)
+		d := shorter(time.Second, quick)
 		var rate float64
 		answered, err := ld.during(l.Addr().String(), func() {
 			time.Sleep(httpWarmup)

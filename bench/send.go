@@ -84,7 +84,7 @@ func contendedFigures() []figure {
 // the nanoseconds per operation. Finding the number of repetitions is the
 // warm-up.
 func nsPerOp(quick bool, work func(n int)) float64 {
-	span := 400 * time.Millisecond
+	span := 300 * time.Millisecond
 	if quick {
 		span /= 4
 	}

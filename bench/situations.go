@@ -89,10 +89,10 @@ func situationFigures() []figure {
 		situation("idle process, the sender goes on computing", percentileColumns(), fromIdle(computing)),
 		situation("idle process, the sender yields until it is answered", percentileColumns(), fromIdle(yielding)),
 		// The measurement includes the moment at which the process becomes busy.
-		situation("every processor busy, with yields", percentileColumns(), saturated(4*time.Second, someWork, runtime.Gosched),
+		situation("every processor busy, with yields", percentileColumns(), saturated(2*time.Second, someWork, runtime.Gosched),
 			target{column: p50, what: "ev", over: "chan(1)+select", bound: 5, slack: 3},
 			target{column: p999, what: "ev", over: "chan(1)+select", bound: 2, slack: 30}),
-		situation("every processor busy, no yields", percentileColumns(), saturated(3*time.Second, someWork, nothing),
+		situation("every processor busy, no yields", percentileColumns(), saturated(1500*time.Millisecond, someWork, nothing),
 			target{column: p99, what: "ev", over: "chan(1)+select", bound: 3, slack: 3}),
 		situation("net/http under load, handlers of 0-500 us", percentileColumns("requests/s"),
 			underHTTP(load{clients: 32}, func() { compute(between(0, 500*time.Microsecond)) }, nothing),
@@ -150,7 +150,7 @@ func inMicros(d time.Duration) float64 { return float64(d) / float64(time.Micros
 // shorter returns how long to measure.
 func shorter(d time.Duration, quick bool) time.Duration {
 	if quick {
-		return min(d, 500*time.Millisecond)
+		return min(d, 300*time.Millisecond)
 	}
 	return d
 }
@@ -241,7 +241,7 @@ func fromIdle(after func(answered <-chan struct{})) measurement {
 				return errUnanswered
 			}
 		}
-		d := shorter(1500*time.Millisecond, quick)
+		d := shorter(700*time.Millisecond, quick)
 		lost := time.After(d + answerTime)
 		for range 50 {
 			if err := round(lost); err != nil {
@@ -281,7 +281,7 @@ func finish(b *box, end func() error) ([]float64, error) {
 // pingPong has two receivers that send to each other, in turn.
 func pingPong(w way, quick bool) ([]float64, error) {
 	const warmup, most = 1000, 1 << 18
-	d := shorter(time.Second, quick)
+	d := shorter(500*time.Millisecond, quick)
 	trips := make([]time.Duration, most)
 	clear(trips) // touch the pages
 	runtime.GC()

@@ -84,7 +84,7 @@ func measureFor(quick bool) time.Duration {
 	if quick {
 		return 200 * time.Millisecond
 	}
-	return time.Second
+	return time.Second / 2
 }
 
 func lateness(c clockwork, after time.Duration, quick bool) ([]float64, error) {

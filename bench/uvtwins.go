@@ -203,7 +203,7 @@ func pummelChan(n int, quick bool) ([]float64, error) {
 // pummelled makes n goroutines send bursts, for a time, while receive runs. end
 // makes receive return.
 func pummelled(n int, quick bool, calls *int, send, end func(), receive func() error) ([]float64, error) {
-	d := 400 * time.Millisecond
+	d := 300 * time.Millisecond
 	if quick {
 		d /= 4
 	}
