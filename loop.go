@@ -149,7 +149,7 @@ func (l *Loop) run(ctx context.Context, mode runMode) (err error) {
 	}
 
 	l.invoke()
-	for !isDone(done) { // stopRun may not have run yet
+	for done == nil || !isDone(done) { // stopRun may not have run yet
 		l.iterate(mode)
 		if mode != forever || !l.alive() || l.interrupted() {
 			break
@@ -188,10 +188,18 @@ func (l *Loop) iterate(mode runMode) {
 	l.tick()
 	l.collect()
 	l.markReady()
-	l.expireTimers()
-	l.expirePeriodics()
-	l.markIdles()
-	l.markChecks()
+	if len(l.timers.heap) > 0 { // the calls would cost as much as the callback of an Async
+		l.expireTimers()
+	}
+	if len(l.periodics.heap) > 0 {
+		l.expirePeriodics()
+	}
+	if l.idle.any() {
+		l.markIdles()
+	}
+	if len(l.checks) > 0 {
+		l.markChecks()
+	}
 	if l.override != nil { // invoke, which the compiler does not inline
 		l.override(l)
 	} else {

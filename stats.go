@@ -56,14 +56,23 @@ func (l *Loop) publish() {
 	c.iterations.Store(l.iteration)
 	c.collected.Store(l.collected)
 	c.callbacks.Store(l.pending.calls)
-	c.interestChanges.Store(l.files.calls)
-	c.timerfdSets.Store(l.poller.timerSets())
+	if calls := l.files.calls; c.interestChanges.Load() != calls { // a load costs much less
+		c.interestChanges.Store(calls)
+	}
+	if sets := l.poller.timerSets(); c.timerfdSets.Load() != sets {
+		c.timerfdSets.Store(sets)
+	}
 	l.publishWatchers()
 }
 
 func (l *Loop) publishWatchers() {
-	l.counters.active.Store(uint32(l.actives()))
-	l.counters.pending.Store(uint32(l.pending.count - l.looks.waiting()))
+	c := l.counters
+	if active := uint32(l.actives()); c.active.Load() != active {
+		c.active.Store(active)
+	}
+	if pending := uint32(l.pending.count - l.looks.waiting()); c.pending.Load() != pending {
+		c.pending.Store(pending)
+	}
 }
 
 // publishIfIdle publishes the counts that a watcher's method has changed outside Run. Inside
