@@ -16,8 +16,8 @@ import (
 // beforehand. So in WakeAuto senders stamp their wakes, and the loop measures how late
 // they are, for each strategy:
 //
-//   - It takes the strategy that is less late in the mean. One that was never tried is
-//     the better one.
+//   - It takes the strategy that is less late in the mean, and a write only if that is
+//     clear. One that was never tried is the better one.
 //   - Now and then it tries the other one: the more rarely, the more that loses. While
 //     both are late by milliseconds, no processor is idle, and it tries no writes.
 //   - A deadline beside each write ends the park if the write does not. It is several
@@ -95,7 +95,7 @@ func (w *wakePolicy) judge(late time.Duration) {
 	mean := &w.late[w.strategy.Load()]
 	*mean = nextMean(*mean, late, tried)
 	best, better := w.late[wakeWrite], uint32(wakeWrite)
-	if direct := w.late[wakeDirect]; direct < best || best >= overload {
+	if direct := w.late[wakeDirect]; direct*3/4 < best || best >= overload {
 		best, better = direct, wakeDirect
 	}
 	switch {

@@ -53,7 +53,8 @@ func TestWakeAutoTakesTheStrategyThatIsLessLate(t *testing.T) {
 		"the sender yields":            {36 * time.Microsecond, 1600 * time.Nanosecond, wakeDirect},
 		"half busy":                    {40 * time.Microsecond, 25 * time.Microsecond, wakeDirect},
 		"busy":                         {10 * time.Millisecond, time.Microsecond, wakeDirect},
-		"a little better":              {10 * time.Microsecond, 11 * time.Microsecond, wakeWrite},
+		"hardly better":                {10 * time.Microsecond, 13 * time.Microsecond, wakeDirect},
+		"better":                       {10 * time.Microsecond, 14 * time.Microsecond, wakeWrite},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newSimulated(c.write, c.direct)
@@ -85,7 +86,7 @@ func TestWakeAutoTriesTheOtherStrategyTheMoreRarelyTheMoreItLoses(t *testing.T) 
 
 // One late write is enough, and its deadline has ended it.
 func TestWakeAutoChangesOverWhenTheProcessBecomesBusy(t *testing.T) {
-	for name, idle := range map[string]time.Duration{"little": 12 * time.Microsecond, "much": 114 * time.Microsecond} {
+	for name, idle := range map[string]time.Duration{"little": 14 * time.Microsecond, "much": 114 * time.Microsecond} {
 		t.Run(name, func(t *testing.T) {
 			s := newSimulated(10*time.Microsecond, idle)
 			s.wakes(100, 0)
