@@ -12,10 +12,11 @@ import (
 // libMeasurements are all measurements of the programs in C, with their numbers
 // of values.
 var libMeasurements = map[string]int{
-	"send-pending": 1, "send-first": 1, "send-parked": 1, "wake-latency": 3, "ping-pong": 1,
+	"send-pending": 1, "send-first": 1, "send-parked": 1, "wake-latency": 4, "ping-pong": 1,
 	"async-c1": 1, "async-c4": 1, "async-pummel-c2": 2, "million-async": 1,
 	"dispatch-1-of-1": 1, "dispatch-1-of-1000": 1, "loop-count": 1, "million-timers": 1,
-	"timers-insert-ordered": 1, "timers-insert-random": 1, "timers-again": 1, "timers-cancel-random": 1,
+	"timers-insert-ordered": 1, "timers-insert-random": 1, "timers-again": 1, "timers-again-later": 1,
+	"timers-cancel-random": 1,
 	"timers-expire-all": 1, "timers-start-stop": 1, "memory-async": 1, "memory-timer": 1,
 }
 

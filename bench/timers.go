@@ -88,18 +88,18 @@ func measureFor(quick bool) time.Duration {
 }
 
 func lateness(c clockwork, after time.Duration, quick bool) ([]float64, error) {
-	const warmup = 20
 	runtime.GC()
 	late, err := c.oneShots(after, measureFor(quick))
 	if err != nil {
 		return nil, err
 	}
-	if len(late) < 2*warmup {
+	if len(late) < 2 {
 		return nil, fmt.Errorf("%d callbacks only", len(late))
 	}
 	if early := slices.Min(late); early < 0 {
 		return nil, fmt.Errorf("a callback came %v early", -early)
 	}
+	warmup := min(20, len(late)/2) // in a busy process some contestants are called every 10 ms
 	return percentiles(late[warmup:]), nil
 }
 
