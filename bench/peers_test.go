@@ -17,7 +17,7 @@ var libMeasurements = map[string]int{
 	"dispatch-1-of-1": 1, "dispatch-1-of-1000": 1, "loop-count": 1, "million-timers": 1,
 	"timers-insert-ordered": 1, "timers-insert-random": 1, "timers-again": 1, "timers-again-later": 1,
 	"timers-cancel-random": 1,
-	"timers-expire-all": 1, "timers-start-stop": 1, "memory-async": 1, "memory-timer": 1,
+	"timers-expire-all":    1, "timers-start-stop": 1, "memory-async": 1, "memory-timer": 1,
 }
 
 func TestLibrariesMeasure(t *testing.T) {
