@@ -29,12 +29,17 @@ func wakeFigures() []figure {
 	}
 	for _, active := range []int{1, 1_000, 100_000} {
 		measurement := fmt.Sprintf("dispatch-1-of-%d", active)
-		figures = append(figures, figure{
+		f := figure{
 			group: "Dispatch", name: fmt.Sprintf("1 of %d", active), columns: []string{"ns/iteration"},
 			rivals: []contestant{
 				{"ev", func(quick bool) ([]float64, error) { return dispatch(active, quick) }},
 			},
-		}.inC(measurement))
+		}
+		if active == 1 {
+			f.targets = []target{{what: "ev", over: "chan(1)+select", bound: 1.5, slack: 3}}
+			f.rivals = append(f.rivals, contestant{"chan(1)+select", ownChannel})
+		}
+		figures = append(figures, f.inC(measurement))
 	}
 	return figures
 }
@@ -172,6 +177,37 @@ func gojaWay(woken func()) (send func(), end func() error, err error) {
 		return nil
 	}
 	return func() { l.RunOnLoop(func(*goja.Runtime) { woken() }) }, end, nil
+}
+
+// ownChannel measures a goroutine that sends to its own channel, in the loop
+// with which a program without an event loop receives.
+func ownChannel(quick bool) ([]float64, error) {
+	wake, done := make(chan struct{}, 1), make(chan struct{})
+	calls, left, asked := 0, 0, 0
+	go func() {
+		for range wake {
+			calls++
+			if left--; left == 0 {
+				done <- struct{}{}
+				continue
+			}
+			select {
+			case wake <- struct{}{}:
+			default:
+			}
+		}
+	}()
+	ns := nsPerOp(quick, func(n int) {
+		left = n
+		asked += n
+		wake <- struct{}{}
+		<-done
+	})
+	close(wake)
+	if calls != asked {
+		return nil, fmt.Errorf("%d calls, not %d", calls, asked)
+	}
+	return []float64{ns}, nil
 }
 
 // dispatch measures an async that sends to itself, among many active ones.
