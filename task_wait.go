@@ -307,7 +307,10 @@ func (t *Task) present() time.Duration { return time.Since(t.loop.base) }
 // suspend gives the loop back until the wait is over, by due at the latest. It returns why
 // the wait has failed.
 func (t *Task) suspend(s source, due time.Duration) error {
-	t.source, t.since = s, t.loop.now()
+	if !t.over { // a Yield is not interested in the time: see tick
+		t.loop.now()
+	}
+	t.source, t.since = s, t.loop.mono
 	t.late, t.spent = false, 0
 	t.suspendUntil(due)
 	if t.io != nil && t.io.index != 0 && s != source(t.io) {
