@@ -38,15 +38,11 @@ func (l *Loop) activateTimer(w *watcher) {
 	l.publishIfIdle()
 }
 
-func (l *Loop) deactivateTimer(w *watcher) {
-	w.index = 0
-	l.inHeap--
-	l.count(w, -1)
-}
-
 func (l *Loop) deactivate(w *watcher) {
 	if w.index == inHeap {
-		l.deactivateTimer(w)
+		w.index = 0
+		l.inHeap--
+		l.count(w, -1)
 		return
 	}
 	last := l.active[len(l.active)-1]

@@ -147,8 +147,8 @@ func (r *request) change(clear, set uint32) uint32 {
 // 0 or 1.
 //
 // The loop does not write head. It remembers in taken what head was when it took the list: the
-// newest request of those that it has taken. The list is what was pushed since then: the
-// requests from head to the one before taken. So it costs the loop no locked instruction to
+// newest of the requests that it has taken. The list consists of the requests that were pushed
+// since then, from head to the one before taken. So it costs the loop no locked instruction to
 // take the list, or to find it empty. That requires that each push makes head differ from taken,
 // whichever requests were pushed before it: no request that can be pushed has taken as its
 // label. take sees to that, as it gives the newest request, which it has just taken, its other

@@ -24,7 +24,7 @@ import (
 
 // caller is the sender of a Call. It is claimed once: by the loop, to run the function, by Close,
 // or by the sender itself, to give up. The claimant, unless it is the sender, writes the results
-// and then calls answered.
+// and then calls answer.
 type caller struct {
 	next    *caller // in the list
 	claimed atomic.Uint32

@@ -154,10 +154,10 @@ func replay(t testing.TB, data []byte) {
 			}
 		case 2:
 			m.stop(e)
-		case 3: // expire those that are due, one-shots
+		case 3: // the due alarms expire; they are one-shots
 			m.now += d
 			m.expire(false, false)
-		case 4: // expire those that are due; some repeat
+		case 4: // the due alarms expire; some repeat
 			m.now += d
 			m.expire(true, false)
 		case 5: // suspend and resume

@@ -95,9 +95,6 @@ func (l *Loop) nextPeriodic() time.Duration {
 // expirePeriodics calls expire on every alarm that is due.
 func (l *Loop) expirePeriodics() {
 	p := &l.periodics
-	if len(p.heap) == 0 {
-		return
-	}
 	now := l.wallNow()
 	if !p.mayBeDue(now) {
 		return

@@ -149,7 +149,7 @@ func read(conn net.Conn, say func(line []byte)) error {
 	}
 }
 
-// write writes the lines that next returns, those that wait in one go.
+// write writes the lines that next returns. It writes all lines that wait at once.
 func write(conn net.Conn, next func(wait bool) ([]byte, bool)) error {
 	w := bufio.NewWriter(conn)
 	for {
