@@ -443,13 +443,10 @@ func runProxy(turns <-chan turn, back chan<- struct{}) {
 // parkByProxy is steps a and b.
 func (e *Embed) parkByProxy(until time.Duration) {
 	other := e.other
-	for other.recalled.Load() == 0 {
-		other.sleep(other.mono, until, true)
-		if other.foundFiles() || !other.requests.empty() || other.isClosed() ||
-			until != never && time.Since(other.base) >= until {
-			e.send(e.loop)
-			break
-		}
+	other.sleep(other.mono, until, true)
+	if other.foundFiles() || !other.requests.empty() || other.isClosed() ||
+		until != never && time.Since(other.base) >= until {
+		e.send(e.loop)
 	}
 }
 

@@ -47,9 +47,11 @@ type poller interface {
 	// may be closed, or denote another file.
 	holds(fd int, generation uint32, events Events) bool
 
-	// poll looks at the set without waiting. take returns the descriptors that the
-	// last poll or park found ready; the slice is valid until the next one.
+	// poll looks at the set without waiting. found reports whether the last poll or
+	// park found a descriptor ready. take returns those; the slice is valid until the
+	// next one.
 	poll()
+	found() bool
 	take() []readyFD
 
 	// timerSets returns how often a kernel timer was set.
@@ -76,6 +78,7 @@ func (noFiles) reopenSet() error                      { return errors.ErrUnsuppo
 func (noFiles) watch(int, uint32, bool, Events) error { return errors.ErrUnsupported }
 func (noFiles) holds(int, uint32, Events) bool        { return true }
 func (noFiles) poll()                                 {}
+func (noFiles) found() bool                           { return false }
 func (noFiles) take() []readyFD                       { return nil }
 func (noFiles) timerSets() uint64                     { return 0 }
 

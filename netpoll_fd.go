@@ -164,6 +164,8 @@ func (p *fdPoller) wakeWithin(d time.Duration) {
 // take turns, so the others come in the next iterations.
 const maxEvents = 4096
 
+func (p *fdPoller) found() bool { return len(p.set.ready) > 0 }
+
 func (p *fdPoller) take() []readyFD {
 	ready := p.set.ready
 	p.set.ready = ready[:0]

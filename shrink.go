@@ -124,7 +124,7 @@ func (l *Loop) lookLater() {
 // running. If that park is over by now, the next one has set the timer.
 func (l *Loop) wakeToLook() {
 	if l.parked.Load() != 0 {
-		l.wake()
+		l.mail.send(l) // which makes no callback
 		return
 	}
 	l.mu.Lock()

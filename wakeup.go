@@ -23,8 +23,8 @@ import (
 // already and collects next. Either way the request is collected.
 //
 // One claim succeeds per park, so there is one wake per park. A slow claimant can
-// wake the loop while it runs, or in a later park: that is a spurious wake-up, and
-// the loop finds nothing to do.
+// wake the loop while it runs, or in a later park: that is a spurious wake-up. The
+// loop finds nothing to do then, and parks again.
 //
 // Step a must not come before the moment from which a wake cannot be missed. The
 // poller knows that moment, and calls commit then.
@@ -42,11 +42,17 @@ type wakeState struct {
 func (l *Loop) commit() bool {
 	l.counters.parks.Inc()
 	l.parked.Store(1)
-	if l.requests.empty() && l.stopped.Load() == 0 && l.closed.Load() == 0 && l.recalled.Load() == 0 {
+	if !l.asked() {
 		return true
 	}
 	l.parked.Store(0)
 	return false
+}
+
+// asked reports whether another goroutine wants anything of the loop. Whoever wakes the loop
+// has made that visible here before.
+func (l *Loop) asked() bool {
+	return !l.requests.empty() || l.stopped.Load() != 0 || l.closed.Load() != 0 || l.recalled.Load() != 0
 }
 
 // wake is steps 2 to 4. It is safe for concurrent use. (Async.Send does step 2
@@ -89,9 +95,8 @@ func (l *Loop) wakeNow() {
 	l.poller.wakeByDeadline()
 }
 
-// park is steps a to d. It returns when the loop was woken, perhaps spuriously, when
-// until has come, which is a time since base, or, if files is set, when a descriptor
-// is ready.
+// park is steps a to d. It returns when another goroutine asks for something, when until
+// has come, which is a time since base, or, if files is set, when a descriptor is ready.
 func (l *Loop) park(until time.Duration, files bool) {
 	l.wanted = l.iteration
 	l.publish() // before beforeWait, after which other goroutines may use the loop
@@ -112,13 +117,22 @@ func (l *Loop) park(until time.Duration, files bool) {
 	}
 }
 
-// sleep is park without the user's functions.
+// sleep is park without the user's functions. It goes on after a spurious wake-up, so that
+// RunOnce does not return for one.
 func (l *Loop) sleep(now, until time.Duration, files bool) {
 	w := &l.wakePolicy
-	w.choose()
-	w.woken.Store(0) // a stamp that belongs to an earlier park
-	l.poller.park(now, until, files, l.commitFunc)
-	l.parked.Store(0)
+	for {
+		w.choose()
+		w.woken.Store(0) // a stamp that belongs to an earlier park
+		l.poller.park(now, until, files, l.commitFunc)
+		l.parked.Store(0)
+		if l.asked() || l.poller.found() {
+			break
+		}
+		if now = time.Since(l.base); now >= until {
+			break
+		}
+	}
 	if woken := w.woken.Load(); woken != 0 {
 		w.woken.Store(0)
 		w.judge(time.Duration(l.nanos() - woken))

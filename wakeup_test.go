@@ -1,6 +1,7 @@
 package ev
 
 import (
+	"context"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -36,6 +37,34 @@ func TestOneSenderWakesTheLoopForAllOfThem(t *testing.T) {
 		assert.Equal(t, counts{slept: 1, writes: 1}, p.counted())
 		assert.Equal(t, 1, *first)
 		assert.Equal(t, 1, *second)
+	})
+}
+
+func TestASpuriousWakeUpDoesNotEndARunOnce(t *testing.T) {
+	inSteps(t, func(t *testing.T) {
+		l, p := newStepped(t)
+		a, calls := answering(l)
+		ended := make(chan error, 1)
+		runOnce := func() { ended <- l.RunOnce(context.Background()) }
+		go runOnce()
+		synctest.Wait()
+		held := p.stop(t, beforeWrite)
+		go a.Send()
+		held.reached()
+		assert.NoError(t, <-ended) // by the deadline beside the write
+		assert.Equal(t, 1, *calls)
+
+		p.counted()
+		go runOnce()
+		synctest.Wait()
+		held.goOn()
+		assert.Equal(t, counts{slept: 2, writes: 1}, p.counted())
+		assert.Empty(t, ended)
+		assert.True(t, l.Parked())
+		a.Send()
+		assert.NoError(t, <-ended)
+		assert.Equal(t, 2, *calls)
+		assert.EqualValues(t, 2, l.Iteration())
 	})
 }
 

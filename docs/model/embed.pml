@@ -1,10 +1,10 @@
 // embed.go: the loop is embedded. A proxy parks in it while its host parks, and the
-// host recalls it. The host's own park is assumed to work: it ends when asked is set, or
+// host recalls it. The host's own park is assumed to work: it ends when sweeping is set, or
 // when the host is closed.
 
 bool turn;
 bool back;
-bool asked;
+bool sweeping;
 
 proctype proxy() {
 	LOCALS;
@@ -17,19 +17,15 @@ end_idle:                                               //~ embed.go: func runPr
 	                                                    //| back <- struct{}{}
 	                                                    //.
 	                                                    //~ embed.go: func (e *Embed) parkByProxy(until time.Duration) {
-	   do
-	   :: recalled -> break                             //| for other.recalled.Load() == 0 {
-	   :: else ->
-	      sleep();                                      //| other.sleep(other.mono, until, true)
-	      d_step { quiet = false; done = false; expired = false; ok = false }
-	      if                                            //| if other.foundFiles() || !other.requests.empty() || other.isClosed() ||
-	      :: head != taken -> asked = true; break       //| e.send(e.loop)
+	   sleep();                                         //| other.sleep(other.mono, until, true)
+	   d_step { quiet = false; done = false; expired = false; ok = false };
+	   if                                               //| if other.foundFiles() || !other.requests.empty() || other.isClosed() ||
+	   :: head != taken -> sweeping = true              //| e.send(e.loop)
 #ifndef PROXY_IGNORES_CLOSE
-	      :: closed -> asked = true; break
+	   :: closed -> sweeping = true
 #endif
-	      :: else
-	      fi
-	   od;                                              //.
+	   :: else
+	   fi;                                              //.
 	   atomic { out = false; back = true }
 	od
 }
@@ -39,13 +35,13 @@ inline delegate() {                                     //~ embed.go: func (e *E
 	delegated = !closed;                                //| e.delegated = !other.isClosed()
 	unlock(mu);                                         //| other.mu.Unlock()
 	if
-	:: !delegated -> asked = true                       //| if !e.delegated {
+	:: !delegated -> sweeping = true                       //| if !e.delegated {
 	                                                    //| e.send(e.loop)
 	:: else ->
 	   assert(!torn);
 	   plan();                                          //| until, now := other.plan()
 	   if
-	   :: now -> asked = true                           //| e.send(e.loop)
+	   :: now -> sweeping = true                           //| e.send(e.loop)
 	   :: else ->                                       //| case sleep:
 	      atomic { proxied = true; out = true; turn = true } //| e.useProxy(until)
 	   fi;
@@ -167,7 +163,7 @@ proctype host() {
 	      fi;
 end_parked:
 	      if
-	      :: asked
+	      :: sweeping
 	      :: hostClosed
 	      :: others > 0 -> others--
 	      fi;
@@ -181,8 +177,8 @@ end_parked:
 	      fi;                                           //.
 	      dead = false;
 	      if
-	      :: asked ->
-	         asked = false;
+	      :: sweeping ->
+	         sweeping = false;
 	         if
 	         :: attached -> sweep()
 	         :: else

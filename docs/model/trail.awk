@@ -24,5 +24,5 @@ $2 == "proc" {
 # told says whether a step that is not quoted changes what others see, or is a
 # look at it that matters.
 function told(step) {
-	return step ~ /^\[(owed|unseen|parked|stopped|asked|file.*(gone|edge|ready|deadline)|req.*state|ok = \(*(parked|req))/
+	return step ~ /^\[(owed|unseen|parked|stopped|sweeping|file.*(gone|edge|ready|deadline)|req.*state|ok = \(*(parked|req))/
 }

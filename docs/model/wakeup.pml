@@ -10,23 +10,28 @@ byte strategy; // wakePolicy.strategy of the park in progress, and the mode
 
 byte claims; // in the park in progress
 
-// The result is in quiet.
-inline commit() {                                       //= wakeup.go: func (l *Loop) commit() bool {
-	                                                    //- l.counters.parks.Inc()
-#ifndef CHECK_BEFORE_PARKED
-	atomic { parked = true; claims = 0 }                //| l.parked.Store(1)
-#endif
+// The result is in quiet: whether nobody asks for anything.
+inline asked() {                                        //= wakeup.go: func (l *Loop) asked() bool {
 	quiet = true;
 #ifndef NO_RECHECK
-	quiet = head == taken;                              //| if l.requests.empty() && l.stopped.Load() == 0 && l.closed.Load() == 0 && l.recalled.Load() == 0 {
+	quiet = head == taken;                              //| return !l.requests.empty() || l.stopped.Load() != 0 || l.closed.Load() != 0 || l.recalled.Load() != 0
 #endif
 #ifndef NO_RECHECK_OF_STOPPED
 	if :: quiet -> quiet = !stopped :: else fi;
 #endif
 	if :: quiet -> quiet = !closed :: else fi;
 #ifndef NO_RECHECK_OF_RECALLED
-	if :: quiet -> quiet = !recalled :: else fi;
+	if :: quiet -> quiet = !recalled :: else fi
 #endif
+}                                                       //.
+
+// The result is in quiet.
+inline commit() {                                       //= wakeup.go: func (l *Loop) commit() bool {
+	                                                    //- l.counters.parks.Inc()
+#ifndef CHECK_BEFORE_PARKED
+	atomic { parked = true; claims = 0 }                //| l.parked.Store(1)
+#endif
+	asked();                                            //| if !l.asked() {
 #ifdef CHECK_BEFORE_PARKED
 	atomic { parked = true; claims = 0 }
 #endif
@@ -91,17 +96,29 @@ inline wakeNow() {                                      //= wakeup.go: func (l *
 	wakeByDeadline()                                    //| l.poller.wakeByDeadline()
 }                                                       //.
 
-// Any strategy: a write has a deadline beside it in WakeAuto, and none in WakeWrite.
+// Any strategy: a write has a deadline beside it in WakeAuto, and none in WakeWrite. A park
+// with a time limit that a deadline ends may be over, whoever set the deadline.
 inline sleep() {                                        //= wakeup.go: func (l *Loop) sleep(now, until time.Duration, files bool) {
 	                                                    //- w := &l.wakePolicy
-	if                                                  //| w.choose()
-	:: STRATEGIES & WAKE_FD -> strategy = WAKE_FD
-	:: STRATEGIES & WAKE_DIRECT -> strategy = WAKE_DIRECT
-	:: STRATEGIES & WAKE_FD_WITH_DEADLINE -> strategy = WAKE_FD_WITH_DEADLINE
-	fi;
+	do                                                  //| for {
+	::
+	   if                                               //| w.choose()
+	   :: STRATEGIES & WAKE_FD -> strategy = WAKE_FD
+	   :: STRATEGIES & WAKE_DIRECT -> strategy = WAKE_DIRECT
+	   :: STRATEGIES & WAKE_FD_WITH_DEADLINE -> strategy = WAKE_FD_WITH_DEADLINE
+	   fi;
 	                                                    //- w.woken.Store(0)
-	pollerPark();                                       //| l.poller.park(now, until, files, l.commitFunc)
-	atomic { parked = false; claims = 0 }               //| l.parked.Store(0)
+	   pollerPark();                                    //| l.poller.park(now, until, files, l.commitFunc)
+	   atomic { parked = false; claims = 0 }            //| l.parked.Store(0)
+	   asked();                                         //| if l.asked() || l.poller.found() {
+	   if
+	   :: !quiet -> break                               //| break
+	   :: quiet && until == SOON -> break               //| if now = time.Since(l.base); now >= until {
+	                                                    //| break
+	   :: quiet && !(until == SOON && expired)
+	   fi
+	od;
+	true // no jump into the d_step that may follow
 	                                                    //- if woken := w.woken.Load(); woken != 0 {
 	                                                    //- w.woken.Store(0)
 	                                                    //- w.judge(time.Duration(l.nanos() - woken))
