@@ -77,7 +77,7 @@ close    LEAVE_WITHOUT_TEARDOWN
 parting  CLOSE_TAKES_MU_FIRST
 late     END_LOOKS_TOO_EARLY
 parting  STOP_FORGETS_DEFERRED
-leaving  PROXY_IGNORES_CLOSE
+late     PROXY_IGNORES_CLOSE
 "
 
 fail() { echo "$*" >&2; exit 1; }
