@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// Backend is the mechanism that a loop parks on. The numbers are libev's.
+// Backend is the mechanism that a loop parks on. The numbers of BackendEpoll and BackendKqueue
+// are libev's.
 type Backend uint
 
 const (
@@ -17,12 +18,15 @@ const (
 	BackendEpoll Backend = 4
 	// BackendKqueue parks on a pipe in the Go runtime's kqueue.
 	BackendKqueue Backend = 8
+	// BackendAFD parks as BackendChan does, and watches sockets by polls of Windows's
+	// socket driver, AFD.
+	BackendAFD Backend = 0x100
 	// BackendChan parks on a channel and a time.Timer, without a descriptor. It
 	// exists on every system, and works in a testing/synctest bubble.
-	BackendChan Backend = 0x100
+	BackendChan Backend = 0x200
 )
 
-// String returns "auto", "epoll", "kqueue" or "chan".
+// String returns "auto", "epoll", "kqueue", "afd" or "chan".
 func (b Backend) String() string {
 	switch b {
 	case BackendAuto:
@@ -31,6 +35,8 @@ func (b Backend) String() string {
 		return "epoll"
 	case BackendKqueue:
 		return "kqueue"
+	case BackendAFD:
+		return "afd"
 	case BackendChan:
 		return "chan"
 	}

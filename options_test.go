@@ -29,7 +29,7 @@ func TestABackendThatTheSystemLacksIsUnsupported(t *testing.T) {
 	for _, b := range ev.SupportedBackends() {
 		have[b] = true
 	}
-	for _, b := range []ev.Backend{ev.BackendEpoll, ev.BackendKqueue, ev.BackendChan, 1, 99} {
+	for _, b := range []ev.Backend{ev.BackendEpoll, ev.BackendKqueue, ev.BackendAFD, ev.BackendChan, 1, 99} {
 		if have[b] {
 			continue
 		}
@@ -58,8 +58,10 @@ func TestCallersMayChangeTheListsOfBackends(t *testing.T) {
 func TestBackendsAndWakeModesHaveNamesAndLibevsNumbers(t *testing.T) {
 	assert.EqualValues(t, 4, ev.BackendEpoll)
 	assert.EqualValues(t, 8, ev.BackendKqueue)
+	assert.EqualValues(t, 0x100, ev.BackendAFD)
 	for want, v := range map[string]fmt.Stringer{
-		"auto": ev.BackendAuto, "epoll": ev.BackendEpoll, "kqueue": ev.BackendKqueue, "chan": ev.BackendChan,
+		"auto": ev.BackendAuto, "epoll": ev.BackendEpoll, "kqueue": ev.BackendKqueue, "afd": ev.BackendAFD,
+		"chan":         ev.BackendChan,
 		"Backend(0x1)": ev.Backend(1), "write": ev.WakeWrite, "direct": ev.WakeDirect, "Wakeup(7)": ev.Wakeup(7),
 	} {
 		assert.Equal(t, want, v.String())
