@@ -123,6 +123,8 @@ func (r *request) send(l *Loop) {
 			l.requests.push(r)
 			if l.parked.Load() != 0 {
 				l.wake()
+			} else if l.advisor != nil {
+				l.advisor.sent()
 			}
 		}
 		return

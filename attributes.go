@@ -104,7 +104,10 @@ func (l *Loop) SetRelease(release, acquire func(*Loop)) {
 		panic("ev: Loop.SetRelease: one nil function")
 	}
 	l.release, l.acquire = release, acquire
-	l.debug = release == nil && debugging()
+	if l.advisor != nil {
+		l.debug = release == nil
+		l.advisor.forget()
+	}
 }
 
 // SetInvoke sets a function that the loop calls instead of making the pending callbacks:

@@ -131,6 +131,7 @@ func (c Callback) Key() CallbackKey {
 // guarding is for loops whose callbacks are logged, profiled, observed or recovered.
 type guarding struct {
 	debug     bool                      // EV_DEBUG=1: check the owner of every call
+	advisor   *advisor                  // nil without EV_DEBUG=1; immutable
 	guardFunc func(entry)               // l.guard, as a value
 	guarded   bool                      // an option needs guard around every callback
 	labels    *labels                   // nil without WithProfileLabels; the loop goroutine's
@@ -138,9 +139,11 @@ type guarding struct {
 }
 
 func (l *Loop) initGuard() {
-	l.debug = debugging()
 	l.guardFunc = l.guard
-	l.guarded = l.onPanic != nil || l.slow > 0 || l.profiled
+	if l.debug = debugging(); l.debug {
+		l.advisor = newAdvisor(&l.config)
+	}
+	l.guarded = l.onPanic != nil || l.slow > 0 || l.profiled || l.debug
 	if l.profiled {
 		l.labels = &labels{loop: l.String()}
 	}
@@ -196,6 +199,9 @@ func (l *Loop) guard(e entry) {
 	}
 	if l.slow > 0 {
 		defer l.logSlow(c, time.Now())
+	}
+	if l.advisor != nil {
+		defer l.watchSlow(c)()
 	}
 	if l.onPanic != nil {
 		defer func() {

@@ -133,7 +133,7 @@ func (c *Child) Start() error {
 	}
 	p, err := c.open()
 	if err != nil {
-		return fmt.Errorf("ev: Child.Start: pid %d: %w", c.pid, err)
+		return c.startError(fmt.Errorf("pid %d: %w", c.pid, err))
 	}
 	c.raise()
 	if !c.begin() {

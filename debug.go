@@ -60,6 +60,7 @@ func (w *watcher) ownIfConstructed(method string) {
 func (w *watcher) misused(method string) {
 	if w.loop != nil {
 		w.loop.checkOwner(w.self, method)
+		w.loop.advisor.used(w, method)
 		return
 	}
 	if kind := kindOfCaller(method); kind != "watcher" {
@@ -121,6 +122,6 @@ func (l *Loop) trespass(w Watcher, method string, caller, owner uint64) string {
 		}
 	}
 	stacks := goroutine.Stacks(caller, owner)
-	return fmt.Sprintf("ev: %s: called by goroutine %d, but goroutine %d runs the loop %q%s\n\nthe caller is\n%s\n\nthe loop is run by\n%s\n",
+	return fmt.Sprintf("ev: %s: called by goroutine %d, but goroutine %d runs the loop %q%s\nfrom another goroutine, use Async.Send, Queue.Send, Loop.Post or Call\n\nthe caller is\n%s\n\nthe loop is run by\n%s\n",
 		qualified(kind, method), caller, owner, l.name, name, stacks[0], stacks[1])
 }

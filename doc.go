@@ -42,7 +42,9 @@
 //
 // With EV_DEBUG=1 in the environment, all other methods check the calling
 // goroutine. On a wrong one they panic with the name of the method and the stacks
-// of both goroutines. The race detector finds the same mistakes when they happen.
+// of both goroutines. The race detector finds the same mistakes when they happen. The
+// loop then also logs what is no misuse and yet hardly what was meant, such as a callback
+// that holds the loop for 100 ms, or a watcher that was never started.
 //
 // # Tasks
 //

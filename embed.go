@@ -73,8 +73,10 @@ func (e *Embed) Start() error {
 	if e.loop.isClosed() {
 		return ErrClosed
 	}
-	if err := e.attach(); err != nil {
+	if err := e.attach(); err == ErrClosed {
 		return err
+	} else if err != nil {
+		return e.startError(err)
 	}
 	if !e.begin() {
 		e.deferred = e.detach()
@@ -172,16 +174,19 @@ func (e *Embed) attach() error {
 	case closed:
 		return ErrClosed
 	case other == e.loop:
-		return errors.New("ev: Embed.Start: a loop cannot be embedded in itself")
+		return errors.New("a loop cannot be embedded in itself")
 	case other.host != nil:
-		return fmt.Errorf("ev: Embed.Start: the other loop is embedded already, in %q", other.host.name)
+		return fmt.Errorf("the other loop is embedded already, in %q", other.host.name)
 	case e.loop.isBelow(other):
-		return errors.New("ev: Embed.Start: the other loop embeds this one")
+		return errors.New("the other loop embeds this one")
 	case running:
-		return errors.New("ev: Embed.Start: the other loop is inside a Run")
+		return errors.New("the other loop is inside a Run")
 	}
 	other.host = e.loop
 	e.loop.embedded = append(e.loop.embedded, e)
+	if other.advisor != nil {
+		other.advisor.hosted(+1)
+	}
 	return nil
 }
 
@@ -196,6 +201,9 @@ func (e *Embed) detach() (deferred []*Loop) {
 		l.embedded = slices.Delete(l.embedded, i, i+1)
 	}
 	e.other.host = nil
+	if e.other.advisor != nil {
+		e.other.advisor.hosted(-1)
+	}
 	return e.other.takeDeferred(l, nil)
 }
 

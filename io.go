@@ -121,7 +121,7 @@ func (w *IO) Start() error {
 	if err := w.start(); err == ErrClosed {
 		return err
 	} else if err != nil {
-		return fmt.Errorf("ev: IO.Start: %w", err)
+		return w.startError(err)
 	}
 	return nil
 }

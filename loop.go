@@ -129,6 +129,9 @@ func (l *Loop) run(ctx context.Context, mode runMode) (err error) {
 		return err
 	}
 	l.wanted = l.iteration
+	if l.advisor != nil {
+		l.advisor.enters()
+	}
 	if l.task != nil {
 		defer l.notATask()()
 	}
@@ -148,6 +151,9 @@ func (l *Loop) run(ctx context.Context, mode runMode) (err error) {
 		defer stop()
 	}
 
+	if l.advisor != nil && mode == forever {
+		l.adviseRun()
+	}
 	l.invoke()
 	for done == nil || !isDone(done) { // stopRun may not have run yet
 		l.iterate(mode)

@@ -104,9 +104,8 @@ func (l *Loop) ownFD(fd int, free func(), ready func(lost bool)) (release func()
 // ready. It counts as no watcher, and holds no reference. fn(Error) means that the poller
 // has refused the descriptor, and that it is not watched any more.
 func (l *Loop) watchFD(fd int, events Events, fn func(got Events)) (stop func(), err error) {
-	w := NewIO(l, fd, events, func(*IO, Events) {})
+	w := NewIO(l, fd, events, func(*IO, Events) {}, hidden{})
 	w.internal = fn
-	w.hidden = true
 	if err := w.Start(); err != nil {
 		return nil, err
 	}

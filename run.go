@@ -82,7 +82,11 @@ func (l *Loop) enter(mode runMode) (uint64, error) {
 		return 0, fmt.Errorf("ev: %s: the loop is embedded, and its host is waiting for it", methodOf[mode])
 	}
 	if len(l.runs) > 0 && caller != 0 && l.owner != 0 && caller != l.owner && caller != l.running.Load() {
-		return 0, fmt.Errorf("ev: %s: goroutine %d is running this loop already", methodOf[mode], l.owner)
+		err := fmt.Errorf("ev: %s: goroutine %d is running this loop already", methodOf[mode], l.owner)
+		if l.name != "" {
+			err = fmt.Errorf("%w (loop %q)", err, l.name)
+		}
+		return 0, err
 	}
 	if l.owner == 0 {
 		l.owner = caller
@@ -105,6 +109,9 @@ func (l *Loop) leave(mode runMode, outer context.Context, err *error) {
 	}
 	if l.depth == 1 {
 		l.endSpare()
+		if l.advisor != nil {
+			l.advisor.leaves()
+		}
 	}
 	ended, closed := l.endRun()
 	if !ended {
@@ -153,6 +160,7 @@ func (l *Loop) mirrorStop() {
 // effect. Any goroutine may call it.
 func (l *Loop) Stop() {
 	l.checkConstructed("Stop")
+	l.adviseStop()
 	l.stopRuns(func(i int, _ run) bool { return i == len(l.runs)-1 })
 }
 
@@ -160,6 +168,7 @@ func (l *Loop) Stop() {
 // it.
 func (l *Loop) StopAll() {
 	l.checkConstructed("StopAll")
+	l.adviseStop()
 	l.stopRuns(func(int, run) bool { return true })
 }
 

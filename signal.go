@@ -1,7 +1,6 @@
 package ev
 
 import (
-	"fmt"
 	"os"
 	"slices"
 	"sync"
@@ -81,7 +80,7 @@ func (s *Signal) Start() error {
 	}
 	number, err := signals.Number(s.sig)
 	if err != nil {
-		return fmt.Errorf("ev: Signal.Start: %w", err)
+		return s.startError(err)
 	}
 	if !s.begin() {
 		return ErrClosed // by another goroutine, just now

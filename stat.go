@@ -135,7 +135,7 @@ func (s *Stat) Start() error {
 		err = checkPath(at)
 	}
 	if err != nil {
-		return fmt.Errorf("ev: Stat.Start: %w", err)
+		return s.startError(err)
 	}
 	if !s.begin() {
 		return ErrClosed // by another goroutine, just now

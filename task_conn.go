@@ -167,9 +167,8 @@ func (w *way) method() string {
 // watch has the IO watch for the events, besides others.
 func (c *connection) watch(events Events) error {
 	if c.io == nil {
-		c.io = NewIO(c.l, -1, None, func(*IO, Events) {})
+		c.io = NewIO(c.l, -1, None, func(*IO, Events) {}, hidden{})
 		c.io.internal = c.becameReady
-		c.io.hidden = true
 		c.io.conn = c.raw
 	}
 	if c.io.index != 0 {

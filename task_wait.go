@@ -134,9 +134,8 @@ func (t *Task) waitReady(method string, fd int, c syscall.Conn, events Events) (
 func (t *Task) watchOnce(fd int, c syscall.Conn, events Events) error {
 	if t.io == nil {
 		t.io = new(readiness)
-		t.io.init("NewIO", &t.io.IO, t.loop, false, nil)
+		t.io.init("NewIO", &t.io.IO, t.loop, false, []Option{hidden{}})
 		t.io.internal = t.becameReady
-		t.io.hidden = true
 	}
 	w := t.io
 	if w.index != 0 {

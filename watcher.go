@@ -85,6 +85,7 @@ type (
 	priorityOption int
 	nameOption     string
 	dataOption     struct{ v any }
+	hidden         struct{} // the loop's own
 )
 
 // Priority sets the watcher's priority, clamped to [MinPriority, MaxPriority]. The default
@@ -100,6 +101,7 @@ func Data(v any) Option { return dataOption{v} }
 func (o priorityOption) apply(w *watcher) { w.priority = clamp(int(o)) }
 func (o nameOption) apply(w *watcher)     { w.name = string(o) }
 func (o dataOption) apply(w *watcher)     { w.data = o.v }
+func (hidden) apply(w *watcher)           { w.hidden = true }
 
 func clamp(p int) int8 { return int8(max(MinPriority, min(p, MaxPriority))) }
 
@@ -117,6 +119,9 @@ func (w *watcher) init(constructor string, self Watcher, l *Loop, noCallback boo
 			panic("ev: " + constructor + ": nil option")
 		}
 		o.apply(w)
+	}
+	if l.advisor != nil && !w.hidden {
+		l.advisor.made(w)
 	}
 }
 

@@ -74,6 +74,8 @@ inline send(r) {                                        //= async.go: func (r *r
 	      if
 	      :: parked ->                                  //| if l.parked.Load() != 0 {
 	         wake()                                     //| l.wake()
+	                                                    //- } else if l.advisor != nil {
+	                                                    //- l.advisor.sent()
 	      :: else
 	      fi;
 #endif

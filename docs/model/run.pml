@@ -50,6 +50,8 @@ inline leave() {                                        //= run.go: func (l *Loo
 	                                                    //- l.shrinkAll()
 	                                                    //- if l.depth == 1 {
 	                                                    //- l.endSpare()
+	                                                    //- if l.advisor != nil {
+	                                                    //- l.advisor.leaves()
 	endRun();                                           //| ended, closed := l.endRun()
 	if                                                  //| if !ended {
 	:: !ended -> finishRun()                            //| closed = l.finishRun(recover())
