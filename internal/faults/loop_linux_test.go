@@ -67,7 +67,7 @@ func lives(t *testing.T, l *ev.Loop) {
 			order = append(order, ms)
 		}).Start()
 	}
-	called := make(chan error, 1)
+	called, serving := make(chan error, 1), false
 	go func() {
 		for range rounds {
 			a.Send()
@@ -75,7 +75,7 @@ func lives(t *testing.T, l *ev.Loop) {
 		}
 	}()
 	go func() {
-		got, err := ev.Call(context.Background(), l, func() (string, error) { return "yes", nil })
+		got, err := ev.Call(context.Background(), l, func() (string, error) { serving = true; return "yes", nil })
 		if err == nil && got != "yes" {
 			err = fmt.Errorf("Call answered %q", got)
 		}
@@ -83,7 +83,7 @@ func lives(t *testing.T, l *ev.Loop) {
 	}()
 	posted := false
 	require.NoError(t, l.Post(func() { posted = true }))
-	until(t, l, func() bool { return n == rounds && len(order) == 3 && posted && len(called) == 1 })
+	until(t, l, func() bool { return n == rounds && len(order) == 3 && posted && serving })
 	assert.NoError(t, <-called)
 	assert.Equal(t, []int{3, 9, 15}, order)
 	assert.NoError(t, l.Verify())
