@@ -11,6 +11,7 @@ import (
 
 	"go.uber.org/atomic"
 
+	"github.com/goevlib/ev/internal/advice"
 	"github.com/goevlib/ev/internal/goroutine"
 )
 
@@ -68,7 +69,7 @@ func (a *advisor) collected(key weak.Pointer[watcher]) {
 	delete(a.unused, key)
 	a.mu.Unlock()
 	if unused {
-		a.say("a watcher was never started, and is garbage now: call Start, or do not make it", "watcher", where)
+		a.say("a watcher was never started, and is garbage now: "+advice.NeverStarted, "watcher", where)
 	}
 }
 
@@ -162,7 +163,7 @@ func (l *Loop) adviseRun() {
 func (w *watcher) startError(err error) error {
 	err = fmt.Errorf("ev: %s.Start: %w", kindOf(w.self), err)
 	if a := w.loop.advisor; a != nil {
-		a.say("Start has failed, and the watcher is not active: look at the error of Start",
+		a.say("Start has failed, and the watcher is not active: "+advice.StartFailed,
 			"watcher", w.name, "error", err, "at", outside())
 	}
 	return err
@@ -185,8 +186,7 @@ func (l *Loop) watchSlow(c Callback) (end func()) {
 		if stacks[0] == "" {
 			stacks[0] = stacks[1]
 		}
-		l.advisor.say("a callback holds the loop for 100 ms and more: move work that takes long or blocks "+
-			"to a goroutine, by Go or Await", "callback", c.String(), "stack", stacks[0])
+		l.advisor.say("a callback holds the loop for 100 ms and more: "+advice.Blocks, "callback", c.String(), "stack", stacks[0])
 	})
 	return func() {
 		over.Store(true)

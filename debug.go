@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"strings"
 
+	"github.com/goevlib/ev/internal/advice"
 	"github.com/goevlib/ev/internal/goroutine"
 )
 
@@ -122,6 +123,6 @@ func (l *Loop) trespass(w Watcher, method string, caller, owner uint64) string {
 		}
 	}
 	stacks := goroutine.Stacks(caller, owner)
-	return fmt.Sprintf("ev: %s: called by goroutine %d, but goroutine %d runs the loop %q%s\nfrom another goroutine, use Async.Send, Queue.Send, Loop.Post or Call\n\nthe caller is\n%s\n\nthe loop is run by\n%s\n",
-		qualified(kind, method), caller, owner, l.name, name, stacks[0], stacks[1])
+	return fmt.Sprintf("ev: %s: called by goroutine %d, but goroutine %d runs the loop %q%s\n%s\n\nthe caller is\n%s\n\nthe loop is run by\n%s\n",
+		qualified(kind, method), caller, owner, l.name, name, advice.OtherGoroutine, stacks[0], stacks[1])
 }
