@@ -248,7 +248,7 @@ func loopReceiver(watchers int) (*receiver, error) {
 	held, released := make(chan struct{}), make(chan struct{})
 	return &receiver{
 		hold: func() {
-			_ = l.Post(func() { held <- struct{}{}; <-released })
+			_ = l.Post(func() { held <- struct{}{}; <-released }) //evvet:ignore hold is to block the loop
 			<-held
 		},
 		release: func() error {

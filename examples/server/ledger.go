@@ -60,7 +60,7 @@ func (l *ledger) count(r *record) {
 func (l *ledger) tick(*ev.Timer) {
 	l.ticks++
 	if l.ticks%3 == 0 {
-		time.Sleep(l.slow)
+		time.Sleep(l.slow) //evvet:ignore -slow is to block the loop
 	}
 	l.flush()
 }
