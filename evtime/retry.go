@@ -91,7 +91,8 @@ func (r *Retry) Stop() {
 // Active reports whether the Retry was started and done was not called yet.
 func (r *Retry) Active() bool { return r.ctx != nil }
 
-// Number returns the number of the attempt since Start. The first is 1.
+// Number returns the number of the attempt since Start. The first is 1. It is safe for concurrent
+// use.
 func (a *Attempt) Number() int { return a.number }
 
 // Report reports the result of the attempt. A nil err means success and ends the Retry. After
