@@ -387,7 +387,7 @@ func TestBadPairsAreRefused(t *testing.T) {
 	a, b, c := newLoop(t, ev.WithName("a")), newLoop(t, ev.WithName("b")), newLoop(t, ev.WithName("c"))
 	assert.PanicsWithValue(t, "ev: NewEmbed: nil other loop", func() { ev.NewEmbed(a, nil, nil) })
 	assert.PanicsWithValue(t, "ev: NewEmbed: nil loop", func() { ev.NewEmbed(nil, a, nil) })
-	assert.PanicsWithValue(t, "ev: Embed.Start: a watcher that no constructor made", func() { new(ev.Embed).Start() })
+	assert.PanicsWithValue(t, "ev: Embed.Start: a watcher that no constructor made", func() { _ = new(ev.Embed).Start() })
 
 	refused := func(host, embedded *ev.Loop, why string) {
 		t.Helper()

@@ -46,7 +46,9 @@ func ExampleEmbed_Sweep() {
 		fmt.Println("the component has something to do")
 		e.Sweep()
 	})
-	embed.Start()
+	if err := embed.Start(); err != nil {
+		panic(err)
+	}
 	component.Post(func() { fmt.Println("posted to the component") })
 	program.RunOnce(context.Background())
 	// Output:

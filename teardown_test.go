@@ -122,7 +122,7 @@ var closings = map[string]func(l *ev.Loop){
 		}
 		defer host.Close()
 		e := ev.NewEmbed(host, l, nil)
-		e.Start()
+		_ = e.Start()
 		dueNow(host, func(*ev.Timer) { l.Close() })
 		host.Run(context.Background())
 	},
@@ -133,7 +133,7 @@ var closings = map[string]func(l *ev.Loop){
 		}
 		defer host.Close()
 		e := ev.NewEmbed(host, l, nil)
-		e.Start()
+		_ = e.Start()
 		dueNow(host, func(*ev.Timer) { l.Close(); e.Stop() })
 		host.Run(context.Background())
 	},
@@ -142,7 +142,7 @@ var closings = map[string]func(l *ev.Loop){
 		if err != nil {
 			panic(err)
 		}
-		ev.NewEmbed(host, l, nil).Start()
+		_ = ev.NewEmbed(host, l, nil).Start()
 		dueNow(host, func(*ev.Timer) { l.Close(); host.Close() })
 		host.Run(context.Background())
 	},
@@ -151,7 +151,7 @@ var closings = map[string]func(l *ev.Loop){
 		if err != nil {
 			panic(err)
 		}
-		ev.NewEmbed(host, l, nil).Start()
+		_ = ev.NewEmbed(host, l, nil).Start()
 		dueNow(l, func(*ev.Timer) { host.Close(); l.Close() })
 		host.Run(context.Background())
 	},
