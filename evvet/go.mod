@@ -4,6 +4,7 @@ go 1.25.0
 
 require (
 	github.com/goevlib/ev v0.0.0
+	github.com/golangci/plugin-module-register v0.1.2
 	github.com/stretchr/testify v1.12.1
 	golang.org/x/tools v0.49.0
 )

@@ -4,6 +4,14 @@ import (
 	"go/ast"
 	"go/types"
 	"slices"
+	"strings"
+
+	"golang.org/x/tools/go/types/typeutil"
+)
+
+const (
+	evPath     = "github.com/goevlib/ev"
+	evtimePath = evPath + "/evtime"
 )
 
 // safe has the methods that are documented as safe for concurrent use, and the Run methods, which
@@ -15,7 +23,8 @@ var safe = map[string]bool{
 	"Loop.Run": true, "Loop.RunOnce": true, "Loop.RunNoWait": true,
 	"Loop.Post": true, "Loop.Stop": true, "Loop.StopAll": true, "Loop.Close": true, "Loop.Stats": true,
 	"Loop.ID": true, "Loop.Name": true, "Loop.String": true, "Loop.Backend": true, "Loop.Observe": true,
-	"Loop.Running": true, "Loop.Parked": true, "Loop.GoroutineID": true,
+	"Attempt.Number": true,
+	"Loop.Running":   true, "Loop.Parked": true, "Loop.GoroutineID": true,
 }
 
 // common has the safe methods that all watchers have.
@@ -24,6 +33,42 @@ var common = map[string]bool{"Loop": true, "Name": true}
 // owned has the functions that must be called on the goroutine of the loop, or of the task's loop,
 // that is their first argument.
 var owned = map[string]bool{"Spawn": true, "Await": true, "Go": true}
+
+// waits has the methods and functions that suspend a task.
+var waits = map[string]bool{
+	"Task.Sleep": true, "Task.Yield": true, "Task.WaitFD": true, "Task.WaitConn": true, "Task.Join": true,
+	"Cond.Wait": true, "Mailbox.Receive": true, "Group.Wait": true, "Await": true,
+}
+
+// watcherOf returns the interface ev.Watcher that pkg uses, or nil.
+func watcherOf(pkg *types.Package) *types.Interface {
+	seen := make(map[*types.Package]bool)
+	for packages := []*types.Package{pkg}; len(packages) > 0; packages = packages[1:] {
+		p := packages[0]
+		if p.Path() == evPath {
+			if o := p.Scope().Lookup("Watcher"); o != nil {
+				i, _ := o.Type().Underlying().(*types.Interface)
+				return i
+			}
+		}
+		for _, imported := range p.Imports() {
+			if !seen[imported] {
+				seen[imported] = true
+				packages = append(packages, imported)
+			}
+		}
+	}
+	return nil
+}
+
+// callee returns the function or method that is called, or nil if that is not known.
+func (c *checker) callee(call *ast.CallExpr) *types.Func {
+	f, _ := typeutil.Callee(c.pass.TypesInfo, call).(*types.Func)
+	if f == nil {
+		return nil
+	}
+	return f.Origin()
+}
 
 // function returns the name of the function of package ev that is called, or "" for anything else.
 func (c *checker) function(call *ast.CallExpr) string {
@@ -34,45 +79,77 @@ func (c *checker) function(call *ast.CallExpr) string {
 	return f.Name()
 }
 
-const advice = "must be called on the loop's goroutine, and this is another: " +
-	"use Loop.Post, ev.Call, Async.Send, Queue.Send or Mailbox.Send"
+// method returns the exported method of package ev that is called, as Type.Method of the type that
+// declares it, or "".
+func (c *checker) method(call *ast.CallExpr) string {
+	f := c.callee(call)
+	if f == nil || f.Pkg() == nil || f.Pkg().Path() != evPath || !f.Exported() || f.Signature().Recv() == nil {
+		return ""
+	}
+	declared := named(f.Signature().Recv().Type())
+	if declared == nil {
+		return ""
+	}
+	return declared.Obj().Name() + "." + f.Name()
+}
 
-// report reports the call if its method or function must be called on the loop's goroutine.
-func (c *checker) report(call *ast.CallExpr) {
-	if f := c.function(call); owned[f] {
-		c.pass.Reportf(call.Pos(), "ev.%s %s", f, advice)
-		return
+// constructor reports whether the call makes a watcher of package ev, or a helper of package
+// evtime, and returns the name of the function.
+func (c *checker) constructor(call *ast.CallExpr) (name string, ok bool) {
+	f := c.callee(call)
+	if f == nil || f.Pkg() == nil || f.Signature().Recv() != nil || !strings.HasPrefix(f.Name(), "New") {
+		return "", false
 	}
-	s := c.selection(call)
-	if s == nil {
-		return
+	path := f.Pkg().Path()
+	return f.Name(), path == evtimePath || path == evPath && f.Name() != "New"
+}
+
+// mustBeOwned returns the name of the method value or function if it must be called on the loop's
+// goroutine, else "".
+func (c *checker) mustBeOwned(fun ast.Expr) string {
+	switch e := ast.Unparen(fun).(type) {
+	case *ast.IndexExpr:
+		return c.mustBeOwned(e.X)
+	case *ast.IndexListExpr:
+		return c.mustBeOwned(e.X)
+	case *ast.SelectorExpr:
+		if s := c.pass.TypesInfo.Selections[e]; s != nil {
+			return c.ownedMethod(s)
+		}
+		return c.ownedFunction(e.Sel)
+	case *ast.Ident:
+		return c.ownedFunction(e)
 	}
-	kind, method := c.kind(s.Recv()), s.Obj().Name()
+	return ""
+}
+
+func (c *checker) ownedFunction(id *ast.Ident) string {
+	f, _ := c.pass.TypesInfo.Uses[id].(*types.Func)
+	if f == nil || f.Pkg() == nil || f.Pkg().Path() != evPath || f.Signature().Recv() != nil || !owned[f.Name()] {
+		return ""
+	}
+	return "ev." + f.Name()
+}
+
+func (c *checker) ownedMethod(s *types.Selection) string {
+	f, ok := s.Obj().(*types.Func)
+	if !ok || s.Kind() != types.MethodVal || f.Pkg() == nil || !f.Exported() {
+		return ""
+	}
 	// The type that declares the method counts: a type of the program that embeds an
 	// *ev.Async has its Send, too.
-	declared := named(s.Obj().(*types.Func).Signature().Recv().Type())
-	if kind == "" || declared == nil || safe[declared.Obj().Name()+"."+method] || kind != "Loop" && common[method] {
-		return
+	declared := named(f.Signature().Recv().Type())
+	if declared == nil || safe[declared.Obj().Name()+"."+f.Name()] {
+		return ""
 	}
-	c.pass.Reportf(call.Pos(), "%s.%s %s", kind, method, advice)
-}
-
-// selection returns the method of package ev that is called, or nil.
-func (c *checker) selection(call *ast.CallExpr) *types.Selection {
-	e, ok := ast.Unparen(call.Fun).(*ast.SelectorExpr)
-	if !ok {
-		return nil
+	if f.Pkg().Path() == evtimePath {
+		return declared.Obj().Name() + "." + f.Name()
 	}
-	s := c.pass.TypesInfo.Selections[e]
-	if s == nil || s.Kind() != types.MethodVal || s.Obj().Pkg() == nil || s.Obj().Pkg().Path() != evPath || !s.Obj().Exported() {
-		return nil
+	kind := c.kind(s.Recv())
+	if f.Pkg().Path() != evPath || kind == "" || kind != "Loop" && common[f.Name()] {
+		return ""
 	}
-	return s
-}
-
-func (c *checker) ofLoop(call *ast.CallExpr) bool {
-	s := c.selection(call)
-	return s != nil && c.kind(s.Recv()) == "Loop"
+	return kind + "." + f.Name()
 }
 
 // kind returns the name of t if it is ev.Loop, a watcher, or one of the types that tasks wait for,

@@ -105,15 +105,19 @@ func Owners(l *ev.Loop, t *ev.Timer, s *server) {
 		ev.NewTimer(own, 0, 0, func(t *ev.Timer) { t.Stop() }).Start()
 		own.Ref()
 	}()
-	go func(l *ev.Loop) { l.Ref() }(l)
 }
+
+// Idle is started elsewhere.
+var idle *ev.Idle
+
+func startIdle() { idle.Start() }
 
 // The functions are called later, perhaps on another goroutine.
 func Later(l *ev.Loop, t *ev.Timer) {
 	go func() {
 		stop := func() { t.Stop() }
 		_ = l.Post(stop)
-		_ = ev.NewIdle(l, func(*ev.Idle) { t.Start() })
+		idle = ev.NewIdle(l, func(*ev.Idle) { t.Start() })
 	}()
 }
 

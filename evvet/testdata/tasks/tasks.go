@@ -16,15 +16,18 @@ type room struct {
 
 func compute() int { return 1 }
 
+// unknown may be anything.
+var unknown func() int
+
 // The goroutines begin in the function of a task.
 func Wrong(l *ev.Loop, r *room) {
 	ev.Spawn(l, func(t *ev.Task) error {
 		go t.Stop() // want `Task.Stop must be called on the loop's goroutine`
 		go func() {
 			_ = t.Sleep(time.Second) // want `Task.Sleep must`
-			_ = compute()            // another goroutine runs the loop in any case
+			_ = unknown()            // another goroutine runs the loop in any case
 			_ = t.Err()              // want `Task.Err must`
-			r.cond.Signal()          // it may be of another loop, which compute may run
+			r.cond.Signal()          // it may be of another loop, which unknown may run
 		}()
 		go func() {
 			r.cond.Signal()              // want `Cond.Signal must`
