@@ -42,7 +42,7 @@ func newClock() clock {
 // update refreshes the cached time. It reports whether the wall clock was set.
 func (c *clock) update() (jumped bool) {
 	c.stale = false
-	c.mono = time.Since(c.base)
+	c.mono = c.present()
 	if c.mono-c.wallAt < wallReread && !c.reread {
 		return false
 	}
@@ -60,8 +60,11 @@ func (c *clock) set(wall time.Time, mono time.Duration) (jumped bool) {
 	return jumped
 }
 
+// present reads the clock, and leaves the cached time as it is.
+func (c *clock) present() time.Duration { return time.Since(c.base) }
+
 // instant reads the clock.
-func (c *clock) instant() time.Time { return c.base.Add(time.Since(c.base)) }
+func (c *clock) instant() time.Time { return c.base.Add(c.present()) }
 
 // wallNow is the cached time on the wall clock, since the Unix epoch. Where the time may be
 // stale, call now first.
@@ -124,8 +127,8 @@ func (l *Loop) Now() time.Time {
 	return l.wall.Add(mono - l.wallAt)
 }
 
-// Update refreshes Now (ev_now_update). Call it before a Start that follows long work:
-// without it, the timer counts from before the work.
+// Update refreshes Now (ev_now_update). Call it before a Start that follows long work: without
+// it, the watcher counts from before the work. Timer.Arm needs no Update.
 func (l *Loop) Update() {
 	l.own("Update")
 	l.now()

@@ -40,6 +40,7 @@ func ownedMethods(l *ev.Loop, a *ev.Async, w *ev.Timer) map[string]func() {
 		"Async.SetPriority":       func() { _ = a.SetPriority(0) },
 		"Async.Start":             func() { a.Start() },
 		"Async.Stop":              func() { a.Stop() },
+		"Timer.Arm":               func() { w.Arm(0) },
 		"Timer.Remaining":         func() { w.Remaining() },
 		"Timer.Repeat":            func() { w.Repeat() },
 		"Timer.Reset":             func() { w.Reset() },

@@ -6,10 +6,10 @@ import (
 )
 
 // Timer calls back when a span of time has passed, once or repeatedly; libev's ev_timer. Spans
-// count from Loop.Now, the cached time, and follow the monotonic clock: setting the wall clock
-// does not affect them. A timer never fires early. Within a priority, timers that are due in one
+// count from Loop.Now, the cached time; that of Arm counts from the present. They follow the
+// monotonic clock: setting the wall clock does not affect them. A timer never fires early. Within a priority, timers that are due in one
 // iteration run in the order of their due times, then in the order in which they were armed (by
-// Start, Reset or their last expiry).
+// Start, Arm, Reset or their last expiry).
 //
 // A repeating timer does not drift. If the loop is busy for more than a period, the missed
 // expiries are not replayed: the timer is called at most once per iteration, and goes on from
@@ -47,8 +47,7 @@ func NewTimer(l *Loop, after, repeat time.Duration, fn func(*Timer), opts ...Opt
 
 // Start arms the timer. It has no effect on an active timer or on a closed loop. A stopped timer
 // goes on with the time that it had left. A timer that has expired is due at once, unless Set
-// comes first. If the loop has been busy since Now, call Loop.Update first to count from the
-// present.
+// comes first. It counts from Now; Arm counts from the present.
 func (t *Timer) Start() {
 	t.own("Start")
 	if t.startable() {
@@ -72,8 +71,9 @@ func (t *Timer) Set(after, repeat time.Duration) error {
 }
 
 // Reset starts over (ev_timer_again). It clears a pending event. Then a repeating timer, active
-// or not, waits for one full Repeat, and a one-shot stops. For an inactivity timeout, make a
-// timer with (0, d), and call Reset at the start and at each sign of activity.
+// or not, waits for one full Repeat, and a one-shot stops: to start a one-shot over, call Arm. For
+// an inactivity timeout, make a timer with (0, d), and call Reset at the start and at each sign of
+// activity.
 func (t *Timer) Reset() {
 	t.own("Reset")
 	l := t.loop
@@ -86,6 +86,33 @@ func (t *Timer) Reset() {
 	case t.repeat > 0:
 		t.after = t.repeat
 		t.Start()
+	}
+	if t.pending {
+		t.Clear()
+	}
+}
+
+// Arm makes the timer due d from the present, whatever state it is in: it starts an inactive
+// timer, moves an active one, and clears a pending event. Then a repeating timer goes on with its
+// Repeat, and a one-shot stops, as after Start. If d is zero or negative, the timer is due at
+// once. It has no effect on a closed loop.
+//
+// Arm reads the clock. Start and Reset count from Loop.Now, which is in the past while a callback
+// runs. So use Arm for a timeout, such as one that a C library asks for: it is never shorter than
+// d. Arm does not change Loop.Now.
+func (t *Timer) Arm(d time.Duration) {
+	t.own("Arm")
+	l := t.loop
+	if l.isClosed() {
+		return
+	}
+	l.now() // Remaining must not count from a time that Now will not return
+	due := after(l.present(), d)
+	if t.index != 0 {
+		l.timers.move(&t.alarm, due)
+	} else {
+		l.timers.add(&t.alarm, due)
+		l.activateTimer(&t.watcher)
 	}
 	if t.pending {
 		t.Clear()

@@ -96,7 +96,7 @@ func (m *spanModel) span() time.Duration {
 	return time.Duration(binary.LittleEndian.Uint64(bytes[:]))
 }
 
-const spanOperations = 11
+const spanOperations = 12
 
 func (m *spanModel) step() {
 	switch m.IntN(spanOperations) {
@@ -122,6 +122,8 @@ func (m *spanModel) step() {
 		m.sleep()
 	case 10:
 		m.setIntervals(m.span())
+	case 11:
+		m.arm(m.span())
 	}
 }
 
@@ -159,6 +161,12 @@ func (m *spanModel) reset() {
 	case m.active:
 		m.active, m.after = false, difference(m.due, m.now)
 	}
+}
+
+// arm counts from the present.
+func (m *spanModel) arm(d time.Duration) {
+	m.timer.Arm(d)
+	m.active, m.due = true, sum(time.Since(m.began), d)
 }
 
 func (m *spanModel) setRepeat(d time.Duration) {
