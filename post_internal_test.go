@@ -80,7 +80,7 @@ func TestAnInboxLetsGoOfBothItsSlices(t *testing.T) {
 			for range n {
 				b.in = append(b.in, [64]byte{})
 			}
-			b.recycle(b.take())
+			b.recycle(b.swap())
 		}
 		deliver(1 << 16)
 		for range after {

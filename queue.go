@@ -5,12 +5,15 @@ import (
 	"sync"
 )
 
-// ErrFull is returned by Queue.Send if the queue already holds its limit of items.
+// ErrFull is returned by Queue.Send and Mailbox.Send if the limit of items is reached.
 var ErrFull = errors.New("ev: queue full")
 
 // Queue carries values to the loop: an Async and a slice, combined correctly. Any goroutine may
 // send. The callback gets all items that were sent since the last callback, as one batch. There
 // is no callback per item and, once the two slices have grown, no allocation.
+//
+// A queue with a limit protects a loop that cannot keep up. Then Send returns ErrFull at once, and
+// SendWait waits until there is room.
 //
 // Invoke and Feed deliver the queued items. If none are queued, AsyncEvent makes no callback;
 // any other event passes an empty batch.
@@ -18,10 +21,10 @@ type Queue[T any] struct {
 	_ noCopy
 	request
 	watcher
-	limit  int
-	fn     func(q *Queue[T], batch []T)
-	listed bool // in the loop's list of large queues
-	items  inbox[T]
+	limit   int
+	fn      func(q *Queue[T], batch []T)
+	items   inbox[T]   // in the loop's list while it is large
+	senders senders[T] // that wait; guarded by items.mu
 }
 
 // NewQueue makes a Queue that holds at most limit items that were not passed to fn yet. 0 means
@@ -74,9 +77,14 @@ func (q *Queue[T]) Send(v T) error {
 }
 
 func (q *Queue[T]) put(v T) error {
+	q.items.mu.Lock()
+	defer q.items.mu.Unlock()
+	return q.add(v)
+}
+
+// add is put with the lock held.
+func (q *Queue[T]) add(v T) error {
 	b := &q.items
-	b.mu.Lock()
-	defer b.mu.Unlock()
 	if q.loop.isClosed() {
 		return ErrClosed
 	}
@@ -100,26 +108,20 @@ func (q *Queue[T]) call() {
 	if q.loop.freed { // items that were sent while it was stopped: onStop did not drop them
 		q.items.drop()
 	}
-	batch := q.items.take()
+	batch := q.take()
 	if len(batch) > 0 || q.events != AsyncEvent {
 		q.fn(q, batch)
 	}
+	listed := q.items.isLarge()
 	q.items.recycle(batch)
-	if !q.listed && q.items.isLarge() {
-		q.listed = true
+	if !listed && q.items.isLarge() {
 		q.loop.queues = append(q.loop.queues, q)
 	}
 }
 
-// shrink is called by the loop for a Queue that is listed.
-func (q *Queue[T]) shrink() (more bool) {
-	more = q.items.shrink()
-	q.listed = q.items.isLarge()
-	return more
-}
-
-func (q *Queue[T]) isLarge() bool { return q.listed }
-func (q *Queue[T]) drop()         { q.items.drop() }
+func (q *Queue[T]) shrink() (more bool) { return q.items.shrink() }
+func (q *Queue[T]) isLarge() bool       { return q.items.isLarge() }
+func (q *Queue[T]) drop()               { q.items.drop() }
 
 func (q *Queue[T]) callback() any { return q.fn }
 
@@ -148,15 +150,8 @@ func (b *inbox[T]) waiting() bool {
 	return len(b.in) > 0
 }
 
-// take returns the items, which belong to the loop's goroutine then. The spare is filled next.
-// There is no spare until recycle, and a nested Run may take again before that.
-func (b *inbox[T]) take() []T {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.swap()
-}
-
-// swap is take with mu held.
+// swap returns the items, which belong to the loop's goroutine then. The spare is filled next.
+// There is no spare until recycle, and a nested Run may swap again before that. mu is held.
 func (b *inbox[T]) swap() []T {
 	batch := b.in
 	b.in, b.spare = b.spare, nil

@@ -7,9 +7,9 @@ import (
 
 // Timer calls back when a span of time has passed, once or repeatedly; libev's ev_timer. Spans
 // count from Loop.Now, the cached time; that of Arm counts from the present. They follow the
-// monotonic clock: setting the wall clock does not affect them. A timer never fires early. Within a priority, timers that are due in one
-// iteration run in the order of their due times, then in the order in which they were armed (by
-// Start, Arm, Reset or their last expiry).
+// monotonic clock: setting the wall clock does not affect them. A timer never fires early. Within
+// a priority, timers that are due in one iteration run in the order of their due times, then in
+// the order in which they were armed (by Start, Arm, Reset or their last expiry).
 //
 // A repeating timer does not drift. If the loop is busy for more than a period, the missed
 // expiries are not replayed: the timer is called at most once per iteration, and goes on from

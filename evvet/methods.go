@@ -17,7 +17,7 @@ const (
 // safe has the methods that are documented as safe for concurrent use, and the Run methods, which
 // make the calling goroutine the loop's.
 var safe = map[string]bool{
-	"Async.Send": true, "Async.Sent": true, "Queue.Send": true,
+	"Async.Send": true, "Async.Sent": true, "Queue.Send": true, "Queue.SendWait": true,
 	"Signal.Signal": true, "Child.Pid": true, "Stat.Path": true, "Embed.Other": true, "Task.Context": true,
 	"Mailbox.Send": true, "Mailbox.Len": true, "Mailbox.Close": true,
 	"Loop.Run": true, "Loop.RunOnce": true, "Loop.RunNoWait": true,

@@ -185,10 +185,10 @@ func TestArmInALoopThatLeavesTheClockUnread(t *testing.T) {
 			if passes++; passes < 3000 {
 				return
 			}
-			time.Sleep(time.Minute)
+			time.Sleep(time.Second)
 			w.Arm(time.Hour)
 			assert.Equal(t, time.Hour, w.Remaining())
-			assert.Equal(t, time.Now(), l.Now().Round(0).Local())
+			assert.Zero(t, time.Until(l.Now()))
 			i.Stop()
 			w.Stop()
 		}).Start()
