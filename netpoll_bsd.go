@@ -154,7 +154,7 @@ func (p *fdPoller) openSet() error {
 		}
 	}
 	if err != nil {
-		_ = unix.Close(kq)
+		_ = kqueue.Close(kq)
 		return err
 	}
 	s.kq, s.quit = kq, quit
@@ -193,7 +193,7 @@ func (s *fdSet) close() error {
 	close(s.arm)
 	<-s.ended
 	closePipe(s.quit)
-	return os.NewSyscallError("close", unix.Close(s.kq))
+	return os.NewSyscallError("close", kqueue.Close(s.kq))
 }
 
 func (p *fdPoller) poll() {
@@ -265,6 +265,7 @@ func (s *fdSet) setFilters(fd int, events Events) error {
 		}
 		err := kqueue.Add(s.kq, fd, event == Write)
 		switch {
+		case err == unix.EINVAL && fileType(fd) == unix.S_IFIFO: // the wrong end (note f)
 		case cannotWait(fd, err):
 			return errAlwaysReady
 		case err != nil:
@@ -277,12 +278,17 @@ func (s *fdSet) setFilters(fd int, events Events) error {
 // isPlain reports whether fd is a regular file or a directory. Both are always ready.
 // A kqueue would report a regular file only up to its end (note g).
 func isPlain(fd int) bool {
+	kind := fileType(fd)
+	return kind == unix.S_IFREG || kind == unix.S_IFDIR
+}
+
+// fileType returns the type of the file, or 0 if fd is not open.
+func fileType(fd int) uint32 {
 	var st unix.Stat_t
 	if unix.Fstat(fd, &st) != nil {
-		return false
+		return 0
 	}
-	kind := uint32(st.Mode) & unix.S_IFMT
-	return kind == unix.S_IFREG || kind == unix.S_IFDIR
+	return uint32(st.Mode) & unix.S_IFMT
 }
 
 // cannotWait reports whether err means that fd is always ready: a device that cannot wait

@@ -208,6 +208,7 @@ func TestStatStartedAndStoppedManyTimes(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		dir := t.TempDir()
 		path := filepath.Join(dir, "file")
+		writeFile(t, path, "") // a kqueue needs a descriptor of it
 		log := watchPath(t, l, path)
 		before := openDescriptors()
 		for i := range 10 {

@@ -25,11 +25,14 @@ func New() (int, error) {
 	return kq, nil
 }
 
+// Close closes a kqueue, and so removes its filters.
+func Close(kq int) error { return unix.Close(kq) }
+
 var noTime unix.Timespec
 
-// Change makes one change (note d).
-func Change(kq int, change Event) error {
-	_, err := unix.Kevent(kq, []Event{change}, nil, &noTime)
+// change makes one change (note d).
+func change(kq int, e Event) error {
+	_, err := unix.Kevent(kq, []Event{e}, nil, &noTime)
 	if err == unix.EINTR {
 		return nil
 	}
@@ -41,10 +44,10 @@ func Change(kq int, change Event) error {
 func Add(kq, fd int, write bool) error {
 	var e Event
 	unix.SetKevent(&e, fd, filter(write), unix.EV_ADD)
-	err := Change(kq, e)
+	err := change(kq, e)
 	if err == unix.EINVAL {
 		e.Fflags, e.Data = unix.NOTE_LOWAT, 1
-		err = Change(kq, e)
+		err = change(kq, e)
 	}
 	return err
 }
@@ -53,7 +56,7 @@ func Add(kq, fd int, write bool) error {
 func Delete(kq, fd int, write bool) error {
 	var e Event
 	unix.SetKevent(&e, fd, filter(write), unix.EV_DELETE)
-	return Change(kq, e)
+	return change(kq, e)
 }
 
 func filter(write bool) int {
@@ -63,7 +66,31 @@ func filter(write bool) int {
 	return unix.EVFILT_READ
 }
 
-// Ready returns what was added. Errors and ends of files are not looked at (note f).
+// AddExit makes kq report the exit of a process, once (the notes in internal/process).
+func AddExit(kq, pid int) error {
+	var e Event
+	unix.SetKevent(&e, pid, unix.EVFILT_PROC, unix.EV_ADD|unix.EV_ONESHOT)
+	e.Fflags = unix.NOTE_EXIT
+	if OnDarwin {
+		e.Fflags |= 0x4000000 // NOTE_EXITSTATUS
+	}
+	return change(kq, e)
+}
+
+// Status returns the status that AddExit's event has, in the form of wait(2).
+func Status(e *Event) int { return int(e.Data) }
+
+// AddFile makes kq report, again and again, that fd's file or the entries of fd's
+// directory have changed (the notes in internal/pathwatch).
+func AddFile(kq, fd int) error {
+	var e Event
+	unix.SetKevent(&e, fd, unix.EVFILT_VNODE, unix.EV_ADD|unix.EV_CLEAR)
+	e.Fflags = unix.NOTE_DELETE | unix.NOTE_WRITE | unix.NOTE_EXTEND | unix.NOTE_ATTRIB |
+		unix.NOTE_LINK | unix.NOTE_RENAME | unix.NOTE_REVOKE
+	return change(kq, e)
+}
+
+// Ready returns what Add added. Errors and ends of files are not looked at (note f).
 func Ready(e *Event) (fd int, write bool) {
 	return int(e.Ident), int(e.Filter) == unix.EVFILT_WRITE
 }

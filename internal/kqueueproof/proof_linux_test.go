@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -13,8 +14,14 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// away are the files of Linux's backend, and its tests.
+// bsd are the files that run here, made buildable on Linux.
+var bsd = []string{"netpoll_bsd.go", "internal/process/kqueue_bsd.go", "internal/pathwatch/kqueue_bsd.go"}
+
+// away are the files of Linux in their place, and the tests of those.
 var away = []string{
+	"internal/process/pidfd_linux.go", "internal/process/status_linux.go", "internal/process/pidfd_linux_test.go",
+	"internal/pathwatch/inotify_linux.go", "internal/pathwatch/mounts_linux.go", "internal/pathwatch/walk_linux.go",
+	"internal/pathwatch/inotify_linux_test.go",
 	"netpoll_linux.go", "timerfd_linux.go", "relay_linux_test.go", "netpoll_linux_test.go",
 	"timerfd_linux_test.go", "embed_linux_test.go", "stat_linux_test.go", "stat_mounts_linux_test.go",
 	"strace_linux_test.go", "wallclock_linux_test.go",
@@ -30,6 +37,13 @@ var skip = []string{
 	"TestOneDescriptorPerLoopHoweverManyWatchers",
 	"TestTheClockIsWatchedFromTheFirstPeriodicToTheLast",
 	"TestANotifierOutlivesItsLoop", // a pipe breaks when its loop is gone, an eventfd does not
+
+	// Trace is Linux's.
+	"TestALoopThatIsReachedThroughItsChildAloneKeepsIt",
+	"TestAChildTracedAfterIgnoreOrResetIsToldOfStopsAndSoAreTheEarlierOnes",
+	"TestDroppedLoopsWithChildsAreCollected",
+	"TestSIGCHLDIsIgnoredAgainAfterTheLastChild",
+	"TestTheLastSignalThatStopsTakesNoSIGCHLDFromAChild",
 }
 
 func TestTheCoreWorksOnAKqueue(t *testing.T) {
@@ -55,9 +69,11 @@ func overlayOf(t *testing.T) string {
 	here, err := filepath.Abs("testdata")
 	require.NoError(t, err)
 	replace := map[string]string{
-		filepath.Join(root, "netpoll_bsd.go"):                  withoutConstraint(t, root, tmp),
 		filepath.Join(root, "internal", "kqueue", "kqueue.go"): filepath.Join(here, "calls.go"),
 		filepath.Join(root, "kqueue_proof_test.go"):            filepath.Join(here, "proof_test.go"),
+	}
+	for i, name := range bsd {
+		replace[filepath.Join(root, name)] = withoutConstraint(t, filepath.Join(root, name), filepath.Join(tmp, strconv.Itoa(i)))
 	}
 	for _, name := range away {
 		path := filepath.Join(root, name)
@@ -71,13 +87,12 @@ func overlayOf(t *testing.T) string {
 	return overlay
 }
 
-// withoutConstraint makes a netpoll_bsd.go that Linux builds.
-func withoutConstraint(t *testing.T, root, tmp string) string {
-	text, err := os.ReadFile(filepath.Join(root, "netpoll_bsd.go"))
+// withoutConstraint makes a copy that Linux builds.
+func withoutConstraint(t *testing.T, from, to string) string {
+	text, err := os.ReadFile(from)
 	require.NoError(t, err)
 	constraint, rest, ok := bytes.Cut(text, []byte("\n"))
 	require.True(t, ok && bytes.HasPrefix(constraint, []byte("//go:build darwin")))
-	path := filepath.Join(tmp, "netpoll_bsd.go")
-	require.NoError(t, os.WriteFile(path, rest, 0o600))
-	return path
+	require.NoError(t, os.WriteFile(to, rest, 0o600))
+	return to
 }

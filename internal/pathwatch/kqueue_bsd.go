@@ -20,17 +20,21 @@ import (
 // reading. So Update always returns false and the caller polls. Events only make it
 // prompt.
 //
-// Notes on EVFILT_VNODE, from kqueue(2) and not tried out, as in internal/kqueue:
+// Notes on EVFILT_VNODE, from kqueue(2) and, in parentheses, from the kernels, and not tried
+// out, as in internal/kqueue:
 //
-//	a. The seven notes below are on all five [EVFILT_VNODE]. OpenBSD also has
-//	   NOTE_TRUNCATE; a truncation changes attributes, too.
-//	b. An entry of a directory that comes or goes is a NOTE_WRITE, and on FreeBSD
-//	   NOTE_EXTEND if by a rename.
-//	c. EV_CLEAR resets the notes when they are taken. So all are taken.
+//	a. The seven notes that AddFile asks for are on all five [EVFILT_VNODE]. OpenBSD also
+//	   has NOTE_TRUNCATE; a truncation changes attributes, too.
+//	b. An entry of a directory that comes or goes is a NOTE_WRITE, and on FreeBSD also a
+//	   NOTE_EXTEND if it moves between directories (vop_rename_post; post_rename on macOS;
+//	   ufs_rename and its like). A file that is renamed over another one is a NOTE_DELETE
+//	   of that one.
+//	c. EV_CLEAR resets the notes when they are taken (kqueue_scan, knote_process). So all
+//	   are taken.
 //	d. Not every file system reports [BUGS: macOS; DragonFly names HAMMER, tmpfs and
 //	   UFS, OpenBSD UFS, NFS and MS-DOS]: the filter is refused, or is silent.
 //	e. On macOS a descriptor keeps its volume from being unmounted, unless it was
-//	   opened with O_EVTONLY [open(2)].
+//	   opened with O_EVTONLY [open(2)] (vnode_ref_ext, v_kusecount).
 
 // Table has no state of its own here.
 type Table struct{ register Register }
@@ -51,9 +55,6 @@ type vnodes struct {
 	kq  int
 	fds []int
 }
-
-const vnodeNotes = unix.NOTE_DELETE | unix.NOTE_WRITE | unix.NOTE_EXTEND | unix.NOTE_ATTRIB |
-	unix.NOTE_LINK | unix.NOTE_RENAME | unix.NOTE_REVOKE
 
 // Open makes the kqueue. Without one, the Watch stays closed.
 func (w *Watch) Open(t *Table, path string, notify Notify) {
@@ -94,10 +95,7 @@ func (v *vnodes) add(path string) {
 	if err != nil {
 		return
 	}
-	var e kqueue.Event
-	unix.SetKevent(&e, fd, unix.EVFILT_VNODE, unix.EV_ADD|unix.EV_CLEAR)
-	e.Fflags = vnodeNotes
-	if kqueue.Change(v.kq, e) != nil {
+	if kqueue.AddFile(v.kq, fd) != nil {
 		_ = unix.Close(fd)
 		return
 	}
@@ -125,7 +123,7 @@ func (v *vnodes) forget() {
 
 func (v *vnodes) close() {
 	v.forget()
-	_ = unix.Close(v.kq)
+	_ = kqueue.Close(v.kq)
 }
 
 // Close closes the kqueue.

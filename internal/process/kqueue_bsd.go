@@ -22,21 +22,26 @@ import (
 // out, as in internal/kqueue:
 //
 //	a. NOTE_EXIT puts the status into data, in the form of wait(2) [FreeBSD, OpenBSD;
-//	   NetBSD says "exit code"; DragonFly nothing]; (all: p_xstat or its like, with the
-//	   signal). macOS does so for NOTE_EXITSTATUS, in 16 bits.
-//	b. A process that has exited and was not reaped is found on FreeBSD and DragonFly,
-//	   which report it at once, but not on macOS, NetBSD and OpenBSD: ESRCH
-//	   (filt_procattach, proc_find). kill(2) finds it. Its status cannot be read then
-//	   without reaping it.
-//	c. The kevent is queued before SIGCHLD is sent (all: exit1, or proc_exit). So there is
-//	   an event to take after the last SIGCHLD.
-//	d. Any visible process can be watched [EVFILT_PROC: all]. If it is no child, its exit
-//	   comes without a SIGCHLD, and is never looked at.
+//	   NetBSD says "exit code"; DragonFly nothing] (filt_proc, knote_proc_exit). macOS
+//	   does so for NOTE_EXITSTATUS, in 16 bits (filt_procevent).
+//	b. A process that exits, or has exited and was not reaped, is found on FreeBSD and
+//	   DragonFly, which report it at once, but not on macOS, NetBSD and OpenBSD: ESRCH
+//	   (filt_procattach). kill(2) finds it on all. Its status cannot be read then without
+//	   reaping it. On FreeBSD and OpenBSD this can be a moment before it can be reaped.
+//	c. The kevent is queued before SIGCHLD is sent (exit1; proc_exit on macOS, reaper on
+//	   OpenBSD). So there is an event to take after the last SIGCHLD.
+//	d. Other processes than children can be watched. Their exits come without a SIGCHLD,
+//	   and are found after one of a child, or never. macOS refuses a process that is no
+//	   child and that this one may not kill, by EACCES; NetBSD and older OpenBSD, also by
+//	   EACCES, a process of another user or with a set-user-ID program, even if it is a
+//	   child; DragonFly one of another jail (filt_procattach).
 //	e. The kevent is deleted when it is taken, requested or not (all: EV_ONESHOT).
 type Process struct {
-	kq   int // -1: it has exited already
-	quit chan struct{}
-	once sync.Once
+	mu     sync.Mutex
+	kq     int  // -1: closed
+	exited bool // before Open, and no event will come
+	quit   chan struct{}
+	once   sync.Once
 }
 
 // Open returns a handle of a process. The error wraps ESRCH if there is none.
@@ -48,51 +53,59 @@ func Open(pid int, trace bool) (*Process, error) {
 	if err != nil {
 		return nil, err
 	}
-	var exit kqueue.Event
-	unix.SetKevent(&exit, pid, unix.EVFILT_PROC, unix.EV_ADD|unix.EV_ONESHOT)
-	exit.Fflags = unix.NOTE_EXIT
-	if kqueue.OnDarwin {
-		exit.Fflags |= 0x4000000 // NOTE_EXITSTATUS (note a)
+	p := &Process{kq: kq, quit: make(chan struct{})}
+	err = kqueue.AddExit(kq, pid)
+	if err == nil {
+		return p, nil
 	}
-	if err = kqueue.Change(kq, exit); err != nil {
-		_ = unix.Close(kq)
-		kq = -1
+	p.Close()
+	switch {
+	case err == unix.ESRCH && exists(pid): // note b
+		p.exited = true
+		return p, nil
+	case err == unix.EACCES && kqueue.OnDarwin: // note d
+		err = unix.ECHILD
 	}
-	if err != nil && (err != unix.ESRCH || !exists(pid)) { // note b
-		return nil, os.NewSyscallError("kevent", err)
-	}
-	return &Process{kq: kq, quit: make(chan struct{})}, nil
+	return nil, os.NewSyscallError("kevent", err)
 }
 
 // Watch begins to report the exit. If the process has exited already, it reports that before it
 // returns (note b).
 func (p *Process) Watch(report Report) {
-	if p.kq < 0 {
+	if p.exited {
 		report(UnknownStatus, true)
 		return
 	}
-	kq := p.kq
-	alive := func() bool {
-		var got [1]kqueue.Event
-		if kqueue.Poll(kq, got[:]) == 0 {
-			return true
-		}
-		report(syscall.WaitStatus(got[0].Data), true)
-		return false
-	}
-	if !alive() {
+	look := func() bool { return p.look(report) }
+	if !look() {
+		p.Close()
 		return
 	}
-	p.kq = -1 // the goroutine closes it
-	afterEachSIGCHLD(alive, p.quit, func() { _ = unix.Close(kq) })
+	afterEachSIGCHLD(look, p.quit, p.Close)
 }
 
-// Close ends the goroutine.
+// look reports the exit if it has come. It returns false if none will come later.
+func (p *Process) look(report Report) bool {
+	var got [1]kqueue.Event
+	p.mu.Lock()
+	open, n := p.kq >= 0, 0
+	if open {
+		n = kqueue.Poll(p.kq, got[:])
+	}
+	p.mu.Unlock()
+	if n > 0 {
+		report(syscall.WaitStatus(kqueue.Status(&got[0])), true)
+	}
+	return open && n == 0
+}
+
+// Close ends the goroutine, and closes the kqueue.
 func (p *Process) Close() {
 	p.once.Do(func() {
 		close(p.quit)
-		if p.kq >= 0 {
-			_ = unix.Close(p.kq)
-		}
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		_ = kqueue.Close(p.kq)
+		p.kq = -1
 	})
 }

@@ -2,9 +2,11 @@ package ev
 
 import (
 	"os"
+	"os/exec"
 	"os/signal"
 	"strconv"
 	"sync"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -12,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/goevlib/ev/internal/kqueue"
+	"github.com/goevlib/ev/internal/process"
 )
 
 func newKqueueLoop(t *testing.T) *Loop {
@@ -61,17 +64,37 @@ func TestAFilterThatIsRefusedTakesTheOtherOneOut(t *testing.T) {
 }
 
 func TestADeviceThatAKqueueRefusesIsAlwaysReady(t *testing.T) {
-	for _, why := range []error{unix.ENODEV, unix.EOPNOTSUPP, unix.EINVAL, unix.EPERM} {
+	for _, why := range []error{unix.ENODEV, unix.EOPNOTSUPP, unix.ENOTSUP, unix.EINVAL, unix.EPERM} {
 		t.Run(why.Error(), func(t *testing.T) {
 			l := newKqueueLoop(t)
-			r, _ := pipe(t)
-			no := kqueue.Event{FD: r}
+			device, err := os.Open(os.DevNull)
+			require.NoError(t, err)
+			defer device.Close()
+			fd := int(device.Fd())
+			no := kqueue.Event{FD: fd}
 			kqueue.Refused.Store(no, why)
 			defer kqueue.Refused.Delete(no)
-			assert.Equal(t, []Events{Read}, events(t, l, r, Read))
+			assert.Equal(t, []Events{Read}, events(t, l, fd, Read))
 			assert.Zero(t, filters(l))
 		})
 	}
+}
+
+// NetBSD refuses a filter for the wrong end, with the error of a device (note f).
+func TestTheWrongEndOfAPipeIsNeverReady(t *testing.T) {
+	l := newKqueueLoop(t)
+	r, w := pipe(t)
+	for _, no := range []kqueue.Event{{FD: r, Write: true}, {FD: w}} {
+		kqueue.Refused.Store(no, unix.EINVAL)
+		defer kqueue.Refused.Delete(no)
+	}
+	assert.Equal(t, []Events{Write}, events(t, l, w, Read|Write))
+	assert.Empty(t, events(t, l, w, Read))
+	_, err := unix.Write(w, one)
+	require.NoError(t, err)
+	assert.Equal(t, []Events{Read}, events(t, l, r, Read|Write))
+	assert.Empty(t, events(t, l, r, Write))
+	assert.Zero(t, filters(l))
 }
 
 func TestAPlainFileIsAlwaysReady(t *testing.T) {
@@ -187,4 +210,46 @@ func TestALateWakeRaisesNoSIGPIPE(t *testing.T) {
 		senders.Wait()
 	}
 	assert.Empty(t, got)
+}
+
+func spawnProcess(t *testing.T, name string, args ...string) *exec.Cmd {
+	cmd := exec.Command(name, args...)
+	require.NoError(t, cmd.Start())
+	t.Cleanup(func() { _, _ = cmd.Process.Kill(), cmd.Wait() })
+	return cmd
+}
+
+// The systems disagree on a process that has exited before it is watched (note b of
+// internal/process).
+func TestAnExitBeforeStartIsReportedByStart(t *testing.T) {
+	defer func() { kqueue.FindsZombies = true }()
+	for finds, status := range map[bool]syscall.WaitStatus{true: 3 << 8, false: process.UnknownStatus} {
+		t.Run(strconv.FormatBool(finds), func(t *testing.T) {
+			kqueue.FindsZombies = finds
+			l := newKqueueLoop(t)
+			pid := spawnProcess(t, "sh", "-c", "exit 3").Process.Pid
+			require.NoError(t, unix.Waitid(unix.P_PID, pid, nil, unix.WEXITED|unix.WNOWAIT, nil))
+			var got []syscall.WaitStatus
+			w := NewChild(l, pid, func(w *Child) { got = append(got, w.Status()) })
+			require.NoError(t, w.Start())
+			require.NoError(t, l.RunNoWait())
+			assert.Equal(t, []syscall.WaitStatus{status}, got)
+			w.Stop()
+		})
+	}
+}
+
+// macOS refuses a process only if it is no child, NetBSD also a child of another user (note d of
+// internal/process).
+func TestAProcessThatAKqueueRefusesIsAnError(t *testing.T) {
+	kqueue.ExitRefused = unix.EACCES
+	defer func() { kqueue.ExitRefused, kqueue.OnDarwin = 0, false }()
+	l := newKqueueLoop(t)
+	pid := spawnProcess(t, "sleep", "100").Process.Pid
+	for onDarwin, want := range map[bool]error{true: unix.ECHILD, false: unix.EACCES} {
+		kqueue.OnDarwin = onDarwin
+		w := NewChild(l, pid, func(*Child) {})
+		assert.ErrorIs(t, w.Start(), want)
+		assert.False(t, w.Active())
+	}
 }
