@@ -115,7 +115,10 @@ func (c *Child) Status() syscall.WaitStatus {
 //   - syscall.ESRCH if there is no such process, or if it was waited for already;
 //   - syscall.ECHILD if the process is not a child of this one. On Linux an IO can watch a
 //     pidfd of it (unix.PidfdOpen), which is readable after the exit and has no status.
-//     macOS and the BSDs do not refuse the process, and the callback never comes;
+//     macOS refuses only a process that this one may not kill, and the BSDs refuse none: its
+//     callback comes after the exit of some child, or never;
+//   - syscall.EACCES on NetBSD and older OpenBSD if the process, a child or not, runs as another
+//     user or has run a set-user-ID program, and this one is not root's;
 //   - syscall.EINVAL if the number is not positive;
 //   - syscall.EMFILE, ENFILE or ENOMEM if the process or the system has no descriptor left;
 //   - errors.ErrUnsupported if the system has no Child or no Trace.
