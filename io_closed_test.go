@@ -18,20 +18,6 @@ import (
 	"github.com/goevlib/ev"
 )
 
-// connPair returns two connected TCP connections that are closed after the test.
-func connPair(t testing.TB) (a, b *net.TCPConn) {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer listener.Close()
-	dialed, err := net.Dial("tcp", listener.Addr().String())
-	require.NoError(t, err)
-	accepted, err := listener.Accept()
-	require.NoError(t, err)
-	t.Cleanup(func() { dialed.Close(); accepted.Close() })
-	return dialed.(*net.TCPConn), accepted.(*net.TCPConn)
-}
-
 // goneQuiet makes iterations until the watchers of a closed descriptor are not called
 // any more. It requires a bounded number of calls, and that the loop parks then.
 func goneQuiet(t *testing.T, l *ev.Loop, calls *int, most int) {

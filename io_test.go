@@ -1,4 +1,4 @@
-//go:build unix
+//go:build unix || windows
 
 package ev_test
 
@@ -43,23 +43,9 @@ func watchesDescriptors(t testing.TB, l *ev.Loop) bool {
 	return err == nil
 }
 
-// socketpair returns two connected, non-blocking descriptors that are closed
-// after the test, unless the test has.
-func socketpair(t testing.TB) (a, b int) {
-	t.Helper()
-	fds, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM, 0)
-	require.NoError(t, err)
-	for _, fd := range fds {
-		syscall.CloseOnExec(fd)
-		require.NoError(t, syscall.SetNonblock(fd, true))
-	}
-	t.Cleanup(func() { syscall.Close(fds[0]); syscall.Close(fds[1]) })
-	return fds[0], fds[1]
-}
-
 func write(t testing.TB, fd int, s string) {
 	t.Helper()
-	n, err := syscall.Write(fd, []byte(s))
+	n, err := writeFD(fd, []byte(s))
 	require.NoError(t, err)
 	require.Equal(t, len(s), n)
 }
@@ -69,7 +55,7 @@ func drain(t testing.TB, fd int) string {
 	var got []byte
 	var buf [256]byte
 	for {
-		n, err := syscall.Read(fd, buf[:])
+		n, err := readFD(fd, buf[:])
 		if n <= 0 {
 			if err != nil {
 				require.ErrorIs(t, err, syscall.EAGAIN)
@@ -187,7 +173,7 @@ func TestAHangUpIsReportedAsWhatWasAskedFor(t *testing.T) {
 		var r, w ev.Events
 		startIO(t, l, a, ev.Read, func(_ *ev.IO, e ev.Events) { r = e })
 		startIO(t, l, a, ev.Write, func(_ *ev.IO, e ev.Events) { w = e })
-		require.NoError(t, syscall.Close(b))
+		require.NoError(t, closeFD(b))
 		nowait(t, l)
 		assert.Equal(t, ev.Read, r)
 		assert.Equal(t, ev.Write, w)
@@ -234,7 +220,7 @@ func TestAnIOForNoEventsIsNeverCalledAndKeepsTheLoop(t *testing.T) {
 	onEveryFDLoop(t, func(t *testing.T, l *ev.Loop) {
 		a, b := socketpair(t)
 		startIO(t, l, a, ev.None, func(*ev.IO, ev.Events) { assert.Fail(t, "called") })
-		require.NoError(t, syscall.Close(b)) // not even for a hang-up
+		require.NoError(t, closeFD(b)) // not even for a hang-up
 		nowait(t, l)
 		assert.True(t, l.Alive())
 		parks := l.Stats().Parks
@@ -284,10 +270,7 @@ func TestACallbackMayReadWriteAndCloseItsConn(t *testing.T) {
 
 func TestAGoroutineThatReadsTheConnIsNotDisturbed(t *testing.T) {
 	onEveryFDLoop(t, func(t *testing.T, l *ev.Loop) {
-		r, w, err := os.Pipe()
-		require.NoError(t, err)
-		defer w.Close()
-		defer r.Close()
+		r, w := connPair(t)
 		io := ev.NewConnIO(l, r, ev.Read, func(*ev.IO, ev.Events) {})
 		require.NoError(t, io.Start())
 		read := make(chan string, 1)
@@ -297,7 +280,7 @@ func TestAGoroutineThatReadsTheConnIsNotDisturbed(t *testing.T) {
 			read <- string(buf[:n])
 		}()
 		start(t, l)
-		_, err = w.WriteString("hi")
+		_, err := w.Write([]byte("hi"))
 		require.NoError(t, err)
 		assert.Equal(t, "hi", receive(t, read))
 		onLoop(t, l, io.Stop)
@@ -387,6 +370,9 @@ func TestSetEventsTakesEffectInTheNextPoll(t *testing.T) {
 }
 
 func TestRegularFilesAndDevNullAreAlwaysReady(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("Windows has no readiness of files")
+	}
 	onEveryFDLoop(t, func(t *testing.T, l *ev.Loop) {
 		file, err := os.CreateTemp(t.TempDir(), "")
 		require.NoError(t, err)
@@ -406,13 +392,6 @@ func TestRegularFilesAndDevNullAreAlwaysReady(t *testing.T) {
 		assert.False(t, once2.Active())
 		assert.Equal(t, 3, calls)
 	})
-}
-
-func devNull(t testing.TB) int {
-	fd, err := syscall.Open(os.DevNull, syscall.O_RDWR|syscall.O_CLOEXEC, 0)
-	require.NoError(t, err)
-	t.Cleanup(func() { syscall.Close(fd) })
-	return fd
 }
 
 func TestALoopWithoutIONeverMakesASet(t *testing.T) { // and one with, one more descriptor
@@ -505,12 +484,12 @@ func TestDuplexTrafficArrivesWhole(t *testing.T) {
 				startIO(t, l, fd, ev.Read|ev.Write, func(w *ev.IO, e ev.Events) {
 					if e&ev.Read != 0 && r.IntN(3) > 0 {
 						buf := make([]byte, 1+r.IntN(4096))
-						if n, err := syscall.Read(fd, buf); err == nil {
+						if n, err := readFD(fd, buf); err == nil {
 							in = append(in, buf[:n]...)
 						}
 					}
 					if e&ev.Write != 0 && len(out) > 0 && r.IntN(3) > 0 {
-						if n, err := syscall.Write(fd, out[:min(len(out), 1+r.IntN(4096))]); err == nil {
+						if n, err := writeFD(fd, out[:min(len(out), 1+r.IntN(4096))]); err == nil {
 							out = out[n:]
 						}
 					}

@@ -3,140 +3,47 @@
 package evnet
 
 import (
-	"io"
-	"net"
 	"os"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
-
-	"github.com/goevlib/ev/internal/taskconn"
 )
 
-const descriptors = true
+const (
+	descriptors   = true
+	isNonblocking = true // a net.Conn
+	wouldBlock    = syscall.EAGAIN
 
-// file reads and writes a descriptor. It tries first, and waits only if that fails: to wait
-// before each read would cost an iteration for nothing. But when a read has got less than it asked
-// for, the stream was empty after it, and to try would cost a system call for nothing.
-type file struct {
-	c        *conn
-	stream   bool // a write may be made in parts
-	messages bool // an empty one is not the end
-	empty    bool // the last read has emptied the stream
-	in, out  attempt
-}
+	// blink is how long an Accept may block that finds no connection.
+	blink = 100 * time.Microsecond
+)
 
-// attempt is a system call. Its function is made once, so that an operation does not allocate.
-type attempt struct {
-	p    []byte
-	n    int
-	err  error
-	call func(fd uintptr)
-}
-
-// maxOnce is how much a system call gets: some systems refuse more than 1<<31-1 bytes.
-const maxOnce = 1 << 30
-
-func (a *attempt) init(name string, call func(int, []byte) (int, error)) {
-	a.call = func(fd uintptr) {
-		for {
-			a.n, a.err = call(int(fd), a.p)
-			if a.err != syscall.EINTR {
-				break
-			}
-		}
-		if a.err != nil {
-			a.n = 0
-			if a.err != syscall.EAGAIN {
-				a.err = os.NewSyscallError(name, a.err)
-			}
-		}
+// reading and writing return the name of a system call, and the call for one connection.
+func reading() (string, func(fd int, p []byte) (int, error)) {
+	return "read", func(fd int, p []byte) (int, error) {
+		n, err := syscall.Read(fd, p)
+		return max(n, 0), err
 	}
 }
 
-func (a *attempt) try(raw syscall.RawConn, p []byte) (int, error) {
-	a.p = p
-	err := raw.Control(a.call)
-	a.p = nil
-	if err != nil {
-		return 0, net.ErrClosed
-	}
-	return a.n, a.err
-}
-
-func (c *conn) initFile() error {
-	f := &file{c: c}
-	f.in.init("read", syscall.Read)
-	f.out.init("write", syscall.Write)
-	switch c.c.(type) {
-	case *net.TCPConn:
-		f.stream = true
-	default:
-		if err := f.inspect(); err != nil {
-			return err
-		}
-	}
-	c.in, c.out = f, f
-	return nil
-}
-
-// inspect looks at the kind of the descriptor and makes it non-blocking, as those of package net
-// are.
-func (f *file) inspect() error {
-	var err error
-	gone := f.c.raw.Control(func(fd uintptr) {
-		kind, notSocket := unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_TYPE)
-		f.stream = notSocket != nil || kind == unix.SOCK_STREAM
-		f.messages = notSocket == nil && (kind == unix.SOCK_DGRAM || kind == unix.SOCK_RAW)
-		err = os.NewSyscallError("setnonblock", unix.SetNonblock(int(fd), true))
-	})
-	if gone != nil {
-		return net.ErrClosed
-	}
-	return err
-}
-
-func (f *file) read(p []byte) (int, error) {
-	if f.stream && len(p) > maxOnce {
-		p = p[:maxOnce]
-	}
-	for {
-		if f.empty {
-			if err := f.c.at.Wait(taskconn.In, nil); err != nil {
-				return 0, err
-			}
-		}
-		n, err := f.in.try(f.c.raw, p)
-		f.empty = err == syscall.EAGAIN || err == nil && f.stream && n < len(p)
-		if err == syscall.EAGAIN {
-			continue
-		}
-		if n == 0 && err == nil && !f.messages {
-			err, f.empty = io.EOF, false
-		}
-		return n, err
+func writing() (string, func(fd int, p []byte) (int, error)) {
+	return "write", func(fd int, p []byte) (int, error) {
+		n, err := syscall.Write(fd, p)
+		return max(n, 0), err
 	}
 }
 
-func (f *file) write(p []byte) (int, error) {
-	for done := 0; ; {
-		part := p[done:]
-		if f.stream && len(part) > maxOnce {
-			part = part[:maxOnce]
-		}
-		n, err := f.out.try(f.c.raw, part)
-		done += n
-		switch {
-		case err == syscall.EAGAIN:
-			if err := f.c.at.Wait(taskconn.Out, nil); err != nil {
-				return done, err
-			}
-		case err != nil || done == len(p):
-			return done, err
-		case n == 0:
-			return done, io.ErrUnexpectedEOF
-		}
-	}
+// canWatch reports whether a loop can wait for the descriptor.
+func canWatch(int) bool { return true }
+
+// prepare makes fd non-blocking. stream means that a write may be made in parts, and messages that
+// an empty message is not the end.
+func prepare(fd int) (stream, messages bool, err error) {
+	kind, notSocket := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TYPE)
+	stream = notSocket != nil || kind == unix.SOCK_STREAM
+	messages = notSocket == nil && (kind == unix.SOCK_DGRAM || kind == unix.SOCK_RAW)
+	return stream, messages, os.NewSyscallError("setnonblock", unix.SetNonblock(fd, true))
 }
 
 // readable reports whether a read, or an accept, would not block.

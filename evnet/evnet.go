@@ -118,11 +118,15 @@ func hasDescriptors(l *ev.Loop) bool { return descriptors && l.Backend() != ev.B
 // of goroutines only.
 func part(l *ev.Loop, v any) (at taskconn.Conn, raw syscall.RawConn, err error) {
 	if c, ok := v.(syscall.Conn); ok && hasDescriptors(l) {
+		watched := false
 		if raw, err = c.SyscallConn(); err == nil {
-			err = raw.Control(func(uintptr) {})
+			err = raw.Control(func(fd uintptr) { watched = canWatch(int(fd)) })
 		}
 		if err != nil {
 			return nil, nil, net.ErrClosed
+		}
+		if !watched {
+			raw = nil
 		}
 	}
 	if at = taskconn.New(l, raw); at == nil {

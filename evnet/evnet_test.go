@@ -44,7 +44,7 @@ func echo(c net.Conn) error {
 
 func TestManyTasksTalkToAnEchoServer(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
-		for _, network := range []string{"tcp", "unix"} {
+		for _, network := range socketNetworks() {
 			ln, err := evnet.Listen(l, network, address(t, network))
 			require.NoError(t, err)
 			serve(t, l, ln, echo)

@@ -150,9 +150,6 @@ type fileAcceptor struct {
 	inner limited
 }
 
-// blink is how long an Accept may block that finds no connection.
-const blink = 100 * time.Microsecond
-
 func (a *fileAcceptor) accept() (net.Conn, error) {
 	for {
 		var ready bool

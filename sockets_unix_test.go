@@ -1,0 +1,49 @@
+//go:build unix
+
+package ev_test
+
+import (
+	"os"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// What the tests do with descriptors. sockets_windows_test.go has the same for Windows.
+
+// arrivesAtOnce says that data that were written can be read at once.
+const arrivesAtOnce = true
+
+// socketpair returns two connected, non-blocking descriptors that are closed
+// after the test, unless the test has.
+func socketpair(t testing.TB) (a, b int) {
+	t.Helper()
+	a, b = openSocketpair(t)
+	t.Cleanup(func() { _, _ = closeFD(a), closeFD(b) })
+	return a, b
+}
+
+func openSocketpair(t testing.TB) (a, b int) {
+	t.Helper()
+	fds, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM, 0)
+	require.NoError(t, err)
+	for _, fd := range fds {
+		syscall.CloseOnExec(fd)
+		require.NoError(t, syscall.SetNonblock(fd, true))
+	}
+	return fds[0], fds[1]
+}
+
+func closeFD(fd int) error                  { return syscall.Close(fd) }
+func readFD(fd int, p []byte) (int, error)  { return syscall.Read(fd, p) }
+func writeFD(fd int, p []byte) (int, error) { return syscall.Write(fd, p) }
+func shutdownWrite(fd int) error            { return syscall.Shutdown(fd, syscall.SHUT_WR) }
+func dupFD(fd int) (int, error)             { return syscall.Dup(fd) }
+
+func devNull(t testing.TB) int {
+	fd, err := syscall.Open(os.DevNull, syscall.O_RDWR|syscall.O_CLOEXEC, 0)
+	require.NoError(t, err)
+	t.Cleanup(func() { syscall.Close(fd) })
+	return fd
+}
