@@ -36,3 +36,16 @@ func TestAUDPSocketIsWatched(t *testing.T) {
 	run(t, l)
 	assert.Equal(t, []string{"a", "b", "c"}, got)
 }
+
+func TestALookAtReadySocketsDoesNotAllocate(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector allocates")
+	}
+	l := newLoop(t)
+	a, _ := socketpair(t)
+	calls := 0
+	startIO(t, l, a, ev.Write, func(*ev.IO, ev.Events) { calls++ })
+	nowait(t, l)
+	assert.Zero(t, testing.AllocsPerRun(200, func() { _ = l.RunNoWait() }))
+	assert.Equal(t, 202, calls)
+}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"syscall"
 	"unsafe"
 
 	"golang.org/x/sys/windows"
@@ -100,8 +101,9 @@ func (p *port) base(socket int) (uintptr, error) {
 }
 
 func (p *port) start(r *request) (started bool) {
-	status, _, _ := ntDeviceIoControlFile.Call(p.device(r), 0, 0, uintptr(r.number), uintptr(unsafe.Pointer(&r.block)),
-		ioctlPoll, uintptr(unsafe.Pointer(&r.info)), pollInfoSize, uintptr(unsafe.Pointer(&r.info)), pollInfoSize)
+	status, _, _ := syscall.SyscallN(ntDeviceIoControlFile.Addr(), p.device(r), 0, 0, uintptr(r.number),
+		uintptr(unsafe.Pointer(&r.block)), ioctlPoll, uintptr(unsafe.Pointer(&r.info)), pollInfoSize,
+		uintptr(unsafe.Pointer(&r.info)), pollInfoSize)
 	if uint32(status) == statusPending {
 		return true
 	}
@@ -113,7 +115,8 @@ func (p *port) start(r *request) (started bool) {
 
 func (p *port) cancel(r *request) {
 	var block statusBlock
-	_, _, _ = ntCancelIoFileEx.Call(p.device(r), uintptr(unsafe.Pointer(&r.block)), uintptr(unsafe.Pointer(&block)))
+	_, _, _ = syscall.SyscallN(ntCancelIoFileEx.Addr(), p.device(r),
+		uintptr(unsafe.Pointer(&r.block)), uintptr(unsafe.Pointer(&block)))
 }
 
 func (p *port) take(done []packet, wait bool) int {
@@ -122,8 +125,8 @@ func (p *port) take(done []packet, wait bool) int {
 		limit = windows.INFINITE
 	}
 	var n uint32
-	ok, _, _ := getQueuedCompletionStatusEx.Call(uintptr(p.port), uintptr(unsafe.Pointer(&done[0])), uintptr(len(done)),
-		uintptr(unsafe.Pointer(&n)), uintptr(limit), 0)
+	ok, _, _ := syscall.SyscallN(getQueuedCompletionStatusEx.Addr(), uintptr(p.port), uintptr(unsafe.Pointer(&done[0])),
+		uintptr(len(done)), uintptr(unsafe.Pointer(&n)), uintptr(limit), 0)
 	if ok == 0 {
 		return 0
 	}
