@@ -56,25 +56,28 @@ type request struct {
 }
 
 // statusBlock is an IO_STATUS_BLOCK.
-type statusBlock struct{ status, information uintptr }
+type statusBlock struct {
+	status uintptr
+	_      uintptr
+}
 
 // pollInfo is an AFD_POLL_INFO with one handle.
 type pollInfo struct {
-	timeout   int64
-	handles   uint32
-	exclusive uint32
-	handle    uintptr
-	events    uint32
-	status    uint32
-	_         uint32 // in C, the size is a multiple of 8 on 386 too
+	timeout int64
+	handles uint32
+	_       uint32 // whether it is exclusive
+	handle  uintptr
+	events  uint32
+	_       uint32 // a status
+	_       uint32 // in C, the size is a multiple of 8 on 386 too
 }
 
 // packet is an OVERLAPPED_ENTRY: the packet of a request that has completed.
 type packet struct {
-	key      uintptr
-	number   uintptr // of the request
-	internal uintptr
-	bytes    uint32
+	_      uintptr // the key of the port
+	number uintptr // of the request; 0 is an interrupt
+	_      uintptr
+	_      uint32
 }
 
 // system is what a Set needs of Windows. Tests have another.
@@ -236,7 +239,7 @@ func (s *Set) startRequest(w *socket) (started bool) {
 func (s *Set) complete(done []packet, isNew bool) {
 	for i := range done {
 		if done[i].number == 0 {
-			continue // an interrupt
+			continue
 		}
 		r := s.requests[done[i].number-1]
 		r.started = false
