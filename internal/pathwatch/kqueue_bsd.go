@@ -28,7 +28,8 @@ import (
 //	b. An entry of a directory that comes or goes is a NOTE_WRITE, and on FreeBSD also a
 //	   NOTE_EXTEND if it moves between directories (vop_rename_post; post_rename on macOS;
 //	   ufs_rename and its like). A file that is renamed over another one is a NOTE_DELETE
-//	   of that one.
+//	   of that one. OpenBSD posts the NOTE_WRITE of the old directory before the rename is
+//	   done; the NOTE_RENAME of the file comes after it.
 //	c. EV_CLEAR resets the notes when they are taken (kqueue_scan, knote_process). So all
 //	   are taken.
 //	d. Not every file system reports [BUGS: macOS; DragonFly names HAMMER, tmpfs and
