@@ -16,18 +16,19 @@ import (
 )
 
 // Stat calls back when the file that a path names has changed; libev's ev_stat. The path
-// need not exist: appearing and vanishing are changes too. Symbolic links are not
-// followed: a Stat on a link watches the link.
+// need not exist: appearing and vanishing are changes too. A Stat on a symbolic link watches
+// the link or, with Follow, its target.
 //
 //	s := ev.NewStat(loop, "/etc/app.conf", 0, func(s *ev.Stat) { reload(s.Path()) })
 //	if err := s.Start(); err != nil {
 //		return err
 //	}
 //
-// A change is a difference between the results of two looks (lstat): in the device, inode,
-// mode, number of links, owner, device type, size, or one of the three times, as far as
+// A change is a difference between the results of two looks (lstat; with Follow, stat): in the
+// device, inode, mode, number of links, owner, device type, size, or one of the three times, as far as
 // the system has these. On Windows and WebAssembly it is a difference in the identity, mode,
-// size, or time of modification. The time of access counts: reading the file can be a change.
+// size, or time of modification. The time of access counts, except with Follow: reading the
+// file can be a change.
 //
 // Changes between two looks collapse into one. These changes are not seen:
 //
@@ -54,7 +55,7 @@ import (
 // # macOS and the BSDs
 //
 // kqueue reports changes of the file and of its directory promptly. Each Stat has three
-// descriptors. It also polls.
+// descriptors. It also polls, which finds the changes of links further up.
 //
 // # Polling
 //
@@ -75,16 +76,16 @@ import (
 // # Cost
 //
 // All looks are made on the loop's goroutine: if a file system hangs, the loop hangs. On
-// Linux every directory on the way to the path is watched. Each file made, removed or
+// Linux every directory on the way to the path, links included, is watched. Each file made, removed or
 // renamed in one of them, and each change of a mode, owner or time there, wakes the loop
 // for some microseconds. The Stat looks only if the name is on its path. Avoid paths through
 // very busy directories, such as /tmp. A change of the mount table makes every Stat look,
 // which takes a few microseconds each.
 type Stat struct {
 	_        noCopy
-	alarm           // in the heap while there is a need to poll
-	path     string // as it was given
-	at       string // path made absolute by Start; "" while inactive
+	alarm                   // in the heap while there is a need to poll
+	path     string         // as it was given
+	at       pathwatch.Path // path made absolute by Start; "" while inactive
 	interval time.Duration
 	current  fs.FileInfo
 	previous fs.FileInfo
@@ -140,7 +141,7 @@ func (s *Stat) Start() error {
 	if !s.begin() {
 		return ErrClosed // by another goroutine, just now
 	}
-	s.at = at
+	s.at.Name = at
 	switch {
 	case s.interval == 0:
 		s.interval = defaultStatInterval
@@ -151,7 +152,7 @@ func (s *Stat) Start() error {
 		s.watch.Open(s.loop.pathTable(), s.at, s.notify)
 	}
 	s.update()
-	s.current, _ = pathwatch.Lstat(s.at)
+	s.current, _ = s.at.Look()
 	return nil
 }
 
@@ -185,6 +186,24 @@ func checkPath(path string) error {
 	return nil
 }
 
+// Follow makes a Stat report what its path resolves to, as os.Stat does, instead of a symbolic
+// link that the path names. There is a callback when the target changes, and when a link on the
+// way leads to another target, the last one included: when a link of a Kubernetes ConfigMap is
+// swapped, for example. The time of access does not count, so a callback may read the file.
+//
+// A link that leads to nothing, or in a circle, is a path that does not exist.
+func Follow(on bool) Option { return followOption(on) }
+
+type followOption bool
+
+func (o followOption) apply(w *watcher) {
+	s, ok := w.self.(*Stat)
+	if !ok {
+		panic("ev: New" + kindOf(w.self) + ": Follow is an option of NewStat")
+	}
+	s.at.Follow = bool(o)
+}
+
 // Path returns the path as it was given. It is safe for concurrent use.
 func (s *Stat) Path() string { return s.path }
 
@@ -195,8 +214,8 @@ func (s *Stat) Interval() time.Duration {
 	return s.interval
 }
 
-// Current returns the result of the last look. It is nil if the path did not exist, if lstat
-// failed, or before the first look.
+// Current returns the result of the last look. It is nil if the path did not exist, if the
+// look failed, or before the first one.
 func (s *Stat) Current() fs.FileInfo {
 	s.own("Current")
 	return s.current
@@ -212,13 +231,15 @@ func (s *Stat) Previous() fs.FileInfo {
 // Stat looks now and updates Current (ev_stat_stat). A difference found here does not
 // trigger the callback, so code that changes the file itself can call Stat to acknowledge
 // its own change. A change found before stays pending. Stat also works on an inactive
-// watcher; a relative path then begins at the current working directory. If lstat fails,
+// watcher; a relative path then begins at the current working directory. If the look fails,
 // Stat returns its error, and Current is nil. The error wraps fs.ErrNotExist if the path
 // does not exist.
 func (s *Stat) Stat() error {
 	s.own("Stat")
-	now, err := pathwatch.Lstat(cmp.Or(s.at, s.path))
-	if s.pending && !pathwatch.Same(s.current, now) {
+	at := s.at
+	at.Name = cmp.Or(at.Name, s.path)
+	now, err := at.Look()
+	if s.pending && !at.Same(s.current, now) {
 		s.previous = s.current // otherwise it could equal Current in that callback
 	}
 	s.current = now
@@ -240,7 +261,7 @@ func (s *Stat) callback() any { return s.fn }
 
 func (s *Stat) onStop() {
 	s.watch.Close()
-	s.at = ""
+	s.at.Name = ""
 	if s.alarm.armed() {
 		s.loop.timers.remove(&s.alarm)
 	}
@@ -282,8 +303,8 @@ func (s *Stat) notify(moved bool) (changed bool) {
 // Previous is the result of the last look, not of the last callback. So it always
 // differs from Current, also when changes cancel each other before the callback.
 func (s *Stat) look() (changed bool) {
-	now, _ := pathwatch.Lstat(s.at)
-	if pathwatch.Same(s.current, now) {
+	now, _ := s.at.Look()
+	if s.at.Same(s.current, now) {
 		return false
 	}
 	s.previous, s.current = s.current, now

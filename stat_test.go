@@ -602,8 +602,12 @@ func TestStatIsRightAfterAStorm(t *testing.T) {
 		top := t.TempDir()
 		names := []string{"a", "b", "a/a", "a/b", "b/a", "b/b", "a/a/a", "a/b/a", "b/a/b", "a/a/a/a"}
 		var logs []*statLog
+		follows := make(map[*statLog]bool)
 		for _, name := range names {
-			logs = append(logs, watchPath(t, l, filepath.Join(top, name)))
+			for _, follow := range []bool{false, true} {
+				log := watchPath(t, l, filepath.Join(top, name), ev.Follow(follow))
+				logs, follows[log] = append(logs, log), follow
+			}
 		}
 		stormed := make(chan struct{})
 		seed := rand.Uint64()
@@ -638,7 +642,11 @@ func TestStatIsRightAfterAStorm(t *testing.T) {
 		}
 		right := func() bool {
 			for _, log := range logs {
-				now, err := os.Lstat(log.Path())
+				look := os.Lstat
+				if follows[log] {
+					look = os.Stat
+				}
+				now, err := look(log.Path())
 				if (err == nil) != (log.Current() != nil) {
 					return false
 				}

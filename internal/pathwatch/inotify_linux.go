@@ -62,7 +62,7 @@ type inotify struct {
 // Watch is one path.
 type Watch struct {
 	in     *inotify // nil: closed, or there are no descriptors
-	path   string
+	path   Path
 	notify Notify
 	order  uint64 // of Open
 	refs   []watchRef
@@ -102,7 +102,7 @@ func inodeAt(path string) inodeID {
 
 // Open adds the path to the table. If the table gets no descriptors (EMFILE: 128 per
 // user are usual), the Watch stays closed.
-func (w *Watch) Open(t *Table, path string, notify Notify) {
+func (w *Watch) Open(t *Table, path Path, notify Notify) {
 	if t.open == nil && t.openInotify() != nil {
 		return
 	}

@@ -45,7 +45,7 @@ func newTable(t *testing.T) (*Table, *loop) {
 	l := new(loop)
 	table := NewTable(l.register)
 	var probe Watch
-	probe.Open(table, "/", func(bool) bool { return false })
+	probe.Open(table, Path{Name: "/"}, func(bool) bool { return false })
 	probe.Update()
 	works := probe.in != nil && !probe.failed
 	probe.Close()
@@ -65,7 +65,7 @@ type watched struct {
 
 func open(t *testing.T, table *Table, path string) *watched {
 	w := new(watched)
-	w.Open(table, path, func(moved bool) bool {
+	w.Open(table, Path{Name: path}, func(moved bool) bool {
 		w.moved = append(w.moved, moved)
 		if moved {
 			w.reliable = w.Update()
@@ -181,7 +181,7 @@ func TestNotificationsComeInTheOrderOfOpen(t *testing.T) {
 	var order []int
 	for i := range 20 {
 		w := new(Watch)
-		w.Open(table, filepath.Join(dir, "path"), func(bool) bool { order = append(order, i); return false })
+		w.Open(table, Path{Name: filepath.Join(dir, "path")}, func(bool) bool { order = append(order, i); return false })
 		w.Update()
 		t.Cleanup(w.Close)
 	}

@@ -4,7 +4,6 @@ package pathwatch
 
 import (
 	"cmp"
-	"os"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -45,7 +44,7 @@ func NewTable(register Register) *Table { return &Table{register} }
 
 // Watch is one path.
 type Watch struct {
-	path    string
+	path    Path
 	notify  Notify
 	vnodes  *vnodes
 	release func() // of vnodes; nil: closed, or there is no kqueue
@@ -58,7 +57,7 @@ type vnodes struct {
 }
 
 // Open makes the kqueue. Without one, the Watch stays closed.
-func (w *Watch) Open(t *Table, path string, notify Notify) {
+func (w *Watch) Open(t *Table, path Path, notify Notify) {
 	kq, err := kqueue.New()
 	if err != nil {
 		return
@@ -78,11 +77,12 @@ func (w *Watch) Update() (reliable bool) {
 	}
 	v := w.vnodes
 	v.forget()
-	name := strings.LastIndexByte(strings.TrimRight(w.path, "/"), '/') + 1
-	v.add(cmp.Or(w.path[:name], "/")) // not filepath.Dir, which would remove "link/.."
+	path := w.path.Name
+	name := strings.LastIndexByte(strings.TrimRight(path, "/"), '/') + 1
+	v.add(cmp.Or(path[:name], "/")) // not filepath.Dir, which would remove "link/.."
 	// Opening a device or a FIFO could have effects.
-	if info, err := os.Lstat(w.path); err == nil && (info.Mode().IsRegular() || info.IsDir()) {
-		v.add(w.path)
+	if info, err := w.path.Look(); err == nil && (info.Mode().IsRegular() || info.IsDir()) {
+		v.add(path)
 	}
 	return false
 }

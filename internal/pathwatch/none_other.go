@@ -12,7 +12,7 @@ func NewTable(Register) *Table { return &Table{} }
 type Watch struct{}
 
 // Open has no effect.
-func (*Watch) Open(*Table, string, Notify) {}
+func (*Watch) Open(*Table, Path, Notify) {}
 
 // Update returns false.
 func (*Watch) Update() (reliable bool) { return false }

@@ -12,7 +12,7 @@
 //	Watch.Retry() bool               reports whether another Update might do better
 //	Watch.Close()                    leave the table; any number of times
 //
-// The zero Watch is closed. The path is absolute. Call Update before you look at the
+// The zero Watch is closed. Call Update before you look at the
 // path, and again whenever the path may lead through other files than before. While
 // Update returns false, changes can go unreported: poll.
 //

@@ -15,8 +15,8 @@ const maxLinks = 40
 // resolve it. It reports whether the kernel has events for all changes there, and fails
 // when something cannot be watched.
 func (in *inotify) walk(w *Watch) (reliable bool, err error) {
-	at, names := "/", split(w.path)
-	if strings.HasSuffix(w.path, "/") {
+	at, names := "/", split(w.path.Name)
+	if strings.HasSuffix(w.path.Name, "/") {
 		names = append(names, ".") // a link is followed then
 	}
 	reliable = true
@@ -26,7 +26,7 @@ func (in *inotify) walk(w *Watch) (reliable bool, err error) {
 			return reliable, unlessMissing(err)
 		}
 		reliable = reliable && isLocal(at)
-		if len(names) == 1 {
+		if len(names) == 1 && !w.path.Follow {
 			at = next
 			break
 		}

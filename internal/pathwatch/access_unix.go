@@ -1,0 +1,8 @@
+//go:build unix && !darwin && !freebsd && !netbsd
+
+package pathwatch
+
+import "syscall"
+
+// copyAccess copies the time of access.
+func copyAccess(to, from *syscall.Stat_t) { to.Atim = from.Atim }
