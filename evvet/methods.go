@@ -182,8 +182,8 @@ func named(t types.Type) *types.Named {
 	return n
 }
 
-// reachesLoop reports whether code can get from a value of this type to a loop or a watcher. A
-// function may have captured one. Channels, and interfaces other than watchers, do not count.
+// reachesLoop reports whether code can get from a value of this type to a loop or a watcher.
+// Functions, channels, and interfaces other than watchers, do not count.
 func (c *checker) reachesLoop(t types.Type) bool {
 	return t != nil && c.leads(t, make(map[types.Type]bool))
 }
@@ -205,8 +205,6 @@ func (c *checker) leads(t types.Type, seen map[types.Type]bool) bool {
 		return c.leads(u.Elem(), seen)
 	case *types.Map:
 		return c.leads(u.Elem(), seen) || c.leads(u.Key(), seen)
-	case *types.Signature:
-		return true
 	case *types.Struct:
 		for f := range u.Fields() {
 			if c.leads(f.Type(), seen) {

@@ -39,6 +39,9 @@ func (t *tracer) trace(e ast.Expr, index int) []*types.Var {
 		if v, ok := t.pass.TypesInfo.Uses[x.Sel].(*types.Var); ok && !v.IsField() {
 			return []*types.Var{v} // of another package
 		}
+		if made := t.field(x); made != nil {
+			return t.trace(made, 0)
+		}
 		return t.trace(x.X, 0)
 	case *ast.IndexExpr:
 		return t.trace(x.X, 0)
@@ -76,6 +79,29 @@ func (t *tracer) variable(v *types.Var) (from []*types.Var) {
 		}
 	}
 	return from
+}
+
+// field returns the value of the field of a struct that is made in f, as its composite literal has
+// it, or nil.
+func (t *tracer) field(x *ast.SelectorExpr) ast.Expr {
+	v := t.checker.variable(x.X)
+	if v == nil || !t.f.contains(v) || len(t.values[v]) != 1 || !t.values[v][0].single() {
+		return nil
+	}
+	e := ast.Unparen(t.values[v][0].expr)
+	if address, ok := e.(*ast.UnaryExpr); ok && address.Op == token.AND {
+		e = ast.Unparen(address.X)
+	}
+	lit, ok := e.(*ast.CompositeLit)
+	if !ok {
+		return nil
+	}
+	for _, elt := range lit.Elts {
+		if kv, ok := elt.(*ast.KeyValueExpr); ok && types.ExprString(kv.Key) == x.Sel.Name {
+			return kv.Value
+		}
+	}
+	return nil
 }
 
 // call traces a result of a call: back to the loop for which it is made, or into a function of the

@@ -110,7 +110,27 @@ func fresh() *ev.Loop {
 	return l
 }
 
+type client struct {
+	hub  *hub
+	own  *hub
+	conn conn
+}
+
+// conn is of a package that calls functions.
+type conn struct{ handler func() }
+
+func (c *client) read() {
+	defer func() { c.hub.visit() }() // want `c.hub.visit calls Timer.Reset, which must`
+	c.own.visit()                    // want `c.own.visit calls Timer.Reset, which must`
+}
+
 func results(h *hub) {
+	http.HandleFunc("/clients", func(w http.ResponseWriter, r *http.Request) {
+		c := &client{hub: h, own: &hub{loop: fresh()}}
+		c.hub.visit() // want `c.hub.visit calls Timer.Reset, which must`
+		c.own.loop.Ref()
+		go c.read()
+	})
 	http.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		t, _ := h.find("a")
 		t.Stop()        // want `Timer.Stop must`
