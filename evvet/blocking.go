@@ -26,7 +26,8 @@ var blocking = map[string]string{
 	"net/http.Head":                            advice.Blocks,
 	"net/http.Post":                            advice.Blocks,
 	"net/http.PostForm":                        advice.Blocks,
-	"net/http.Serve*":                          advice.Blocks,
+	"net/http.Serve":                           advice.Blocks,
+	"net/http.ServeTLS":                        advice.Blocks,
 	"net/http.ListenAndServe*":                 advice.Blocks,
 	"(*net/http.Client).Do":                    advice.Blocks,
 	"(*net/http.Client).Get":                   advice.Blocks,
@@ -120,7 +121,7 @@ func (b *blocker) visit(n ast.Node) bool {
 		return false
 	case *ast.SendStmt:
 		if b.unbuffered(n.Chan) {
-			b.add(n.Arrow, "a send to a channel without a buffer")
+			b.add(n.Arrow, "a send to a channel without a buffer", advice.Sends)
 		}
 	case *ast.UnaryExpr:
 		if n.Op == token.ARROW {
@@ -128,7 +129,7 @@ func (b *blocker) visit(n ast.Node) bool {
 		}
 	case *ast.RangeStmt:
 		if _, ok := b.pass.TypesInfo.TypeOf(n.X).Underlying().(*types.Chan); ok {
-			b.add(n.Pos(), "a range over a channel")
+			b.add(n.Pos(), "a range over a channel", advice.Receives)
 		}
 	case *ast.ForStmt:
 		return !b.asksLen(n.Cond)
@@ -140,8 +141,8 @@ func (b *blocker) visit(n ast.Node) bool {
 	return true
 }
 
-func (b *blocker) add(pos token.Pos, what string) {
-	b.f.blocked = append(b.f.blocked, block{pos: pos, what: what, advice: advice.Blocks})
+func (b *blocker) add(pos token.Pos, what, advice string) {
+	b.f.blocked = append(b.f.blocked, block{pos: pos, what: what, advice: advice})
 }
 
 // call adds a call that blocks. Of a function of the package that blocks in several places, it adds
@@ -154,11 +155,11 @@ func (b *blocker) call(call *ast.CallExpr) {
 			name = generic + ")." + f.Name()
 		}
 		if a := instead(name); a != "" {
-			b.f.blocked = append(b.f.blocked, block{pos: call.Pos(), what: short(f), advice: a})
+			b.add(call.Pos(), short(f), a)
 			return
 		}
 		if ofConns[name] {
-			b.f.blocked = append(b.f.blocked, block{pos: call.Pos(), what: short(f), advice: advice.Blocks, ofConn: true})
+			b.f.blocked = append(b.f.blocked, block{pos: call.Pos(), what: types.ExprString(call.Fun), advice: advice.Blocks, ofConn: true})
 			return
 		}
 	}
@@ -208,7 +209,7 @@ func (b *blocker) selects(s *ast.SelectStmt) {
 		}
 	}
 	if waits {
-		b.add(s.Pos(), "a select without default")
+		b.add(s.Pos(), "a select without default", advice.Receives)
 	}
 	for _, clause := range s.Body.List {
 		for _, statement := range clause.(*ast.CommClause).Body {
@@ -221,11 +222,11 @@ func (b *blocker) selects(s *ast.SelectStmt) {
 func (b *blocker) receive(e *ast.UnaryExpr) {
 	if call, ok := ast.Unparen(e.X).(*ast.CallExpr); ok {
 		if f := b.callee(call); f != nil && (f.FullName() == "time.After" || f.FullName() == "time.Tick") {
-			b.f.blocked = append(b.f.blocked, block{pos: e.Pos(), what: "a receive from " + short(f), advice: advice.Sleeps})
+			b.add(e.Pos(), "a receive from "+short(f), advice.Sleeps)
 			return
 		}
 	}
-	b.add(e.Pos(), "a receive from a channel")
+	b.add(e.Pos(), "a receive from a channel", advice.Receives)
 }
 
 // frees reports whether the statement takes a token out of a channel with a buffer, which is then

@@ -66,19 +66,19 @@ type checker struct {
 }
 
 type finding struct {
-	pos     token.Pos
-	message string
+	pos   token.Pos
+	check string
 }
 
-// report reports a mistake once. advice says what to do instead.
+// report reports a mistake, the first that a check finds at a position. advice says what to do
+// instead.
 func (c *checker) report(pos token.Pos, check, advice, format string, args ...any) {
-	f := finding{pos, fmt.Sprintf(format, args...) + ": " + advice}
-	at := c.pass.Fset.Position(pos)
+	f, at := finding{pos, check}, c.pass.Fset.Position(pos)
 	if c.reported[f] || c.ignored[at.Filename][at.Line] {
 		return
 	}
 	c.reported[f] = true
-	c.pass.Report(analysis.Diagnostic{Pos: pos, Category: check, Message: f.message})
+	c.pass.Report(analysis.Diagnostic{Pos: pos, Category: check, Message: fmt.Sprintf(format, args...) + ": " + advice})
 }
 
 // findIgnored notes the lines with a comment //evvet:ignore, and the lines after them.

@@ -5,50 +5,11 @@ import (
 	"go/token"
 	"go/types"
 	"slices"
-	"strings"
 
 	"github.com/goevlib/ev/internal/advice"
 )
 
 // This file finds methods that are called on another goroutine than the loop's.
-
-// place is a function that runs on another goroutine than the loop's, or may.
-type place struct {
-	*function
-	bound   []*types.Var // its parameters and receiver whose values come from outside
-	running []*types.Var // tasks and loops that run meanwhile on the loop's goroutine
-	sure    bool         // nothing but a call of Run makes the goroutine the loop's own
-}
-
-// starter is a function that calls an argument on another goroutine.
-type starter struct {
-	index int  // of the argument
-	sure  bool // nothing that the argument calls is likely to be Run
-}
-
-var starters = map[string]starter{
-	evPath + ".Go":                                   {index: 1},
-	evPath + ".Await":                                {index: 1},
-	"(*sync.WaitGroup).Go":                           {},
-	"(*golang.org/x/sync/errgroup.Group).Go":         {},
-	"(*golang.org/x/sync/errgroup.Group).TryGo":      {},
-	"(*github.com/sourcegraph/conc.WaitGroup).Go":    {},
-	"(*golang.org/x/sync/singleflight.Group).DoChan": {index: 1, sure: true},
-	"(*github.com/robfig/cron/v3.Cron).AddFunc":      {index: 1, sure: true},
-	"(*net/http.Server).RegisterOnShutdown":          {sure: true},
-	"time.AfterFunc":                                 {index: 1, sure: true},
-	"context.AfterFunc":                              {index: 1, sure: true},
-	"runtime.SetFinalizer":                           {index: 1, sure: true},
-	"runtime.AddCleanup":                             {index: 1, sure: true},
-}
-
-// handlers has the types of a last parameter by which functions are known that a server calls on
-// goroutines of its own.
-var handlers = []string{
-	"net/http.Request", "github.com/gin-gonic/gin.Context",
-	"github.com/labstack/echo/v4.Context", "github.com/labstack/echo/v5.Context",
-	"github.com/gofiber/fiber/v2.Ctx", "github.com/gofiber/fiber/v3.Ctx",
-}
 
 func (c *checker) checkGoroutines() {
 	tasks := c.tasks()
@@ -56,8 +17,9 @@ func (c *checker) checkGoroutines() {
 		c.releases = c.releases || c.method(n.(*ast.CallExpr)) == "Loop.SetRelease"
 	}
 	for _, f := range c.order {
-		if isHandler(f.sig) {
-			c.checkPlace(&place{function: f, bound: []*types.Var{f.recv}, sure: true}, tasks)
+		if name := server(f.sig); name != "" {
+			p := &place{function: f, bound: []*types.Var{f.recv}, sure: true, why: name + " calls this on another"}
+			c.checkPlace(p, tasks)
 		}
 	}
 	for n := range c.in.PreorderSeq((*ast.GoStmt)(nil), (*ast.CallExpr)(nil)) {
@@ -66,10 +28,15 @@ func (c *checker) checkGoroutines() {
 			if p := c.started(n.Call); p != nil {
 				c.checkPlace(p, tasks)
 			} else if what := c.mustBeOwned(n.Call.Fun); what != "" {
-				c.reportOwned(n.Call.Pos(), what)
+				c.reportOwned(n.Call.Pos(), what, "this is another")
 			}
 		case *ast.CallExpr:
-			c.checkStarter(n, tasks)
+			p, arg, why := c.starter(n)
+			if p != nil {
+				c.checkPlace(p, tasks)
+			} else if arg != nil && c.mustBeOwned(arg) != "" {
+				c.reportOwned(arg.Pos(), c.mustBeOwned(arg), why)
+			}
 		}
 	}
 }
@@ -93,83 +60,6 @@ func isTask(sig *types.Signature) bool {
 	return n != nil && isOurs(n, "Task") && sig.Results().At(0).Type().String() == "error"
 }
 
-func isHandler(sig *types.Signature) bool {
-	n := sig.Params().Len()
-	if n == 0 {
-		return false
-	}
-	last := named(sig.Params().At(n - 1).Type())
-	if last == nil || last.Obj().Pkg() == nil {
-		return false
-	}
-	name := last.Obj().Pkg().Path() + "." + last.Obj().Name()
-	if name == "net/http.Request" {
-		return n == 2 && sig.Params().At(0).Type().String() == "net/http.ResponseWriter"
-	}
-	return n == 1 && slices.Contains(handlers, name)
-}
-
-// started returns the function that a go statement calls, or nil if it is not of this package.
-func (c *checker) started(call *ast.CallExpr) *place {
-	f := c.resolve(call.Fun)
-	if f == nil {
-		return nil
-	}
-	p := &place{function: f}
-	for _, v := range append([]*types.Var{f.recv}, f.params...) {
-		if v == nil {
-			continue
-		}
-		if arg := f.argument(call, v); arg != nil && c.exists(arg) {
-			p.bound = append(p.bound, v)
-		}
-	}
-	return p
-}
-
-// exists reports whether the value of an argument existed before the call: it is not made for it.
-func (c *checker) exists(e ast.Expr) bool {
-	switch x := ast.Unparen(e).(type) {
-	case *ast.Ident, *ast.SelectorExpr, *ast.IndexExpr:
-		return true
-	case *ast.UnaryExpr:
-		return c.exists(x.X)
-	case *ast.StarExpr:
-		return c.exists(x.X)
-	case *ast.CallExpr:
-		return c.madeFrom(x) != nil
-	}
-	return false
-}
-
-// checkStarter checks a call of a function that calls an argument on another goroutine.
-func (c *checker) checkStarter(call *ast.CallExpr, tasks []*types.Var) {
-	f := c.callee(call)
-	if f == nil {
-		return
-	}
-	s, ok := starters[f.FullName()]
-	if !ok || s.index >= len(call.Args) {
-		return
-	}
-	arg := call.Args[s.index]
-	if what := c.mustBeOwned(arg); what != "" {
-		c.reportOwned(arg.Pos(), what)
-		return
-	}
-	work := c.resolve(arg)
-	if work == nil {
-		return
-	}
-	p := &place{function: work, bound: []*types.Var{work.recv}, sure: s.sure}
-	if f.Pkg().Path() == evPath {
-		if v := c.variable(call.Args[0]); v != nil {
-			p.running = []*types.Var{v}
-		}
-	}
-	c.checkPlace(p, tasks)
-}
-
 // checkPlace reports the calls in a function that belong to a loop from outside of it.
 func (c *checker) checkPlace(p *place, tasks []*types.Var) {
 	own := c.runsLoop(p.function, p.sure) || c.locksReleased(p.function)
@@ -185,17 +75,17 @@ func (c *checker) checkPlace(p *place, tasks []*types.Var) {
 			continue
 		}
 		if t.via == "" {
-			c.reportOwned(t.pos, t.what)
+			c.reportOwned(t.pos, t.what, p.why)
 		} else {
 			calls[t.pos] = true
 			c.report(t.pos, "goroutine", advice.OtherGoroutine,
-				"%s calls %s, which must be called on the loop's goroutine, and this is another", t.via, t.what)
+				"%s calls %s, which must be called on the loop's goroutine, and %s", t.via, t.what, p.why)
 		}
 	}
 }
 
-func (c *checker) reportOwned(pos token.Pos, what string) {
-	c.report(pos, "goroutine", advice.OtherGoroutine, "%s must be called on the loop's goroutine, and this is another", what)
+func (c *checker) reportOwned(pos token.Pos, what, why string) {
+	c.report(pos, "goroutine", advice.OtherGoroutine, "%s must be called on the loop's goroutine, and %s", what, why)
 }
 
 // touch is a call, in a function, that must be made on the goroutine of a loop.
@@ -258,89 +148,4 @@ func (c *checker) subject(call *ast.CallExpr) ast.Expr {
 		return call.Args[0]
 	}
 	return receiver(call)
-}
-
-// locksReleased reports whether f locks a mutex in a package that calls SetRelease. Such a mutex
-// keeps the loop from running.
-func (c *checker) locksReleased(f *function) bool {
-	return c.releases && slices.ContainsFunc(c.calls(f.body), func(call *ast.CallExpr) bool {
-		_, locks := c.mutex(call)
-		return locks
-	})
-}
-
-// runsLoop reports whether f may make its goroutine a loop's own, because it calls Run. With sure,
-// a call that is not known does not count.
-func (c *checker) runsLoop(f *function, sure bool) bool {
-	if sure {
-		return c.callsRun(f, make(map[*function]bool), true)
-	}
-	if f.state.runs == unknown {
-		f.state.runs = no
-		if c.callsRun(f, make(map[*function]bool), false) {
-			f.state.runs = yes
-		}
-	}
-	return f.state.runs == yes
-}
-
-func (c *checker) callsRun(f *function, seen map[*function]bool, sure bool) bool {
-	if seen[f] {
-		return false
-	}
-	seen[f] = true
-	return slices.ContainsFunc(c.calls(f.body), func(call *ast.CallExpr) bool {
-		return c.mayRun(call, seen, sure)
-	})
-}
-
-// mayRun reports whether the call is Run, or is of code that may call it: of a function value that
-// is not known, or of another package that gets a loop or a function.
-func (c *checker) mayRun(call *ast.CallExpr, seen map[*function]bool, sure bool) bool {
-	if tv := c.pass.TypesInfo.Types[call.Fun]; tv.IsType() || tv.IsBuiltin() || isInline(call) {
-		return false
-	}
-	if method := c.method(call); method != "" {
-		return strings.HasPrefix(method, "Loop.Run")
-	}
-	if g := c.resolve(call.Fun); g != nil {
-		return c.callsRun(g, seen, sure)
-	}
-	f := c.callee(call)
-	if f == nil || f.Pkg() == nil || f.Pkg() == c.pass.Pkg {
-		return !sure && !isError(f)
-	}
-	if f.Pkg().Path() == evPath || strings.HasPrefix(f.Pkg().Path(), evPath+"/ev") {
-		return false
-	}
-	args := call.Args
-	if x := receiver(call); x != nil && f.Signature().Recv() != nil {
-		args = append([]ast.Expr{x}, args...)
-	}
-	return slices.ContainsFunc(args, func(arg ast.Expr) bool { return c.mayRunBy(arg, c.isStandard(f.Pkg()), seen, sure) })
-}
-
-// isError reports whether the function is the Error method of a type error.
-func isError(f *types.Func) bool { return f != nil && f.Pkg() == nil }
-
-// mayRunBy reports whether code of another package may call Run by the argument.
-func (c *checker) mayRunBy(arg ast.Expr, standard bool, seen map[*function]bool, sure bool) bool {
-	t := c.pass.TypesInfo.TypeOf(arg)
-	if t == nil {
-		return false
-	}
-	if _, ok := t.Underlying().(*types.Signature); ok {
-		if g := c.resolve(arg); g != nil {
-			return c.callsRun(g, seen, sure)
-		}
-		return !sure
-	}
-	return !sure && !standard && c.reachesLoop(t)
-}
-
-// isStandard reports whether the package is of the standard library, as far as its path tells.
-func (c *checker) isStandard(p *types.Package) bool {
-	first, _, _ := strings.Cut(p.Path(), "/")
-	own, _, _ := strings.Cut(c.pass.Pkg.Path(), "/")
-	return first != own && !strings.Contains(first, ".")
 }

@@ -12,6 +12,12 @@ const (
 	// Sleeps is for a callback or a task that sleeps.
 	Sleeps = "use a Timer in a callback, or Task.Sleep in a task"
 
+	// Sends is for a callback or a task that sends to a channel which has no room.
+	Sends = "make the channel with a buffer, or send in a select with default"
+
+	// Receives is for a callback or a task that waits for a channel.
+	Receives = "let the sender use a Queue, an Async or Loop.Post, or a Mailbox if a task receives"
+
 	// CallsItself is for ev.Call on the loop's own goroutine.
 	CallsItself = "call the function directly, and a function of another loop by ev.Go or ev.Await"
 

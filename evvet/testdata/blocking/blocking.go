@@ -22,6 +22,7 @@ type app struct {
 	wg    sync.WaitGroup
 	ln    net.Listener
 	conn  net.Conn
+	tcp   *net.TCPConn
 	done  chan error    // with a buffer
 	hand  chan int      // without
 	slots chan struct{} // a semaphore
@@ -43,12 +44,15 @@ func (a *app) Callbacks(ctx context.Context, client *http.Client) {
 		_ = exec.Command("sleep", "1").Run()    // want `exec.Cmd.Run blocks the loop`
 		_, _ = a.db.QueryContext(ctx, "select") // want `sql.DB.QueryContext blocks the loop`
 		_, _ = net.Dial("tcp", "localhost:80")  // want `net.Dial blocks the loop`
-		_, _ = a.ln.Accept()                    // want `net.Listener.Accept blocks the loop`
-		<-a.from                                // want `a receive from a channel blocks the loop`
-		<-ctx.Done()                            // want `a receive from a channel blocks`
-		<-time.After(time.Second)               // want `a receive from time.After blocks the loop: use a Timer`
-		a.hand <- 1                             // want `a send to a channel without a buffer blocks`
-		for range a.from {                      // want `a range over a channel blocks`
+		_, _ = a.ln.Accept()                    // want `a.ln.Accept blocks the loop`
+		_, _ = a.conn.Read(nil)                 // want `a.conn.Read blocks the loop`
+		_, _ = a.tcp.Read(nil)                  // want `a.tcp.Read blocks the loop`
+		http.ServeFile(nil, nil, "x")
+		<-a.from                  // want `a receive from a channel blocks the loop: let the sender use a Queue`
+		<-ctx.Done()              // want `a receive from a channel blocks`
+		<-time.After(time.Second) // want `a receive from time.After blocks the loop: use a Timer`
+		a.hand <- 1               // want `a send to a channel without a buffer blocks the loop: make the channel with a buffer`
+		for range a.from {        // want `a range over a channel blocks`
 		}
 		select { // want `a select without default blocks`
 		case <-a.from:

@@ -31,7 +31,7 @@ var global *ev.Timer
 
 // ServeHTTP is called on goroutines of the server.
 func (h *hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	h.timer.Reset()    // want `Timer.Reset must be called on the loop's goroutine, and this is another: use Loop.Post`
+	h.timer.Reset()    // want `Timer.Reset must be called on the loop's goroutine, and net/http calls this on another: use Loop.Post`
 	h.save.Trigger()   // want `Debounce.Trigger must`
 	global.Stop()      // want `Timer.Stop must`
 	_ = h.loop.Alive() // want `Loop.Alive must`
@@ -194,7 +194,7 @@ func Starters(ctx context.Context, h *hub) {
 }
 
 func (h *hub) expire() {
-	h.timer.Stop() // want `Timer.Stop must`
+	h.timer.Stop() // want `Timer.Stop must be called on the loop's goroutine, and time.AfterFunc calls this on another`
 }
 
 func (h *hub) work() (int, error) {
@@ -223,7 +223,7 @@ func (h *hub) worker() {
 }
 
 func tick(t *ev.Timer) {
-	t.Start() // want `Timer.Start must`
+	t.Start() // want `Timer.Start must be called on the loop's goroutine, and goroutines.go:\d+ starts this function on another`
 }
 
 func (h *hub) runner(ctx context.Context) {
