@@ -16,6 +16,7 @@ import (
 var blocking = map[string]string{
 	"time.Sleep":                               advice.Sleeps,
 	evPath + ".Call":                           advice.CallsItself,
+	"(*" + evPath + ".Queue).SendWait":         advice.SendsToItself,
 	evPath + "/evmeter.Ping":                   advice.Blocks,
 	evPath + "/evmeter.Inspect":                advice.Blocks,
 	"(" + evPath + "/evmeter.Task).Stack":      advice.Blocks,

@@ -37,7 +37,7 @@
 //     that may do so, or calls a function that is not known. Calls on the task in whose function
 //     the goroutine begins are found there, too.
 //   - Watchers that a goroutine gets from a channel or as the result of a function.
-//   - A read or a write of a connection that blocks, except in callbacks other than those of an IO.
+//   - A Read or an Accept that blocks in the callback of an IO or in a task, and any Write.
 //   - Mutexes that a function locks for its caller, and waits in the methods of package evnet.
 //
 // In files _test.go it reports only wrong goroutines, dropped errors and kept batches. Tests block
@@ -46,7 +46,6 @@
 // # Correct programs that it reports
 //
 //   - A goroutine that sets up a loop which is not in Run yet, without calling Run itself.
-//   - A goroutine that holds a lock which SetRelease unlocks.
 //   - A callback that receives from a channel which cannot be empty.
 //
 // A comment //evvet:ignore, with a reason, at the end of the line or on a line of its own before

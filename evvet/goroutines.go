@@ -105,7 +105,7 @@ func (c *checker) touches(f *function) []touch {
 	f.state.touched = computing
 	for _, call := range c.calls(f.body) {
 		if what := c.mustBeOwned(call.Fun); what != "" {
-			for _, v := range c.sources(c.subject(call), f) {
+			for _, v := range append(c.sources(c.subject(call), f), c.promoted(call.Fun, f)...) {
 				f.touched = append(f.touched, touch{pos: call.Pos(), what: what, v: v})
 			}
 			continue

@@ -5,6 +5,7 @@ import (
 	"go/token"
 	"go/types"
 	"slices"
+	"strings"
 )
 
 // tracer finds the variables from which a value in f may come. An assignment whose value is not
@@ -39,8 +40,10 @@ func (t *tracer) trace(e ast.Expr, index int) []*types.Var {
 		if v, ok := t.pass.TypesInfo.Uses[x.Sel].(*types.Var); ok && !v.IsField() {
 			return []*types.Var{v} // of another package
 		}
-		if made := t.field(x); made != nil {
-			return t.trace(made, 0)
+		if field, ok := t.pass.TypesInfo.Uses[x.Sel].(*types.Var); ok {
+			if from := t.field(x.X, field); from != nil {
+				return from
+			}
 		}
 		return t.trace(x.X, 0)
 	case *ast.IndexExpr:
@@ -81,27 +84,49 @@ func (t *tracer) variable(v *types.Var) (from []*types.Var) {
 	return from
 }
 
-// field returns the value of the field of a struct that is made in f, as its composite literal has
-// it, or nil.
-func (t *tracer) field(x *ast.SelectorExpr) ast.Expr {
-	v := t.checker.variable(x.X)
-	if v == nil || !t.f.contains(v) || len(t.values[v]) != 1 || !t.values[v][0].single() {
+// field returns the sources of a field of a struct that is made in f: of what f assigns to it.
+func (t *tracer) field(x ast.Expr, field *types.Var) (from []*types.Var) {
+	v := t.checker.variable(x)
+	if v == nil || !t.f.contains(v) || len(t.values[v]) != 1 || !isComposite(t.values[v][0].expr) {
 		return nil
 	}
-	e := ast.Unparen(t.values[v][0].expr)
-	if address, ok := e.(*ast.UnaryExpr); ok && address.Op == token.AND {
-		e = ast.Unparen(address.X)
+	for _, value := range t.values[field.Origin()] {
+		if e := value.expr; e != nil && e.Pos() >= t.f.node.Pos() && e.Pos() < t.f.node.End() {
+			from = append(from, t.trace(e, value.index)...)
+		}
 	}
-	lit, ok := e.(*ast.CompositeLit)
+	return from
+}
+
+// isComposite reports whether the expression is a composite literal or the address of one.
+func isComposite(e ast.Expr) bool {
+	if address, ok := e.(*ast.UnaryExpr); ok && address.Op == token.AND {
+		e = address.X
+	}
+	_, ok := e.(*ast.CompositeLit)
+	return ok
+}
+
+// promoted returns the sources of the embedded field whose method is called on x.
+func (c *checker) promoted(fun ast.Expr, f *function) []*types.Var {
+	e, ok := ast.Unparen(fun).(*ast.SelectorExpr)
 	if !ok {
 		return nil
 	}
-	for _, elt := range lit.Elts {
-		if kv, ok := elt.(*ast.KeyValueExpr); ok && types.ExprString(kv.Key) == x.Sel.Name {
-			return kv.Value
-		}
+	s := c.pass.TypesInfo.Selections[e]
+	if s == nil || len(s.Index()) < 2 {
+		return nil
 	}
-	return nil
+	n := named(s.Recv())
+	if n == nil {
+		return nil
+	}
+	fields, ok := n.Underlying().(*types.Struct)
+	if !ok {
+		return nil
+	}
+	t := &tracer{c, f, make(map[*types.Var]bool)}
+	return t.field(e.X, fields.Field(s.Index()[0]))
 }
 
 // call traces a result of a call: back to the loop for which it is made, or into a function of the
@@ -136,7 +161,7 @@ func (c *checker) madeFrom(call *ast.CallExpr) ast.Expr {
 		path := f.Pkg().Path()
 		switch {
 		case path == evPath && slices.Contains([]string{"Loop", "Task", "Other", "Go"}, f.Name()),
-			(path == "sync" || path == "sync/atomic") && f.Name() == "Load":
+			(path == "sync" || path == "sync/atomic") && strings.HasPrefix(f.Name(), "Load"):
 			return receiver(call)
 		}
 	}

@@ -4,7 +4,6 @@ import (
 	"go/ast"
 	"go/types"
 	"slices"
-	"strings"
 
 	"github.com/goevlib/ev/internal/advice"
 )
@@ -43,10 +42,32 @@ func (c *checker) checkStarted() {
 
 func (c *checker) checkDropped(e ast.Expr) {
 	if call, ok := ast.Unparen(e).(*ast.CallExpr); ok {
-		if _, ok := c.constructor(call); ok {
+		if c.makes(call) {
 			c.reportUnstarted(call)
 		}
 	}
+}
+
+// makes reports whether the call is of a constructor, or of a function of the package that only
+// returns what constructors return.
+func (c *checker) makes(call *ast.CallExpr) bool {
+	if _, ok := c.constructor(call); ok {
+		return true
+	}
+	g := c.resolve(call.Fun)
+	if g == nil || isInline(call) || len(g.body.List) != 1 {
+		return false
+	}
+	r, ok := g.body.List[0].(*ast.ReturnStmt)
+	if !ok || len(r.Results) != 1 {
+		return false
+	}
+	made, ok := ast.Unparen(r.Results[0]).(*ast.CallExpr)
+	if !ok {
+		return false
+	}
+	_, ok = c.constructor(made)
+	return ok
 }
 
 func (c *checker) reportUnstarted(call *ast.CallExpr) {
@@ -58,6 +79,5 @@ func (c *checker) reportUnstarted(call *ast.CallExpr) {
 	if _, ok := start.(*types.Func); !ok {
 		return // a Cond, or what is started by itself
 	}
-	name, _ := c.constructor(call)
-	c.report(call.Pos(), "unstarted", advice.NeverStarted, "this %s is never started", strings.TrimPrefix(name, "New"))
+	c.report(call.Pos(), "unstarted", advice.NeverStarted, "this %s is never started", named(t).Obj().Name())
 }

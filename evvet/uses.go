@@ -82,7 +82,7 @@ func (c *checker) made(v *types.Var) (calls []*ast.CallExpr) {
 		if !ok {
 			return nil
 		}
-		if _, ok := c.constructor(call); !ok {
+		if !c.makes(call) {
 			return nil
 		}
 		calls = append(calls, call)

@@ -1,7 +1,8 @@
-// Command evvet reports methods of ev's loops and watchers that are called on a goroutine other
-// than the loop's. Package evvet documents what it reports and what it does not.
+// Command evvet reports mistakes in programs that use package ev: watchers used on another
+// goroutine than the loop's, calls that block the loop, watchers that are not started, and others.
+// Package evvet documents what it reports and what it does not.
 //
-//	go install github.com/goevlib/ev/evvet/cmd/evvet
+//	go install github.com/goevlib/ev/evvet/cmd/evvet@latest
 //	evvet ./...
 package main
 

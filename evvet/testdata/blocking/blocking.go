@@ -83,6 +83,7 @@ func (a *app) Callbacks(ctx context.Context, client *http.Client) {
 		a.nested()                                                                        // want `http.Get in a.fetch blocks the loop`
 		_, _ = ev.Call(ctx, a.loop, func() (int, error) { time.Sleep(1); return 0, nil }) // want `ev.Call blocks the loop: call the function directly` `time.Sleep blocks`
 		_ = evmeter.Ping(ctx, a.other)                                                    // want `evmeter.Ping blocks the loop`
+		_ = a.items.SendWait(ctx, 1)                                                      // want `ev.Queue.SendWait blocks the loop: use Queue.Send`
 		func() { defer a.wg.Wait() }()                                                    // want `sync.WaitGroup.Wait blocks`
 	})
 	_ = a.loop.Post(a.flush)
@@ -124,6 +125,7 @@ func (a *app) Tasks(ctx context.Context) {
 			time.Sleep(time.Second)
 			<-ctx.Done()
 			a.fetch()
+			_ = a.items.SendWait(ctx, 1)
 			return ev.Call(ctx, a.other, func() (int, error) { return 1, nil })
 		})
 		return err

@@ -124,6 +124,33 @@ func (c *client) read() {
 	c.own.visit()                    // want `c.own.visit calls Timer.Reset, which must`
 }
 
+// session has the methods of its Timer.
+type session struct {
+	*ev.Timer
+	last *ev.Timer
+}
+
+func sessions(h *hub) {
+	var all sync.Map
+	http.HandleFunc("/login", func(w http.ResponseWriter, r *http.Request) {
+		s := &session{}
+		s.Timer = ev.NewTimer(h.loop, time.Minute, 0, func(*ev.Timer) {})
+		s.last = h.timer
+		s.Start()     // want `session.Start must`
+		s.last.Stop() // want `Timer.Stop must`
+		all.Store("x", s)
+	})
+	http.HandleFunc("/logout", func(w http.ResponseWriter, r *http.Request) {
+		if s, ok := all.LoadAndDelete("x"); ok {
+			s.(*session).Stop() // want `session.Stop must`
+		}
+	})
+	http.HandleFunc("/own", func(w http.ResponseWriter, r *http.Request) {
+		own := &session{Timer: ev.NewTimer(fresh(), 0, 0, func(*ev.Timer) {})}
+		own.Start()
+	})
+}
+
 func results(h *hub) {
 	http.HandleFunc("/clients", func(w http.ResponseWriter, r *http.Request) {
 		c := &client{hub: h, own: &hub{loop: fresh()}}

@@ -57,6 +57,8 @@ func (a *app) Run() {
 	ev.NewStat(a.loop, "/", 0, func(*ev.Stat) {}).Start() // want `the error of Stat.Start`
 }
 
+func newTimer(l *ev.Loop) *ev.Timer { return ev.NewTimer(l, 0, 0, func(*ev.Timer) {}) }
+
 func start(t *ev.Timer) { t.Start() }
 
 func Locals(l *ev.Loop, at func(*ev.Timer)) *ev.Timer {
@@ -77,6 +79,10 @@ func Locals(l *ev.Loop, at func(*ev.Timer)) *ev.Timer {
 	evtime.NewDebounce(l, 0, 0, func(*evtime.Debounce) {}).Trigger()
 	ev.NewCond(l).Broadcast()
 	ev.Spawn(l, func(t *ev.Task) error { return t.Yield() })
+	newTimer(l)           // want `this Timer is never started`
+	helped := newTimer(l) // want `this Timer is never started`
+	defer helped.Stop()
+	newTimer(l).Start()
 	returned := ev.NewTimer(l, 0, 0, at)
 	return returned
 }
