@@ -18,8 +18,9 @@ import (
 //
 //   - It takes the strategy that is less late in the mean, and a write only if that is
 //     clear. One that was never tried is the better one.
-//   - Now and then it tries the other one: the more rarely, the more that loses. While
-//     both are late by milliseconds, no processor is idle, and it tries no writes.
+//   - Now and then it tries the other one: the more rarely, the more that loses.
+//   - A wake that is late by a millisecond says that no processor was idle, and nothing
+//     about the strategies. A few direct ones follow, each of which may say so again.
 //   - A deadline beside each write ends the park if the write does not. It is several
 //     times the mean of the better strategy, so a try, or the first write in a process
 //     that has become busy, costs little.
@@ -38,6 +39,7 @@ type wakePolicy struct {
 	// Used on the loop's goroutine.
 	late   [2]time.Duration // how late wakes are in the mean, by strategy; 0: never tried
 	better uint32           // the strategy that is less late
+	busy   int              // for how many wakes no processor will be idle
 	left   int              // how many wakes there are before the other is tried …
 	every  int              // … and the value that left started from
 	hot    bool             // the last iteration was a short one
@@ -53,9 +55,10 @@ const (
 
 const (
 	minLimit     = 10 * time.Microsecond
-	outlier      = 8                // times the mean; what is later counts as so late
+	outlier      = 3                // times the mean; what is later counts as so late
 	limitFactor  = 4                // times the mean of the better strategy
-	overload     = time.Millisecond // a mean that is as long: no processor is idle
+	overload     = time.Millisecond // who wakes as late as that: no processor was idle
+	overloaded   = 8                // wakes after that are direct
 	maxApart     = 64               // between two tries of a strategy that is hardly later
 	maxFarApart  = 4096             // between those of one that is
 	hotIteration = 50 * time.Microsecond
@@ -80,7 +83,10 @@ func (w *wakePolicy) choose() {
 		return
 	}
 	strategy := w.better
-	if w.left == 0 {
+	switch {
+	case w.busy > 0:
+		strategy = wakeDirect
+	case w.left == 0:
 		strategy = 1 - w.better
 	}
 	if w.strategy.Load() != strategy {
@@ -91,11 +97,17 @@ func (w *wakePolicy) choose() {
 // judge takes note of how late a wake was. A slow sender's may be of the strategy of
 // another park: the mean forgets it.
 func (w *wakePolicy) judge(late time.Duration) {
-	tried := w.left == 0
+	tried := w.left == 0 && w.busy == 0
 	mean := &w.late[w.strategy.Load()]
-	*mean = nextMean(*mean, late, tried)
+	w.busy = max(w.busy-1, 0)
+	if late >= overload {
+		w.busy = overloaded
+	}
+	if late < overload || *mean == 0 {
+		*mean = nextMean(*mean, min(late, overload), tried)
+	}
 	best, better := w.late[wakeWrite], uint32(wakeWrite)
-	if direct := w.late[wakeDirect]; direct*3/4 < best || best >= overload {
+	if direct := w.late[wakeDirect]; direct*3/4 < best {
 		best, better = direct, wakeDirect
 	}
 	switch {
@@ -104,10 +116,10 @@ func (w *wakePolicy) judge(late time.Duration) {
 	case tried:
 		w.every = nextTry(w.every, int(w.late[1-better]/max(best, 1)))
 		w.left = w.every
-	case best < overload:
+	case w.left > 0:
 		w.left--
 	}
-	w.limit.Store(uint32(max(limitFactor*min(best, overload), minLimit)))
+	w.limit.Store(uint32(max(limitFactor*best, minLimit)))
 }
 
 // nextMean returns a mean in which older values count ever less: those of before the

@@ -111,6 +111,34 @@ func TestWakeAutoChangesBack(t *testing.T) {
 	}
 }
 
+// A wake that is very late says that no processor was idle, and polled. The next ones are direct,
+// and it does not count for either strategy.
+func TestWakeAutoMakesDirectWakesAfterOneThatWasVeryLate(t *testing.T) {
+	for _, c := range []struct{ write, direct time.Duration }{
+		{20 * time.Microsecond, 100 * time.Microsecond}, {100 * time.Microsecond, 20 * time.Microsecond},
+	} {
+		s := newSimulated(c.write, c.direct)
+		s.wakes(1000, 0)
+		before := s.late
+		s.slow = 10 * time.Millisecond
+		s.wake()
+		s.slow = 0
+		assert.Equal(t, before, s.late)
+		assert.Empty(t, s.wakes(overloaded, wakeWrite))
+		if s.better == wakeWrite {
+			assert.Len(t, s.wakes(10, wakeWrite), 10, "then it goes on")
+		}
+	}
+}
+
+// The first wakes of a loop are very late, and writes later than others.
+func TestWakeAutoRemembersAWriteThatWasVeryLateFromTheBeginning(t *testing.T) {
+	s := newSimulated(time.Hour, 10*time.Microsecond)
+	s.limit.Store(uint32(2 * overload)) // the deadline is late too
+	s.wake()
+	assert.LessOrEqual(t, len(s.wakes(50, wakeWrite)), 3)
+}
+
 // No processor is idle then, and polls.
 func TestWakeAutoTriesNoWritesWhileAllWakesAreVeryLate(t *testing.T) {
 	s := newSimulated(20*time.Microsecond, 10*time.Microsecond)
@@ -126,7 +154,7 @@ func TestTheLimitOfAWriteIsAMultipleOfWhatIsBetter(t *testing.T) {
 	for _, c := range []struct{ better, limit time.Duration }{
 		{time.Microsecond, minLimit},
 		{10 * time.Microsecond, 40 * time.Microsecond},
-		{time.Minute, limitFactor * overload},
+		{overload / 4, overload},
 	} {
 		for _, s := range []*simulated{newSimulated(c.better, 2*c.better), newSimulated(2*c.better, c.better)} {
 			s.wakes(100, 0)
@@ -143,7 +171,7 @@ func TestTheMeanForgets(t *testing.T) {
 	mean = nextMean(mean, 210, true)
 	assert.EqualValues(t, 160, mean, "half of a try")
 	mean = nextMean(mean, time.Hour, false)
-	assert.EqualValues(t, 160+7*160/8, mean, "an outlier counts as 8 times the mean")
+	assert.EqualValues(t, 160+2*160/8, mean, "an outlier counts as 3 times the mean")
 	assert.EqualValues(t, 1, nextMean(0, 0, false), "it was tried")
 }
 
