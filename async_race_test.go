@@ -185,6 +185,7 @@ func TestSendDoesNotBlockWhileTheLoopIsStuck(t *testing.T) {
 }
 
 func TestNoCallbackBeginsAfterStopReturned(t *testing.T) {
+	needsThreads(t)
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		stopped := true
 		a := ev.NewAsync(l, func(*ev.Async) { assert.False(t, stopped, "called while stopped") })

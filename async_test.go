@@ -405,6 +405,9 @@ func TestNoPathOfSendAllocates(t *testing.T) {
 			_ = l.RunNoWait()
 			<-answered
 		}))
+		if runtime.GOOS == "js" {
+			return // a park returns to JavaScript, and the runtime allocates when it comes back
+		}
 		start(t, l)
 		assert.Zero(t, testing.AllocsPerRun(100, func() { // parked
 			time.Sleep(100 * time.Microsecond)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"time"
 
 	"github.com/goevlib/ev"
@@ -104,21 +103,6 @@ func ExampleTimer_Reset() {
 	// Output:
 	// nothing heard for a while
 	// heard 5
-}
-
-func ExampleSignal() {
-	loop, _ := ev.New()
-	defer loop.Close()
-	interrupt := ev.NewSignal(loop, os.Interrupt, func(s *ev.Signal) {
-		fmt.Println("interrupted")
-		s.Stop()
-	})
-	if err := interrupt.Start(); err != nil {
-		panic(err)
-	}
-	ev.FeedSignal(os.Interrupt) // as if the process had received it
-	loop.Run(context.Background())
-	// Output: interrupted
 }
 
 func ExampleLoop_Post() {

@@ -5,7 +5,6 @@ package ev_test
 import (
 	"encoding/binary"
 	"os"
-	"os/exec"
 	"runtime"
 	"slices"
 	"sync"
@@ -397,7 +396,7 @@ func TestAChildProcessSends(t *testing.T) {
 			})
 			a.Start()
 			f := notifierOf(t, a)
-			cmd := exec.Command(os.Args[0])
+			cmd := itself(t.Context())
 			cmd.Env = append(os.Environ(), "EV_TEST_HELPER=notify", "EV_TEST_BLOCKING="+blocking)
 			cmd.ExtraFiles, cmd.Stderr = []*os.File{f}, os.Stderr
 			require.NoError(t, cmd.Start())

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"os/exec"
 	"os/signal"
 	"strconv"
 	"strings"
@@ -85,7 +84,7 @@ func TestEverySignalThatCanBeWatchedIsDelivered(t *testing.T) {
 			want += fmt.Sprintf("%d delivered\n", n)
 		}
 	}
-	cmd := exec.Command(os.Args[0])
+	cmd := itself(t.Context())
 	cmd.Env = append(os.Environ(), "EV_TEST_HELPER=signals")
 	out, err := cmd.Output()
 	require.NoError(t, err, "it stopped after:\n%s", out)
@@ -112,7 +111,7 @@ func TestTheSignalsThatAreRefusedAreThoseThatGoDoesNotDeliver(t *testing.T) {
 		if n == syscall.SIGSTOP || n == syscall.SIGURG { // SIGSTOP would stop the process; SIGURG also comes without being sent
 			continue
 		}
-		cmd := exec.Command(os.Args[0])
+		cmd := itself(t.Context())
 		cmd.Env = append(os.Environ(), "EV_TEST_HELPER=notify signal", fmt.Sprint("EV_TEST_SIGNAL=", int(n)))
 		out, err := cmd.Output()
 		if err == nil {

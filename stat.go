@@ -25,10 +25,10 @@ import (
 //	}
 //
 // A change is a difference between the results of two looks (lstat; with Follow, stat): in the
-// device, inode, mode, number of links, owner, device type, size, or one of the three times, as far as
-// the system has these. On Windows and WebAssembly it is a difference in the identity, mode,
-// size, or time of modification. The time of access counts, except with Follow: reading the
-// file can be a change.
+// device, inode, mode, number of links, owner, device type, size, or one of the three times, as
+// far as the system has these: WASI has neither permissions nor owners. On Windows it is a
+// difference in the identity, mode, size, or time of modification. The time of access counts,
+// except with Follow: reading the file can be a change.
 //
 // Changes between two looks collapse into one. These changes are not seen:
 //
@@ -179,7 +179,7 @@ func absolute(path string) (string, error) {
 
 // checkPath fails for a path that no file can have.
 func checkPath(path string) error {
-	_, err := os.Lstat(path)
+	_, err := pathwatch.Path{Name: path}.Look()
 	if path == "" || errors.Is(err, syscall.EINVAL) || errors.Is(err, syscall.ENAMETOOLONG) {
 		return err
 	}

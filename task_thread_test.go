@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"os/exec"
 	"runtime"
 	"strings"
 	"testing"
@@ -107,6 +106,7 @@ func stopOne(l *ev.Loop) {
 }
 
 func TestTasksRunUnderTheThreadLockUnderWhichTheyBegan(t *testing.T) {
+	needsProcesses(t)
 	for helper, dies := range map[string]bool{
 		"tasks, all locked": false, "tasks, none locked": false, "tasks, ended between": false,
 		"tasks, locked later": true, "tasks, locked twice": true,
@@ -114,7 +114,7 @@ func TestTasksRunUnderTheThreadLockUnderWhichTheyBegan(t *testing.T) {
 		t.Run(helper, func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(context.Background(), patience)
 			defer cancel()
-			cmd := exec.CommandContext(ctx, os.Args[0])
+			cmd := itself(ctx)
 			cmd.Env = append(os.Environ(), fmt.Sprint("EV_TEST_HELPER=", helper))
 			out, err := cmd.CombinedOutput()
 			if !dies {

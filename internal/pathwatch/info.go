@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"syscall"
 )
 
 // Path is an absolute path. With Follow it stands for what it resolves to: if the path
@@ -16,6 +17,9 @@ type Path struct {
 // Look is os.Lstat or, with Follow, os.Stat, complete at once: Same can compare the result
 // with later ones. The result is nil if there is an error.
 func (p Path) Look() (fs.FileInfo, error) {
+	if p.Name == "" { // for Go's syscall on js and wasip1, an invalid argument
+		return nil, &fs.PathError{Op: "lstat", Path: p.Name, Err: syscall.ENOENT}
+	}
 	look := os.Lstat
 	if p.Follow {
 		look = os.Stat
