@@ -81,6 +81,14 @@ func chmod(t testing.TB, path string, mode os.FileMode) {
 	require.NoError(t, os.Chmod(path, mode))
 }
 
+// letHost waits, so that JavaScript can run: it does only while all goroutines wait, and
+// files are its business.
+func letHost() {
+	if runtime.GOOS == "js" {
+		time.Sleep(time.Microsecond)
+	}
+}
+
 // wallGranularity is the unit of the wall clock.
 func wallGranularity() time.Duration {
 	if runtime.GOOS == "js" {

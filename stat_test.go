@@ -638,6 +638,7 @@ func TestStatIsRightAfterAStorm(t *testing.T) {
 				done = true
 			default:
 				nowait(t, l)
+				letHost()
 			}
 		}
 		right := func() bool {
