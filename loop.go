@@ -3,7 +3,6 @@ package ev
 import (
 	"context"
 	"errors"
-	"runtime"
 	"time"
 
 	"github.com/goevlib/ev/internal/pathwatch"
@@ -44,6 +43,7 @@ type Loop struct {
 	coroutines
 	memory
 	settings
+	yielder
 
 	_ [64]byte // senders write below: not on the cache lines above
 
@@ -273,9 +273,7 @@ func (l *Loop) look(always bool) {
 		l.poller.poll()
 		l.afterWait()
 	}
-	if runtime.GOARCH == "wasm" {
-		runtime.Gosched() // the only thread: no other goroutine runs until this one waits
-	}
+	l.yield(!always)
 }
 
 // rest parks, without a look at descriptors, for the rest of the io interval. It reports

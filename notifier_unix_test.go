@@ -396,7 +396,7 @@ func TestAChildProcessSends(t *testing.T) {
 			})
 			a.Start()
 			f := notifierOf(t, a)
-			cmd := itself(t.Context())
+			cmd := thisProgram(t.Context())
 			cmd.Env = append(os.Environ(), "EV_TEST_HELPER=notify", "EV_TEST_BLOCKING="+blocking)
 			cmd.ExtraFiles, cmd.Stderr = []*os.File{f}, os.Stderr
 			require.NoError(t, cmd.Start())

@@ -62,9 +62,9 @@ func needsKernel(t testing.TB, detail string) {
 	}
 }
 
-// itself returns the command that runs this program with the arguments: under the emulator
+// thisProgram returns the command that runs this program with the arguments: under the emulator
 // too, for the kernel cannot run the program of another processor.
-func itself(ctx context.Context, args ...string) *exec.Cmd {
+func thisProgram(ctx context.Context, args ...string) *exec.Cmd {
 	if emulator := os.Getenv("EV_TEST_EMULATOR"); emulator != "" {
 		return exec.CommandContext(ctx, emulator, append([]string{os.Args[0]}, args...)...)
 	}

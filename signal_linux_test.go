@@ -84,7 +84,7 @@ func TestEverySignalThatCanBeWatchedIsDelivered(t *testing.T) {
 			want += fmt.Sprintf("%d delivered\n", n)
 		}
 	}
-	cmd := itself(t.Context())
+	cmd := thisProgram(t.Context())
 	cmd.Env = append(os.Environ(), "EV_TEST_HELPER=signals")
 	out, err := cmd.Output()
 	require.NoError(t, err, "it stopped after:\n%s", out)
@@ -111,7 +111,7 @@ func TestTheSignalsThatAreRefusedAreThoseThatGoDoesNotDeliver(t *testing.T) {
 		if n == syscall.SIGSTOP || n == syscall.SIGURG { // SIGSTOP would stop the process; SIGURG also comes without being sent
 			continue
 		}
-		cmd := itself(t.Context())
+		cmd := thisProgram(t.Context())
 		cmd.Env = append(os.Environ(), "EV_TEST_HELPER=notify signal", fmt.Sprint("EV_TEST_SIGNAL=", int(n)))
 		out, err := cmd.Output()
 		if err == nil {

@@ -235,7 +235,7 @@ func init() {
 }
 
 func TestTheDefaultActionIsBackAfterTheLastWatcher(t *testing.T) {
-	cmd := itself(t.Context())
+	cmd := thisProgram(t.Context())
 	cmd.Env = append(os.Environ(), "EV_TEST_HELPER=signal-default")
 	out, err := cmd.Output()
 	assert.Equal(t, "caught", strings.TrimSpace(string(out)))

@@ -30,7 +30,7 @@ func inMountNamespace(t *testing.T) bool {
 		require.NoError(t, unix.Mount("tmpfs", os.TempDir(), "tmpfs", 0, "")) // without other programs' files
 		return true
 	}
-	cmd := itself(t.Context(), "-test.run=^"+t.Name()+"$", "-test.v", "-test.timeout=2m")
+	cmd := thisProgram(t.Context(), "-test.run=^"+t.Name()+"$", "-test.v", "-test.timeout=2m")
 	cmd.Env = append(os.Environ(), namespaceName+"="+t.Name(), "GORACE=atexit_sleep_ms=0")
 	var out strings.Builder
 	cmd.Stdout, cmd.Stderr = &out, &out

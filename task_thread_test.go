@@ -114,7 +114,7 @@ func TestTasksRunUnderTheThreadLockUnderWhichTheyBegan(t *testing.T) {
 		t.Run(helper, func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(context.Background(), patience)
 			defer cancel()
-			cmd := itself(ctx)
+			cmd := thisProgram(ctx)
 			cmd.Env = append(os.Environ(), fmt.Sprint("EV_TEST_HELPER=", helper))
 			out, err := cmd.CombinedOutput()
 			if !dies {

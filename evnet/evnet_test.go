@@ -254,6 +254,7 @@ func TestTwoTasksReadAndWriteOneConn(t *testing.T) {
 
 // A connection stays registered between the waits of a task that comes back before the next poll.
 func TestASteadyExchangeChangesNoInterestAndAllocatesNothing(t *testing.T) {
+	needsSockets(t)
 	if os.Getenv("EV_DEBUG") == "1" {
 		t.Skip("EV_DEBUG=1 allocates")
 	}

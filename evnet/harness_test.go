@@ -174,3 +174,12 @@ func openDescriptors() int {
 	entries, _ := os.ReadDir("/proc/self/fd")
 	return len(entries)
 }
+
+// needsSockets skips a test of what the system's sockets do. On js and wasip1, package net
+// simulates connections in memory: without half-closes, resets and refusals, and it allocates.
+func needsSockets(t testing.TB) {
+	t.Helper()
+	if runtime.GOARCH == "wasm" {
+		t.Skip("package net has no sockets on WebAssembly")
+	}
+}

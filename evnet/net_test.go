@@ -38,6 +38,7 @@ type (
 )
 
 func TestAHalfCloseIsTheEndForThePeerOnly(t *testing.T) {
+	needsSockets(t)
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		for _, network := range socketNetworks() {
 			a, b := taskPair(t, l, network)
@@ -79,6 +80,7 @@ func TestABrokenConnectionIsAnErrorOfTheSystem(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("the calls have other names and errors; Wine can report a reset as the end")
 	}
+	needsSockets(t)
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		c, far := pair(t, l, "tcp")
 		spawn(t, l, func(task *ev.Task) error {
@@ -469,9 +471,11 @@ func TestTheArgumentsAreChecked(t *testing.T) {
 	raw, err := c.(syscall.Conn).SyscallConn()
 	require.NoError(t, err)
 	assert.NoError(t, raw.Control(func(uintptr) {}))
-	require.NoError(t, near.Close())
-	_, err = evnet.Wrap(l, near)
-	assert.ErrorIs(t, err, net.ErrClosed)
+	if runtime.GOARCH != "wasm" { // simulated there: without a descriptor there is nothing to ask
+		require.NoError(t, near.Close())
+		_, err = evnet.Wrap(l, near)
+		assert.ErrorIs(t, err, net.ErrClosed)
+	}
 	pipe, _ := pair(t, l, "pipe")
 	_, err = pipe.(syscall.Conn).SyscallConn()
 	assert.ErrorIs(t, err, errors.ErrUnsupported)
@@ -508,6 +512,7 @@ func TestTheInnerConnectionIsClosedUnderARead(t *testing.T) {
 }
 
 func TestADialThatFails(t *testing.T) {
+	needsSockets(t)
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		ln, err := net.Listen("tcp", "127.0.0.1:0")
 		require.NoError(t, err)
