@@ -140,4 +140,7 @@
 // thread. BackendChan parks on a channel and has no IO. It exists on every system
 // but Plan 9, is the only backend on Windows and WebAssembly, and works in a
 // testing/synctest bubble.
+//
+// On WebAssembly there is one thread, and Run shares it with the page: JavaScript runs
+// while the loop is parked, and for a turn every 50 ms if it does not park.
 package ev

@@ -15,7 +15,8 @@ import (
 // (5*time.Minute, time.Hour) is five minutes past. For calendar rules (days of local time,
 // months, cron expressions) use a Scheduler.
 //
-// A Periodic never fires before its time, as Loop.Now shows it. It calls back at most once per
+// A Periodic never fires before its time, as Loop.Now shows it. On js, time.Now has whole
+// milliseconds, and can show up to a millisecond less. It calls back at most once per
 // iteration. With an interval of 0 it fires as soon as the clock shows its time or a later one,
 // for any reason.
 //

@@ -4,7 +4,8 @@ package ev
 
 import "runtime"
 
-// yielder is how a loop that does not park lets others run where nothing preempts it; see yield_js.go.
+// yielder is how a loop that does not park lets others run where nothing preempts it. yield_js.go
+// has another.
 type yielder struct{}
 
 func (yielder) yield(bool) {
