@@ -82,7 +82,8 @@ func drainWake(fd uintptr, buf []byte) {
 // parked, a helper waits in its place: a goroutine in a blocking kevent, which holds an
 // OS thread, started by the first watch. Its kevent takes no event away, because all
 // filters are level-triggered (note c). When kevent returns, the helper wakes the loop
-// by the pipe, and waits to be armed again.
+// by the pipe, and waits to be armed again. If a look misses the event that the helper is
+// taking (note n), the wake comes after that look: the loop does not sleep on.
 type fdSet struct {
 	kq       int
 	watching bool               // a descriptor ends the park in progress

@@ -5,6 +5,7 @@ import (
 	"runtime"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -32,6 +33,7 @@ type queue struct {
 	mu      sync.Mutex
 	line    []Event
 	filters map[Event]fileID
+	taking  bool           // by a Wait, while LooksMiss
 	wake    int            // a timerfd in the set: ends a wait after a change; 0: none
 	exits   map[int]int    // of processes, by pidfd
 	inotify int            // in the set; 0: none
@@ -58,6 +60,20 @@ var ExitRefused unix.Errno
 // FindsZombies says what AddExit does for a process that has exited: report that, or fail with
 // ESRCH (note b of internal/process).
 var FindsZombies = true
+
+// LooksMiss makes Poll miss what a Wait takes at that moment (note n). Missed counts that.
+var (
+	LooksMiss atomic.Bool
+	Missed    atomic.Int64
+)
+
+// Taking reports whether a Wait takes an event now, while LooksMiss.
+func Taking(kq int) bool {
+	q := queueOf(kq)
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.taking
+}
 
 // Filters returns how many filters kq has.
 func Filters(kq int) int {
@@ -377,6 +393,9 @@ func Wait(kq int, events []Event) error {
 	q := queueOf(kq)
 	for {
 		if q.take(events) > 0 {
+			if LooksMiss.Load() {
+				q.takeLong()
+			}
 			return nil
 		}
 		q.mu.Lock()
@@ -387,6 +406,22 @@ func Wait(kq int, events []Event) error {
 		}
 		_, _ = unix.Read(q.wake, make([]byte, 8))
 	}
+}
+
+// takeLong goes on until a look has missed the event, if one comes soon.
+func (q *queue) takeLong() {
+	before := Missed.Load()
+	q.setTaking(true)
+	for i := 0; i < 1000 && Missed.Load() == before; i++ {
+		runtime.Gosched()
+	}
+	q.setTaking(false)
+}
+
+func (q *queue) setTaking(on bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.taking = on
 }
 
 func (q *queue) pollFds() []unix.PollFd {
@@ -411,6 +446,10 @@ func (q *queue) take(events []Event) int {
 }
 
 func (q *queue) takeReady(events []Event) int {
+	if q.taking {
+		Missed.Add(1)
+		return 0
+	}
 	q.forgetClosed()
 	fds := q.pollFds()
 	if n, err := unix.Poll(fds, 0); n <= 0 || err != nil {

@@ -1,13 +1,17 @@
 package ev
 
 import (
+	"context"
 	"os"
 	"os/exec"
 	"os/signal"
+	"runtime"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -173,6 +177,42 @@ func TestCloseEndsAHelperWhateverItDoes(t *testing.T) {
 		require.NoError(t, l.Close())
 		<-set.ended
 	}
+}
+
+// A look can miss what the helper takes (note n). The helper wakes the loop after that.
+func TestALookThatMissesWhatTheHelperTakesLosesNoWakeUp(t *testing.T) {
+	kqueue.LooksMiss.Store(true)
+	defer kqueue.LooksMiss.Store(false)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	l := newKqueueLoop(t)
+	r, w := pipe(t)
+	other := NewAsync(l, func(*Async) {}) // has the loop look while the helper takes
+	other.Start()
+	const rounds = 300
+	var got atomic.Int64
+	io := NewIO(l, r, Read, func(w *IO, _ Events) {
+		n, _ := unix.Read(r, make([]byte, 1))
+		if got.Add(int64(max(n, 0))) == rounds {
+			w.Stop()
+			other.Stop()
+		}
+	})
+	require.NoError(t, io.Start())
+	require.NoError(t, l.RunNoWait())
+	kq := l.poller.(*fdPoller).set.kq
+	go func() {
+		for sent := range int64(rounds) {
+			_, _ = unix.Write(w, one)
+			for got.Load() <= sent && !kqueue.Taking(kq) {
+				runtime.Gosched()
+			}
+			other.Send()
+		}
+	}()
+	require.NoError(t, l.Run(ctx))
+	assert.EqualValues(t, rounds, got.Load())
+	assert.Positive(t, kqueue.Missed.Load())
 }
 
 // A process that was forked meanwhile may have the pipe's other end.
