@@ -75,12 +75,12 @@ import (
 //
 // # Cost
 //
-// All looks are made on the loop's goroutine: if a file system hangs, the loop hangs. On
-// Linux every directory on the way to the path, links included, is watched. Each file made, removed or
-// renamed in one of them, and each change of a mode, owner or time there, wakes the loop
-// for some microseconds. The Stat looks only if the name is on its path. Avoid paths through
-// very busy directories, such as /tmp. A change of the mount table makes every Stat look,
-// which takes a few microseconds each.
+// All looks are made on the loop's goroutine: if a file system hangs, the loop hangs. On Linux
+// every directory on the way to the path is watched, the ways of links included. Each file made,
+// removed or renamed in one of them, and each change of a mode, owner or time there, wakes the
+// loop for some microseconds. The Stat looks only if the name is on its path. Avoid paths through
+// very busy directories, such as /tmp. A change of the mount table makes every Stat look, which
+// takes a few microseconds each.
 type Stat struct {
 	_        noCopy
 	alarm                   // in the heap while there is a need to poll
