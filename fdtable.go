@@ -18,6 +18,7 @@ type files struct {
 	polled  time.Duration // … and when the last was
 	relays  relays        // instead of the poller, for some descriptors
 	pin     pin
+	attempt *attempt // to be used again by IO.try
 }
 
 // pin is a call of Control for an IO. A function made for each would be allocated.

@@ -1,0 +1,21 @@
+// Package nowait reads, writes and accepts by one system call that does not wait, whether or not
+// the descriptor is non-blocking. A descriptor that is blocking, such as a terminal that a shell
+// uses too, is polled before. If another process takes what the poll has found, the call waits:
+// only a non-blocking descriptor rules that out.
+//
+// The platform's files define:
+//
+//	Read(fd, p) (n, err)    io.EOF at the end
+//	Write(fd, p) (n, err)   may write a part
+//	Accept(fd) (fd, err)    non-blocking and close-on-exec
+//
+// Errors but WouldBlock and io.EOF are of type *os.SyscallError, or errors.ErrUnsupported.
+package nowait
+
+import "errors"
+
+// WouldBlock is the error of a call that would have to wait.
+var WouldBlock = errors.New("ev: the operation would block")
+
+// maxOnce is how much a system call gets: some systems refuse more than 1<<31-1 bytes.
+const maxOnce = 1 << 30
