@@ -79,7 +79,7 @@ func ExampleIO_TryAccept() {
 			return // ErrWouldBlock: there will be another call
 		}
 		defer conn.Close()
-		ev.NewConnIO(loop, conn.(*net.TCPConn), ev.None, func(*ev.IO, ev.Events) {}).TryWrite([]byte("hello"))
+		fmt.Fprint(conn, "hello") // a server would have an IO for it, too
 		in.Stop()
 	})
 	if err := in.Start(); err != nil {
