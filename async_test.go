@@ -48,7 +48,7 @@ func TestAWakeUpIsAWriteOrDirectAsTheModeSays(t *testing.T) {
 		wakes := after.FDWrites - before.FDWrites + after.DirectWakes - before.DirectWakes
 		assert.LessOrEqual(t, wakes, after.Parks)
 		switch {
-		case l.Backend() == ev.BackendChan:
+		case l.Backend() == ev.BackendChan || l.Backend() == ev.BackendAFD:
 			assert.Zero(t, after.FDWrites)
 		case mode == ev.WakeWrite:
 			assert.Zero(t, after.DirectWakes)

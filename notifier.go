@@ -42,17 +42,19 @@ import (
 // # Errors
 //
 // Notifier returns the system's error when there are no more descriptors
-// (syscall.EMFILE), errors.ErrUnsupported on BackendChan, and so on Windows and
-// WebAssembly, and ErrClosed on a closed loop. If the system refuses to watch the
-// descriptor, the callback is called once, with Error among its Events.
+// (syscall.EMFILE), errors.ErrUnsupported on BackendChan and BackendAFD, that is on
+// Windows and WebAssembly, and ErrClosed on a closed loop. If the system refuses to
+// watch the descriptor, the callback is called once, with Error among its Events.
 func (a *Async) Notifier() (*os.File, error) {
 	a.own("Notifier")
 	if a.loop.isClosed() {
 		return nil, ErrClosed
 	}
-	err := a.loop.openSet()
-	if errors.Is(err, errors.ErrUnsupported) {
-		err = fmt.Errorf("the backend %v has no descriptors: %w", a.loop.backend, err)
+	var err error
+	if a.loop.poller.canWakeByFD() {
+		err = a.loop.openSet()
+	} else {
+		err = fmt.Errorf("the backend %v cannot be woken by a descriptor: %w", a.loop.backend, errors.ErrUnsupported)
 	}
 	if err == nil && a.notifier == nil {
 		err = a.makeNotifier()

@@ -9,17 +9,22 @@ import (
 	"github.com/goevlib/ev"
 )
 
-func TestBackendChanHasNoNotifier(t *testing.T) {
-	l := newLoop(t, ev.WithBackend(ev.BackendChan))
-	a := ev.NewAsync(l, func(*ev.Async) {})
-	a.Start()
-	f, err := a.Notifier()
-	assert.Nil(t, f)
-	assert.ErrorIs(t, err, errors.ErrUnsupported)
-	assert.ErrorContains(t, err, "ev: Async.Notifier: the backend chan has no descriptors: ")
-	a.Send()
-	nowait(t, l) // it works as before
-	a.Stop()
+func TestBackendsWithoutDescriptorsHaveNoNotifier(t *testing.T) {
+	for _, backend := range ev.SupportedBackends() {
+		if backend != ev.BackendChan && backend != ev.BackendAFD {
+			continue
+		}
+		l := newLoop(t, ev.WithBackend(backend))
+		a := ev.NewAsync(l, func(*ev.Async) {})
+		a.Start()
+		f, err := a.Notifier()
+		assert.Nil(t, f)
+		assert.ErrorIs(t, err, errors.ErrUnsupported)
+		assert.ErrorContains(t, err, "ev: Async.Notifier: the backend "+backend.String()+" cannot be woken by a descriptor: ")
+		a.Send()
+		nowait(t, l) // it works as before
+		a.Stop()
+	}
 }
 
 func TestAClosedLoopHasNoNotifier(t *testing.T) {

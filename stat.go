@@ -2,7 +2,6 @@ package ev
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -120,7 +119,8 @@ func NewStat(l *Loop, path string, interval time.Duration, fn func(*Stat), opts 
 //
 //   - ErrClosed on a closed loop;
 //   - an error for a path that no file can have: empty, too long (it wraps
-//     syscall.ENAMETOOLONG), or with a zero byte (syscall.EINVAL);
+//     syscall.ENAMETOOLONG), with a zero byte (syscall.EINVAL), or, on Windows, with a
+//     character that no name has, such as '*';
 //   - an error that wraps fs.ErrNotExist if the path is relative and the working directory
 //     has been removed.
 func (s *Stat) Start() error {
@@ -133,7 +133,7 @@ func (s *Stat) Start() error {
 	}
 	at, err := absolute(s.path)
 	if err == nil {
-		err = checkPath(at)
+		err = pathwatch.Check(at)
 	}
 	if err != nil {
 		return s.startError(err)
@@ -175,15 +175,6 @@ func absolute(path string) (string, error) {
 		return "", os.NewSyscallError("getwd", err)
 	}
 	return strings.TrimSuffix(dir, "/") + "/" + path, nil
-}
-
-// checkPath fails for a path that no file can have.
-func checkPath(path string) error {
-	_, err := pathwatch.Path{Name: path}.Look()
-	if path == "" || errors.Is(err, syscall.EINVAL) || errors.Is(err, syscall.ENAMETOOLONG) {
-		return err
-	}
-	return nil
 }
 
 // Follow makes a Stat report what its path resolves to, as os.Stat does, instead of a symbolic

@@ -19,9 +19,13 @@ func TestStatPathIsUsedAndReturnedAsGiven(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		dir := t.TempDir()
 		require.NoError(t, os.Mkdir(filepath.Join(dir, "sub"), 0o700))
-		require.NoError(t, os.Symlink("sub", filepath.Join(dir, "link")))
+		symlink(t, "sub", filepath.Join(dir, "link"))
+		top := "//"
+		if runtime.GOOS == "windows" {
+			top = "" // it means another machine
+		}
 		var logs []*statLog
-		for _, path := range []string{dir + "///", dir + "/sub/..", "//" + dir + "/./sub/../link/.././sub/..", dir + "/link/.."} {
+		for _, path := range []string{dir + "///", dir + "/sub/..", top + dir + "/./sub/../link/.././sub/..", dir + "/link/.."} {
 			s := ev.NewStat(l, path, 0, func(*ev.Stat) {})
 			assert.Equal(t, path, s.Path())
 			log := watchPath(t, l, path)
@@ -71,10 +75,13 @@ func TestStatOfARelativePathStaysThatFile(t *testing.T) {
 			assert.Equal(t, "1 bytes", describe(log.Current()))
 			assert.Equal(t, path, log.Path())
 		}
+		if runtime.GOOS == "windows" { // for which it is the same as file
+			logs["missing/../file"].sees(t, "nothing -> 1 bytes")
+		}
 		for _, log := range logs {
 			quietly(t, l, log)
 		}
-		if runtime.GOOS != "windows" { // for Windows it is the same as file
+		if runtime.GOOS != "windows" {
 			require.NoError(t, os.Mkdir(filepath.Join(top, "sub", "missing"), 0o700))
 			logs["missing/../file"].sees(t, "nothing -> 1 bytes")
 		}
@@ -196,7 +203,11 @@ func TestStatDoesNotFollowASymbolicLink(t *testing.T) {
 
 func symlink(t testing.TB, to, link string) {
 	t.Helper()
-	if err := os.Symlink(to, link); err != nil {
+	err := os.Symlink(to, link)
+	if err == nil && runtime.GOOS == "windows" {
+		_, err = os.Lstat(link) // Wine 8 makes none
+	}
+	if err != nil {
 		t.Skip(err)
 	}
 }
@@ -284,6 +295,9 @@ func TestStatSeesWhatHappensToAnotherHardLink(t *testing.T) {
 	})
 }
 
+// forbiddenName is the error for a name with a '*': ERROR_INVALID_NAME on Windows, none elsewhere.
+var forbiddenName = map[string]error{"windows": syscall.Errno(123)}[runtime.GOOS]
+
 func TestStatOfAnImpossiblePathFails(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		for path, want := range map[string]error{
@@ -291,7 +305,11 @@ func TestStatOfAnImpossiblePathFails(t *testing.T) {
 			"a\x00b":                          syscall.EINVAL,
 			strings.Repeat("x", 300):          syscall.ENAMETOOLONG,
 			strings.Repeat("directory/", 1e4): syscall.ENAMETOOLONG,
+			"a*b":                             forbiddenName,
 		} {
+			if want == nil {
+				continue
+			}
 			s := ev.NewStat(l, path, 0, func(*ev.Stat) {})
 			err := s.Start()
 			assert.ErrorIs(t, err, want)

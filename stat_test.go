@@ -347,6 +347,9 @@ func TestStatSeesAFileRenamedOverAnother(t *testing.T) { // as editors do when t
 }
 
 func TestStatSeesAFileReplacedWhileItIsOpen(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("renames nothing over a file that is open")
+	}
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		path := filepath.Join(t.TempDir(), "file")
 		writeFile(t, path, "old")

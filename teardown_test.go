@@ -3,7 +3,6 @@ package ev_test
 import (
 	"context"
 	"fmt"
-	"os"
 	"runtime"
 	"runtime/debug"
 	"sync"
@@ -59,10 +58,8 @@ func full(t *testing.T, l *ev.Loop) {
 	if l.Backend() == ev.BackendChan {
 		return
 	}
-	r, w, err := os.Pipe()
-	require.NoError(t, err)
-	t.Cleanup(func() { r.Close(); w.Close() })
-	require.NoError(t, ev.NewConnIO(l, r, ev.Read, func(*ev.IO, ev.Events) {}).Start())
+	c, _ := connPair(t)
+	require.NoError(t, ev.NewConnIO(l, c, ev.Read, func(*ev.IO, ev.Events) {}).Start())
 }
 
 // gone requires that the loop holds nothing.

@@ -22,7 +22,7 @@ func TestMain(m *testing.M) {
 
 // wakeups returns the wake modes of a backend.
 func wakeups(b ev.Backend) []ev.Wakeup {
-	if b == ev.BackendChan {
+	if b == ev.BackendChan || b == ev.BackendAFD {
 		return []ev.Wakeup{ev.WakeAuto}
 	}
 	return []ev.Wakeup{ev.WakeAuto, ev.WakeWrite, ev.WakeDirect}

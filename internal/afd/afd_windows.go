@@ -86,18 +86,16 @@ func openDevice() (device windows.Handle, err error) {
 
 func (p *port) device(r *request) uintptr { return uintptr(p.devices[(r.number-1)/perDevice]) }
 
+// base checks the handle first: Wine returns any handle as its own base.
 func (p *port) base(socket int) (uintptr, error) {
+	if err := descriptor.Check(socket); err != nil {
+		return 0, err
+	}
 	var base windows.Handle
 	var n uint32
 	err := windows.WSAIoctl(windows.Handle(socket), sioBaseHandle, nil, 0,
 		(*byte)(unsafe.Pointer(&base)), uint32(unsafe.Sizeof(base)), &n, nil, 0)
-	if err == nil {
-		return uintptr(base), nil
-	}
-	if bad := descriptor.Check(socket); bad != nil {
-		return 0, bad
-	}
-	return 0, os.NewSyscallError("WSAIoctl", err)
+	return uintptr(base), os.NewSyscallError("WSAIoctl", err)
 }
 
 func (p *port) start(r *request) (started bool) {

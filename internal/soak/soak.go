@@ -64,7 +64,7 @@ type flavour struct {
 func flavours() []flavour {
 	var all []flavour
 	for _, b := range ev.SupportedBackends() {
-		if b == ev.BackendChan { // it ignores the mode
+		if b == ev.BackendChan || b == ev.BackendAFD { // they ignore the mode
 			all = append(all, flavour{b, ev.WakeAuto})
 			continue
 		}

@@ -1,0 +1,5 @@
+//go:build !windows
+
+package pathwatch
+
+func checkName(string, error) error { return nil }
