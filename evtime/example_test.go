@@ -48,6 +48,21 @@ func ExampleThrottle() {
 	// 100 of 100
 }
 
+// A button that bounces: the first contact counts, at once.
+func ExampleDebounce_SetEdges() {
+	loop, _ := ev.New()
+	defer loop.Close()
+	pressed := evtime.NewDebounce(loop, 50*time.Millisecond, 0, func(*evtime.Debounce) {
+		fmt.Println("pressed")
+	})
+	pressed.SetEdges(evtime.Leading)
+	for range 3 {
+		pressed.Trigger()
+	}
+	loop.Run(context.Background())
+	// Output: pressed
+}
+
 // A simulation makes a step per tick, and makes up for steps that were missed.
 func ExampleTicker() {
 	loop, _ := ev.New()

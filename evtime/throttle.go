@@ -15,6 +15,7 @@ type Throttle struct {
 	timer  *ev.Timer
 	period time.Duration
 	next   time.Time // no call before this
+	edges  Edges
 	fn     func(*Throttle)
 }
 
@@ -24,19 +25,34 @@ func NewThrottle(l *ev.Loop, period time.Duration, fn func(*Throttle), opts ...e
 	if period <= 0 {
 		panic(fmt.Sprintf("evtime: NewThrottle: period %v is not positive", period))
 	}
-	t := &Throttle{period: period, fn: fn}
+	t := &Throttle{period: period, edges: Leading | Trailing, fn: fn}
 	t.timer = newTimer("NewThrottle", l, fn == nil, t.call, opts)
 	return t
+}
+
+// SetEdges sets for which triggers there are calls. The default is Leading | Trailing.
+//
+//	Leading   the first trigger after a period; triggers within a period have no effect
+//	Trailing  each call comes a period after the first trigger that it is for, or later
+//
+// SetEdges panics for other values.
+func (t *Throttle) SetEdges(edges Edges) {
+	edges.check("Throttle.SetEdges")
+	t.edges = edges
 }
 
 // Trigger requests a call, unless one is waiting. It never calls fn itself: a call that may
 // be made at once is made in the loop's pass in progress, or in its next Run. In fn, Trigger
 // requests another call, a period later.
 func (t *Throttle) Trigger() {
-	switch {
+	switch now := time.Now(); {
 	case t.Waiting():
-	case time.Now().Before(t.next):
-		arm(t.timer, t.next)
+	case now.Before(t.next):
+		if t.edges&Trailing != 0 {
+			arm(t.timer, t.next)
+		}
+	case t.edges&Leading == 0:
+		arm(t.timer, now.Add(t.period))
 	default:
 		t.timer.Feed(ev.TimerEvent)
 	}

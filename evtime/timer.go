@@ -22,13 +22,8 @@ func newTimer(constructor string, l *ev.Loop, noCallback bool, expire func(*ev.T
 	return ev.NewTimer(l, 0, 0, expire, opts...)
 }
 
-// arm makes t fire once, at that moment. It replaces an earlier wait. The timer counts from
-// Loop.Now, which is in the past.
-func arm(t *ev.Timer, at time.Time) {
-	t.Stop()
-	_ = t.Set(at.Sub(t.Loop().Now()), 0) // it cannot fail: the timer is inactive
-	t.Start()
-}
+// arm makes t fire once, at that moment. It replaces an earlier wait.
+func arm(t *ev.Timer, at time.Time) { t.Arm(time.Until(at)) }
 
 // waiting reports whether t will fire, or has fired and its callback has not begun.
 func waiting(t *ev.Timer) bool { return t.Active() || t.Pending() }
