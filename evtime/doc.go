@@ -1,5 +1,5 @@
 // Package evtime has helpers that are made of timers, for an ev.Loop: [Debounce],
-// [Throttle], [Ticker] and [Retry].
+// [Throttle], [Ticker], [Retry] and [BootTimer].
 //
 // Their methods must be called on the loop's goroutine, as those of watchers. Their callbacks
 // are called on it, one at a time. From another goroutine, use ev.Loop.Post, or send to an
@@ -9,7 +9,7 @@
 // long does not shorten them. Nothing happens early. A call that is due later keeps Run going.
 // On a closed loop the methods have no effect.
 //
-// Each helper is one ev.Timer, which gets the constructor's options. With ev.Name, it can be told
+// Each helper but BootTimer is one ev.Timer, which gets the constructor's options. With ev.Name, it can be told
 // from others in logs and in ev.Loop.Watchers. With EV_DEBUG=1, a call on another goroutine panics
 // and names the Timer.
 //

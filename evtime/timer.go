@@ -6,8 +6,14 @@ import (
 	"github.com/goevlib/ev"
 )
 
-// newTimer makes the timer of a helper. It checks the arguments that all constructors have.
+// newTimer makes the timer of a helper, and checks the arguments of its constructor.
 func newTimer(constructor string, l *ev.Loop, noCallback bool, expire func(*ev.Timer), opts []ev.Option) *ev.Timer {
+	check(constructor, l, noCallback, opts)
+	return ev.NewTimer(l, 0, 0, expire, opts...)
+}
+
+// check checks the arguments that all constructors have.
+func check(constructor string, l *ev.Loop, noCallback bool, opts []ev.Option) {
 	if l == nil {
 		panic("evtime: " + constructor + ": nil loop")
 	}
@@ -19,7 +25,6 @@ func newTimer(constructor string, l *ev.Loop, noCallback bool, expire func(*ev.T
 			panic("evtime: " + constructor + ": nil option")
 		}
 	}
-	return ev.NewTimer(l, 0, 0, expire, opts...)
 }
 
 // arm makes t fire once, at that moment. It replaces an earlier wait.
