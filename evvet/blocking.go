@@ -1,6 +1,7 @@
 package evvet
 
 import (
+	"fmt"
 	"go/ast"
 	"go/token"
 	"go/types"
@@ -90,7 +91,7 @@ func (c *checker) checkBlocking() {
 type block struct {
 	pos    token.Pos
 	what   string
-	in     string // the function of the package that it is in, or ""
+	in     string // the function of the package that it is in, and the line, or ""
 	advice string
 	ofConn bool
 }
@@ -170,9 +171,10 @@ func (b *blocker) call(call *ast.CallExpr) {
 	}
 	if by := b.blocks(g); len(by) > 0 {
 		first := by[0]
-		if first.pos = call.Pos(); first.in == "" {
-			first.in = " in " + types.ExprString(call.Fun)
+		if first.in == "" {
+			first.in = fmt.Sprintf(" in %s (%s)", types.ExprString(call.Fun), b.line(first.pos))
 		}
+		first.pos = call.Pos()
 		b.f.blocked = append(b.f.blocked, first)
 	}
 }

@@ -79,7 +79,7 @@ func (c *checker) checkPlace(p *place, tasks []*types.Var) {
 		} else {
 			calls[t.pos] = true
 			c.report(t.pos, "goroutine", advice.OtherGoroutine,
-				"%s calls %s, which must be called on the loop's goroutine, and %s", t.via, t.what, p.why)
+				"%s calls %s (%s), which must be called on the loop's goroutine, and %s", t.via, t.what, c.line(t.at), p.why)
 		}
 	}
 }
@@ -91,6 +91,7 @@ func (c *checker) reportOwned(pos token.Pos, what, why string) {
 // touch is a call, in a function, that must be made on the goroutine of a loop.
 type touch struct {
 	pos  token.Pos
+	at   token.Pos  // of the call of package ev, which another function may make
 	what string     // the method or function of package ev
 	via  string     // the function of this package that calls it; "" for the function itself
 	v    *types.Var // from which the loop or watcher comes: see sources
@@ -106,7 +107,7 @@ func (c *checker) touches(f *function) []touch {
 	for _, call := range c.calls(f.body) {
 		if what := c.mustBeOwned(call.Fun); what != "" {
 			for _, v := range append(c.sources(c.subject(call), f), c.promoted(call.Fun, f)...) {
-				f.touched = append(f.touched, touch{pos: call.Pos(), what: what, v: v})
+				f.touched = append(f.touched, touch{pos: call.Pos(), at: call.Pos(), what: what, v: v})
 			}
 			continue
 		}
@@ -135,7 +136,7 @@ func (c *checker) touchesBy(f, g *function, call *ast.CallExpr) (touches []touch
 		}
 		via := types.ExprString(call.Fun)
 		for _, v := range from {
-			touches = append(touches, touch{pos: call.Pos(), what: t.what, via: via, v: v})
+			touches = append(touches, touch{pos: call.Pos(), at: t.at, what: t.what, via: via, v: v})
 		}
 	}
 	return touches

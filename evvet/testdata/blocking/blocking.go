@@ -79,8 +79,8 @@ func (a *app) Callbacks(ctx context.Context, client *http.Client) {
 		})
 	}).Start()
 	_ = a.loop.Post(func() {
-		a.fetch()                                                                         // want `http.Get in a.fetch blocks the loop`
-		a.nested()                                                                        // want `http.Get in a.fetch blocks the loop`
+		a.fetch()                                                                         // want `http.Get in a.fetch .blocking.go:\d+. blocks the loop`
+		a.nested()                                                                        // want `http.Get in a.fetch .blocking.go:\d+. blocks the loop`
 		_, _ = ev.Call(ctx, a.loop, func() (int, error) { time.Sleep(1); return 0, nil }) // want `ev.Call blocks the loop: call the function directly` `time.Sleep blocks`
 		_ = evmeter.Ping(ctx, a.other)                                                    // want `evmeter.Ping blocks the loop`
 		_ = a.items.SendWait(ctx, 1)                                                      // want `ev.Queue.SendWait blocks the loop: use Queue.Send`

@@ -56,10 +56,10 @@ func (h *hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	made.Start()                                                  // want `Timer.Start must`
 	h.timer.Loop().Ref()                                          // want `Loop.Ref must`
 	ev.Spawn(h.loop, func(t *ev.Task) error { return t.Yield() }) // want `ev.Spawn must`
-	h.visit()                                                     // want `h.visit calls Timer.Reset, which must be called on the loop's goroutine`
-	reset(h.timer)                                                // want `reset calls Timer.Reset, which must`
+	h.visit()                                                     // want `h.visit calls Timer.Reset .\w+.go:\d+., which must be called on the loop's goroutine`
+	reset(h.timer)                                                // want `reset calls Timer.Reset .\w+.go:\d+., which must`
 	restart := func() { h.timer.Start() }
-	restart()                                    // want `restart calls Timer.Start, which must`
+	restart()                                    // want `restart calls Timer.Start .\w+.go:\d+., which must`
 	h.stop()                                     // not known
 	new(sync.Once).Do(func() { h.timer.Stop() }) // want `Timer.Stop must`
 
@@ -120,8 +120,8 @@ type client struct {
 type conn struct{ handler func() }
 
 func (c *client) read() {
-	defer func() { c.hub.visit() }() // want `c.hub.visit calls Timer.Reset, which must`
-	c.own.visit()                    // want `c.own.visit calls Timer.Reset, which must`
+	defer func() { c.hub.visit() }() // want `c.hub.visit calls Timer.Reset .\w+.go:\d+., which must`
+	c.own.visit()                    // want `c.own.visit calls Timer.Reset .\w+.go:\d+., which must`
 }
 
 // session has the methods of its Timer.
@@ -154,7 +154,7 @@ func sessions(h *hub) {
 func results(h *hub) {
 	http.HandleFunc("/clients", func(w http.ResponseWriter, r *http.Request) {
 		c := &client{hub: h, own: &hub{loop: fresh()}}
-		c.hub.visit() // want `c.hub.visit calls Timer.Reset, which must`
+		c.hub.visit() // want `c.hub.visit calls Timer.Reset .\w+.go:\d+., which must`
 		c.own.loop.Ref()
 		go c.read()
 	})
@@ -236,7 +236,7 @@ func Named(ctx context.Context, h *hub, l *ev.Loop) {
 	go maker()
 	go func(t *ev.Timer) { t.Stop() }(h.timer) // want `Timer.Stop must`
 	go func() {
-		h.visit() // want `h.visit calls Timer.Reset, which must`
+		h.visit() // want `h.visit calls Timer.Reset .\w+.go:\d+., which must`
 	}()
 	go h.recursive(1)
 	go func() { h.run(ctx); h.timer.Stop() }()

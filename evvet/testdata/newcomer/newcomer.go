@@ -51,9 +51,9 @@ func NewServer(loop *ev.Loop) *Server {
 	s.inbox = ev.NewQueue(loop, 1000, s.onMessages)
 	s.inbox.Start()
 	s.stats = ev.NewTimer(loop, time.Second, time.Second, func(*ev.Timer) { s.report() }) // want `this Timer is never started`
-	s.hup = ev.NewSignal(loop, os.Interrupt, func(*ev.Signal) { s.shutdown() })           // want `sync\.WaitGroup\.Wait in s\.shutdown blocks`
+	s.hup = ev.NewSignal(loop, os.Interrupt, func(*ev.Signal) { s.shutdown() })           // want `sync\.WaitGroup\.Wait in s\.shutdown .newcomer.go:\d+. blocks`
 	s.hup.Start()                                                                         // want `the error of Signal\.Start is dropped`
-	s.reload = ev.NewAsync(loop, func(*ev.Async) { s.loadConfig() })                      // want `http\.Get in s\.loadConfig blocks`
+	s.reload = ev.NewAsync(loop, func(*ev.Async) { s.loadConfig() })                      // want `http\.Get in s\.loadConfig .newcomer.go:\d+. blocks`
 	s.reload.Start()
 	return s
 }
@@ -190,7 +190,7 @@ func main() {
 	})
 	loop.Post(func() {
 		time.Sleep(100 * time.Millisecond) // want `time\.Sleep blocks`
-		fmt.Println(s.count())             // want `ev\.Call in s\.count blocks`
+		fmt.Println(s.count())             // want `ev\.Call in s\.count .newcomer.go:\d+. blocks`
 	})
 	ev.Go(loop, func() (int, error) {
 		s.stats.SetRepeat(2 * time.Second) // want `Timer\.SetRepeat must be called on the loop's goroutine`
