@@ -18,7 +18,7 @@ import (
 func TestWrongCallsAreReportedAndNothingElse(t *testing.T) {
 	inputs, err := filepath.Glob("testdata/*")
 	require.NoError(t, err)
-	require.Len(t, inputs, 9)
+	require.Len(t, inputs, 10)
 	for i := range inputs {
 		inputs[i] = "./" + filepath.ToSlash(inputs[i])
 	}

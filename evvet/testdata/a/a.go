@@ -4,8 +4,11 @@ package a
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"time"
+
+	"github.com/stretchr/testify/assert"
 
 	"github.com/goevlib/ev"
 )
@@ -95,6 +98,18 @@ func Owners(l *ev.Loop, t *ev.Timer, s *server) {
 	go func() {
 		RunIt(l)
 		t.Stop()
+	}()
+	go func() {
+		fmt.Println(s) // does not run loops
+		t.Stop()       // want `Timer.Stop must`
+	}()
+	go func() {
+		_ = assert.ObjectsAreEqual(s, nil) // might
+		t.Stop()
+	}()
+	go func() {
+		_ = assert.ObjectsAreEqual(1, 2) // has no loop
+		t.Stop()                         // want `Timer.Stop must`
 	}()
 	go func() {
 		own, err := ev.New()

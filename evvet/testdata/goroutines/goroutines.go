@@ -67,6 +67,13 @@ func (h *hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_ = h.loop.Post(h.visit)
 	_, err := ev.Call(r.Context(), h.loop, func() (int, error) { h.visit(); return h.visits, nil })
 	fmt.Fprintln(w, err)
+
+	next := h.timer
+	for range 3 {
+		previous := next
+		next = previous
+	}
+	next.Stop() // want `Timer.Stop must`
 }
 
 // visit belongs to the loop.

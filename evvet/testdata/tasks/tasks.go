@@ -60,7 +60,7 @@ func Wrong(l *ev.Loop, r *room) {
 		return err
 	})
 	ev.Go(l, func() (int, error) {
-		_ = compute()
+		_ = unknown()
 		return l.Active(), nil // want `Loop.Active must`
 	}, func(int, error) { l.Ref() })
 	go ev.Spawn(l, nil) // want `ev.Spawn must`
