@@ -65,8 +65,8 @@ var blocking = map[string]string{
 	"(*database/sql.Stmt).Exec*":               advice.Blocks,
 }
 
-// ofConns has the methods that block unless a descriptor is ready. They are right in the callback
-// of an IO, and, on what package evnet wraps, in a task.
+// ofConns has the methods that block unless a descriptor is ready. In the callback of an IO, it may
+// be no longer so.
 var ofConns = map[string]bool{
 	"(net.Listener).Accept": true, "(*net.TCPListener).Accept": true, "(*net.TCPListener).AcceptTCP": true,
 	"(*net.UnixListener).Accept": true, "(net.Conn).Read": true, "(*net.conn).Read": true,
@@ -80,7 +80,11 @@ func (c *checker) checkBlocking() {
 			continue
 		}
 		for _, b := range c.blocks(cb.function) {
-			if !b.ofConn || cb.kind != "IO" && cb.kind != "ConnIO" && cb.kind != "Task" {
+			switch ofIO := cb.kind == "IO" || cb.kind == "ConnIO"; {
+			case b.ofConn && cb.kind == "Task": // on what package evnet wraps, it is a wait
+			case b.ofConn && ofIO:
+				c.report(b.pos, "blocking", advice.ReadsInIO, "%s%s may block the loop", b.what, b.in)
+			default:
 				c.report(b.pos, "blocking", b.advice, "%s%s blocks the loop", b.what, b.in)
 			}
 		}

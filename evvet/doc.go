@@ -19,8 +19,9 @@
 //     function or a method of the package, and may make the call by way of others.
 //   - A call that blocks the loop, in a callback or a task: time.Sleep, requests of net/http,
 //     net.Dial and look-ups, queries of database/sql, exec.Cmd.Run, sync.WaitGroup.Wait, a receive
-//     from a channel, a send to a channel without a buffer, a select without default. ev.Call,
-//     Queue.SendWait, evmeter.Ping and evmeter.Inspect wait for the loop itself.
+//     from a channel, a send to a channel without a buffer, a select without default, Read and
+//     Accept of a connection. ev.Call, Queue.SendWait, evmeter.Ping and evmeter.Inspect wait for
+//     the loop itself.
 //   - An error of Start that is dropped. The watcher is not active then.
 //   - A watcher that is never started.
 //   - A batch of a Queue that is kept after the callback, which uses its memory again.
@@ -37,7 +38,7 @@
 //     that may do so, or calls a function that is not known. Calls on the task in whose function
 //     the goroutine begins are found there, too.
 //   - Watchers that a goroutine gets from a channel or as the result of a function.
-//   - A Read or an Accept that blocks in the callback of an IO or in a task, and any Write.
+//   - Read and Accept of a connection in a task, and Write.
 //   - Mutexes that a function locks for its caller, and waits in the methods of package evnet.
 //
 // In files _test.go it reports only wrong goroutines, dropped errors and kept batches. Tests block

@@ -18,6 +18,9 @@ const (
 	// Receives is for a callback or a task that waits for a channel.
 	Receives = "let the sender use a Queue, an Async or Loop.Post, or a Mailbox if a task receives"
 
+	// ReadsInIO is for a callback of an IO that reads or accepts, and may find nothing.
+	ReadsInIO = "use TryRead or TryAccept of the IO"
+
 	// CallsItself is for ev.Call on the loop's own goroutine.
 	CallsItself = "call the function directly, and a function of another loop by ev.Go or ev.Await"
 

@@ -95,8 +95,8 @@ func (a *app) Callbacks(ctx context.Context, client *http.Client) {
 
 func (a *app) Conns(fd net.Conn) error {
 	io := ev.NewConnIO(a.loop, fd.(*net.TCPConn), ev.Read, func(*ev.IO, ev.Events) {
-		_, _ = fd.Read(nil)
-		_, _ = a.ln.Accept()
+		_, _ = fd.Read(nil)                 // want `fd.Read may block the loop: use TryRead or TryAccept of the IO`
+		_, _ = a.ln.Accept()                // want `a.ln.Accept may block the loop`
 		_, _ = http.Get("http://localhost") // want `http.Get blocks`
 	})
 	return io.Start()
