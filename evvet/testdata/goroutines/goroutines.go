@@ -107,6 +107,8 @@ func (h *hub) some() (t *ev.Timer) {
 	return
 }
 
+func (h *hub) same(name string) (*ev.Timer, bool) { return h.find(name) }
+
 func pass(t *ev.Timer) (int, *ev.Timer) { return 1, t }
 
 func fresh() *ev.Loop {
@@ -169,6 +171,8 @@ func results(h *hub) {
 		t, _ := h.find("a")
 		t.Stop()        // want `Timer.Stop must`
 		h.some().Stop() // want `Timer.Stop must`
+		u, _ := h.same("a")
+		u.Stop() // want `Timer.Stop must`
 		_, same := pass(h.timer)
 		same.Stop() // want `Timer.Stop must`
 		l := fresh()
