@@ -138,8 +138,10 @@
 // BackendKqueue (macOS and the BSDs) parks on a pipe. A kqueue cannot be nested,
 // so from the first IO on a helper goroutine waits in kevent, which takes one OS
 // thread. BackendChan parks on a channel and has no IO. It exists on every system
-// but Plan 9, is the only backend on Windows and WebAssembly, and works in a
-// testing/synctest bubble.
+// but Plan 9, is the only backend on WebAssembly, and works in a testing/synctest
+// bubble. BackendAFD (Windows) parks on a channel too. From the first IO on, which
+// can watch sockets only, a helper goroutine waits for the socket driver, which
+// takes one OS thread.
 //
 // On WebAssembly there is one thread, and Run shares it with the page: JavaScript runs
 // while the loop is parked, and for a turn every 50 ms if it does not park.

@@ -19,7 +19,8 @@ import (
 // A readiness can be spurious: descriptors should be non-blocking. An error or hang-up is
 // reported as every event asked for, and the read or write then returns it. Regular files
 // are always ready. There is no edge-triggering, no exclusive wake-up and no priority data.
-// BackendChan has no descriptors: Start returns errors.ErrUnsupported.
+// BackendChan has no descriptors: Start returns errors.ErrUnsupported. On Windows a descriptor
+// is a socket.
 //
 // # Closing
 //
@@ -43,6 +44,22 @@ import (
 //
 // An epoll descriptor can be watched for Read. It may hold another, and that one a third. The
 // kernel refuses one level more (ELOOP), and the watcher stops with an Error event.
+//
+// # Windows
+//
+// An IO watches sockets: of package net by NewConnIO, others by NewIO with the handle. For
+// anything else (a file, pipe or console) Start returns an error that wraps
+// errors.ErrUnsupported: read and write it on a goroutine (see Go and Await). These are the
+// differences from the other systems:
+//
+//   - The sockets of package net block. Their methods may be called in the callback, as
+//     elsewhere. A call of Winsock by the handle may wait, unless you set FIONBIO.
+//   - Data arrive later than the call that sends them returns, even on one machine.
+//   - A socket that is neither connected nor listens is not ready.
+//   - If a socket is closed in a callback, and its number is used again before the loop looks,
+//     a watcher that was not stopped has the events of the new socket. Stop the watcher first.
+//   - The first IO of a loop starts a goroutine, which takes one OS thread while the loop is
+//     parked, and opens two handles, and one more for every 32 sockets.
 //
 // # Linux: files that report changes
 //
@@ -109,10 +126,11 @@ func (c lostConn) Write(func(uintptr) bool) error { return c.err }
 // Start begins to watch. It has no effect on an active watcher. It returns ErrClosed on a
 // closed loop, and an error
 //
-//   - if the descriptor is not open;
+//   - if the descriptor is not open (syscall.EBADF, or os.ErrClosed for a connection);
 //   - if the events are not a set of Read and Write;
 //   - if the process has too many open files (syscall.EMFILE), at the first IO of a loop;
-//   - if the backend has no descriptors (errors.ErrUnsupported).
+//   - if the backend has no descriptors, or, on Windows, if it is not a socket
+//     (errors.ErrUnsupported).
 func (w *IO) Start() error {
 	w.own("Start")
 	if w.index != 0 {

@@ -12,14 +12,14 @@ type Backend uint
 
 const (
 	// BackendAuto is the default: BackendEpoll on Linux, BackendKqueue on macOS and
-	// the BSDs, BackendChan elsewhere.
+	// the BSDs, BackendAFD on Windows, BackendChan elsewhere.
 	BackendAuto Backend = 0
 	// BackendEpoll parks on an eventfd in the Go runtime's epoll.
 	BackendEpoll Backend = 4
 	// BackendKqueue parks on a pipe in the Go runtime's kqueue.
 	BackendKqueue Backend = 8
-	// BackendAFD parks as BackendChan does, and watches sockets by polls of Windows's
-	// socket driver, AFD.
+	// BackendAFD parks as BackendChan does. It watches sockets by polls of Windows's
+	// socket driver, AFD: see IO. Until the first IO it has no handle and no goroutine.
 	BackendAFD Backend = 0x100
 	// BackendChan parks on a channel and a time.Timer, without a descriptor. It
 	// exists on every system, and works in a testing/synctest bubble.
@@ -95,7 +95,7 @@ type config struct {
 func WithBackend(b Backend) LoopOption { return b }
 
 // WithWakeup selects how senders wake the parked loop; WakeAuto is the default.
-// BackendChan ignores it.
+// BackendAFD and BackendChan ignore it.
 func WithWakeup(w Wakeup) LoopOption { return w }
 
 // WithName names the loop in logs, profiles and tools.

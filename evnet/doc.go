@@ -44,14 +44,18 @@
 //   - context.Canceled when the task was stopped, ev.ErrClosed when the loop was closed, and
 //     context.DeadlineExceeded inside Task.Within.
 //
+// On Windows the numbers are Winsock's, such as 10054 (WSAECONNRESET), and the names are those of
+// its calls (wsarecv), as with package net.
+//
 // A deadline or a stop loses no data: the next Read gets them. A Write reports how many bytes it
 // has written.
 //
 // # Half-close and others
 //
 // CloseRead and CloseWrite exist if the wrapped connection has them; use a type assertion to an
-// interface. Listeners have SetDeadline. SyscallConn returns the wrapped connection's descriptor.
-// Options, such as TCP_NODELAY, are set on the connection before Wrap, or by SyscallConn.
+// interface. On Windows, CloseRead does not end a Read in progress. Listeners have SetDeadline.
+// SyscallConn returns the wrapped connection's descriptor. Options, such as TCP_NODELAY, are set
+// on the connection before Wrap, or by SyscallConn.
 //
 // # TLS
 //
@@ -68,8 +72,8 @@
 // # Connections without a descriptor
 //
 // A connection that is a syscall.Conn, as those of package net are, is read and written by system
-// calls that do not block. This goes past the methods of a type that embeds *net.TCPConn: such a
-// type must not have SyscallConn. All others (net.Pipe, a tls.Conn that is wrapped itself), and
+// calls that do not block (on Windows, if it is a socket). This goes past the methods of a type
+// that embeds *net.TCPConn: such a type must not have SyscallConn. All others (net.Pipe, a tls.Conn that is wrapped itself), and
 // every connection of a loop with BackendChan, work by goroutines, as ev.Await does: each Read
 // costs a hand-over, and a copy. What such a goroutine reads belongs to the connection: a later
 // Read gets it if the task was stopped. A Write that ends early may go on in the background; the
