@@ -73,11 +73,11 @@
 //
 // A connection that is a syscall.Conn, as those of package net are, is read and written by system
 // calls that do not block (on Windows, if it is a socket). This goes past the methods of a type
-// that embeds *net.TCPConn: such a type must not have SyscallConn. All others (net.Pipe, a tls.Conn that is wrapped itself), and
-// every connection of a loop with BackendChan, work by goroutines, as ev.Await does: each Read
-// costs a hand-over, and a copy. What such a goroutine reads belongs to the connection: a later
-// Read gets it if the task was stopped. A Write that ends early may go on in the background; the
-// next one waits for it, and returns its error.
+// that embeds *net.TCPConn: such a type must not have SyscallConn. All others (net.Pipe, a tls.Conn
+// that is wrapped itself), and every connection of a loop with BackendChan, work by goroutines, as
+// ev.Await does: each Read costs a hand-over, and a copy. What such a goroutine reads belongs to
+// the connection: a later Read gets it if the task was stopped. A Write that ends early may go on
+// in the background; the next one waits for it, and returns its error.
 //
 // # Cost
 //

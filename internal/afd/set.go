@@ -122,8 +122,7 @@ func (s *Set) Watch(number int, generation uint32, events Events) error {
 		if w.request, err = s.newRequest(w); err == nil {
 			s.sockets[number] = w
 		}
-	} else if err == nil && w.request.started &&
-		(events&^w.request.asked != 0 || generation != w.generation || base != w.base) {
+	} else if err == nil && w.request.started && (events&^w.request.asked != 0 || generation != w.generation) {
 		err = s.renew(w)
 	}
 	if err != nil {

@@ -20,6 +20,8 @@ type driver struct {
 	sockets  map[int]*fakeSocket
 	bases    map[uintptr]*fakeSocket
 	started  []*request
+	starts   int  // calls of start
+	reuses   bool // sockets with the same number have the same handle
 	packets  []packet
 	came     sync.Cond // packets
 	capacity uint32
@@ -43,6 +45,9 @@ func (d *driver) open(number int) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	s := &fakeSocket{base: uintptr(1000 + len(d.bases))}
+	if d.reuses {
+		s.base = uintptr(number)
+	}
 	d.sockets[number], d.bases[s.base] = s, s
 }
 
@@ -98,6 +103,7 @@ func (d *driver) grow(number uint32) error {
 func (d *driver) start(r *request) (started bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	d.starts++
 	assert.LessOrEqual(d.t, r.number, d.capacity)
 	assert.NotContains(d.t, d.started, r)
 	s := d.bases[r.info.handle]
@@ -280,6 +286,52 @@ func TestASocketThatIsClosedHasNoMoreEvents(t *testing.T) {
 	d.set(1, receive)
 	assert.True(t, s.Look())
 	assert.Equal(t, []Ready{{1, 2, Read}}, s.Ready())
+}
+
+// The numbers of closed sockets are used again soon.
+func TestARequestOfAClosedSocketIsNotMadeForTheNext(t *testing.T) {
+	s, d, _ := open(t)
+	d.reuses = true
+	d.open(0)
+	require.NoError(t, s.Watch(0, 1, Read))
+	assert.False(t, s.Look())
+	d.shut(0)
+	d.open(0)
+	d.set(0, receive)
+	assert.False(t, s.Look())
+	require.NoError(t, s.Watch(0, 2, Read))
+	assert.True(t, s.Look())
+	assert.Equal(t, []Ready{{0, 2, Read}}, s.Ready())
+}
+
+// A socket that is watched anew, because its number was used again, does not have the events of
+// the request that was made for the old one.
+func TestANewGenerationHasARequestOfItsOwn(t *testing.T) {
+	s, d, _ := open(t)
+	d.open(0)
+	require.NoError(t, s.Watch(0, 1, Read))
+	assert.False(t, s.Look())
+	d.shut(0) // its packet comes
+	d.open(0)
+	d.set(0, receive)
+	require.NoError(t, s.Watch(0, 2, Read)) // before it is taken
+	assert.True(t, s.Look())
+	assert.Equal(t, []Ready{{0, 2, Read}}, s.Ready())
+}
+
+func TestAfterAWakeTheResultIsThereWithoutAnotherRequest(t *testing.T) {
+	s, d, woken := open(t)
+	d.open(0)
+	require.NoError(t, s.Watch(0, 1, Read))
+	assert.False(t, s.Look())
+	s.AwaitWake()
+	d.set(0, receive)
+	<-woken
+	before := d.starts
+	assert.True(t, s.LookAfterWake())
+	assert.Equal(t, []Ready{{0, 1, Read}}, s.Ready())
+	assert.Equal(t, before, d.starts)
+	assert.True(t, s.Look(), "and again, by a new request")
 }
 
 func TestAFailedRequestIsEveryEvent(t *testing.T) {
