@@ -1,3 +1,5 @@
+//go:build darwin || netbsd || openbsd
+
 package nowait
 
 import (
@@ -6,7 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// accept has no flags on macOS. The lock keeps a fork from passing the descriptor on.
+// accept has no flags on macOS, and golang.org/x/sys has no accept4 of NetBSD and OpenBSD. The
+// lock keeps a fork from passing the descriptor on.
 func accept(fd int) (int, error) {
 	syscall.ForkLock.RLock()
 	defer syscall.ForkLock.RUnlock()
