@@ -181,6 +181,8 @@ func (e *Embed) attach() error {
 		return errors.New("the other loop embeds this one")
 	case running:
 		return errors.New("the other loop is inside a Run")
+	case other.exposed.Load()|e.loop.exposed.Load() != 0:
+		return errors.New("a loop with a PollFD neither embeds another nor is embedded")
 	}
 	other.host = e.loop
 	e.loop.embedded = append(e.loop.embedded, e)

@@ -267,6 +267,7 @@ func (w *IO) SetEvents(events Events) error {
 	w.interest = events
 	if w.index != 0 {
 		w.loop.files.change(w.fd)
+		w.loop.publishIfIdle()
 	}
 	if w.pending {
 		if got := w.Clear() & (events | ^(Read | Write)); got != None {

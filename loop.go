@@ -129,6 +129,9 @@ func (l *Loop) run(ctx context.Context, mode runMode) (err error) {
 		return err
 	}
 	l.wanted = l.iteration
+	if l.exposed.Load() != 0 {
+		l.parked.Store(0) // step d of pollfd.go
+	}
 	if l.advisor != nil {
 		l.advisor.enters()
 	}
@@ -264,7 +267,7 @@ func (l *Loop) plan() (until time.Duration, now bool) {
 // look collects ready descriptors without waiting, unless the io interval says that it is
 // too early.
 func (l *Loop) look(always bool) {
-	if l.files.count == 0 || !always && l.ioInterval > 0 && l.mono-l.files.polled < l.ioInterval {
+	if l.files.count == 0 && l.exposed.Load() == 0 || !always && l.ioInterval > 0 && l.mono-l.files.polled < l.ioInterval {
 		l.beforeWait() // in each iteration, or other goroutines could never stop an Idle
 		l.afterWait()
 	} else {

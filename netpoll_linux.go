@@ -3,6 +3,7 @@ package ev
 import (
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"os"
 	"time"
 	"unsafe"
@@ -75,6 +76,9 @@ type fdSet struct {
 	used   bool // for descriptors of the user
 	events []unix.EpollEvent
 	ready  []readyFD
+
+	exposed bool
+	outer   int // if exposed: an epoll set that has this one in it, level-triggered
 }
 
 // wakeMark is the number under which the set reports the eventfd and the timerfd.
@@ -105,11 +109,48 @@ func (p *fdPoller) reopenSet() error {
 		_ = f.file.Close()
 		return err
 	}
-	_ = s.close()
+	if s.exposed {
+		if err = addInner(s.outer, epfd); err != nil {
+			_ = f.file.Close()
+			return err
+		}
+	}
+	_ = s.closeInner()
 	s.epfd = epfd
 	s.pollFD.Store(f)
 	return nil
 }
+
+// expose returns a set that holds the loop's set, which reopenSet may replace. It is never
+// waited for here. Whoever polls it finds the edges that the loop's set has.
+func (p *fdPoller) expose() (fd int, err error) {
+	s := &p.set
+	if s.exposed {
+		return s.outer, nil
+	}
+	if err := p.openSet(); err != nil {
+		return -1, err
+	}
+	if !p.timer.opened && !p.openTimer() {
+		return -1, fmt.Errorf("no timerfd: %w", errors.ErrUnsupported)
+	}
+	if s.outer, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err != nil {
+		return -1, os.NewSyscallError("epoll_create1", err)
+	}
+	if err := addInner(s.outer, s.epfd); err != nil {
+		_ = unix.Close(s.outer)
+		return -1, err
+	}
+	s.exposed = true
+	return s.outer, nil
+}
+
+func addInner(outer, epfd int) error {
+	e := unix.EpollEvent{Events: unix.EPOLLIN}
+	return os.NewSyscallError("epoll_ctl", unix.EpollCtl(outer, unix.EPOLL_CTL_ADD, epfd, &e))
+}
+
+func (p *fdPoller) wakeAt(until time.Duration) bool { return p.setTimer(until) }
 
 // trySet looks for the user's descriptors. Without any, the loop parks on the set for
 // the timerfd. If that is due by now, its edge may have come before Read (note a).
@@ -146,6 +187,14 @@ func addOwn(epfd, fd int) error {
 }
 
 func (s *fdSet) close() error {
+	if s.exposed {
+		s.exposed = false
+		_ = unix.Close(s.outer)
+	}
+	return s.closeInner()
+}
+
+func (s *fdSet) closeInner() error {
 	if !s.isOpen() {
 		return nil
 	}

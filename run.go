@@ -119,6 +119,8 @@ func (l *Loop) leave(mode runMode, outer context.Context, err *error) {
 	}
 	if closed {
 		*err = ErrClosed
+	} else if l.depth == 0 && l.exposed.Load() != 0 {
+		l.offer()
 	}
 }
 

@@ -75,10 +75,13 @@ func (l *Loop) publishWatchers() {
 	}
 }
 
-// publishIfIdle publishes the counts that a watcher's method has changed outside Run. Inside
-// Run, the iteration does it.
+// publishIfIdle publishes the counts that a watcher's method has changed outside Run, and wakes
+// an exposed loop. Inside Run, the iteration does it.
 func (l *Loop) publishIfIdle() {
 	if l.depth == 0 {
 		l.publishWatchers()
+		if l.exposed.Load() != 0 {
+			l.wake() // there may be something to do, or another time: see pollfd.go
+		}
 	}
 }

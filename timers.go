@@ -88,6 +88,7 @@ func (t *Timer) Reset() {
 		return
 	case t.index != 0:
 		l.timers.move(&t.alarm, after(l.mono, t.repeat))
+		l.publishIfIdle()
 	case t.repeat > 0:
 		t.after = t.repeat
 		t.Start()
@@ -115,6 +116,7 @@ func (t *Timer) Arm(d time.Duration) {
 	due := after(l.present(), d)
 	if t.index != 0 {
 		l.timers.move(&t.alarm, due)
+		l.publishIfIdle()
 	} else {
 		l.timers.add(&t.alarm, due)
 		l.activateTimer(&t.watcher)

@@ -35,7 +35,8 @@ type wakeState struct {
 	requests   requests
 	parked     atomic.Uint32
 	wakePolicy wakePolicy
-	commitFunc func() bool // Loop.commit as a value: a park does not allocate; immutable
+	exposed    atomic.Uint32 // 1: PollFD was called
+	commitFunc func() bool   // Loop.commit as a value: a park does not allocate; immutable
 }
 
 // commit is steps a and b. It reports whether the poller may sleep.
@@ -70,6 +71,11 @@ func (l *Loop) claim() bool { return l.parked.Load() != 0 && l.parked.CompareAnd
 func (l *Loop) finishWake() {
 	l.noteClaim()
 	w := &l.wakePolicy
+	if l.exposed.Load() != 0 { // only a write makes its descriptor readable
+		l.counters.fdWrites.Inc()
+		l.poller.wakeByFD()
+		return
+	}
 	if w.mode == WakeAuto {
 		w.woken.Store(l.nanos())
 	}

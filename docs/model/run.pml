@@ -59,6 +59,8 @@ inline leave() {                                        //= run.go: func (l *Loo
 	fi
 	                                                    //- if closed {
 	                                                    //- *err = ErrClosed
+	                                                    //- } else if l.depth == 0 && l.exposed.Load() != 0 {
+	                                                    //- l.offer()
 }                                                       //.
 
 // This loop embeds none; host, in embed.pml, does. The result is in ended.

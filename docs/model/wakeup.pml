@@ -72,6 +72,10 @@ inline wake() {                                         //= wakeup.go: func (l *
 inline finishWake() {                                   //= wakeup.go: func (l *Loop) finishWake() {
 	                                                    //- l.noteClaim()
 	                                                    //- w := &l.wakePolicy
+	                                                    //- if l.exposed.Load() != 0 {
+	                                                    //- l.counters.fdWrites.Inc()
+	                                                    //- l.poller.wakeByFD()
+	                                                    //- return
 	                                                    //- if w.mode == WakeAuto {
 	                                                    //- w.woken.Store(l.nanos())
 	chosen = strategy;                                  //| if w.strategy.Load() == wakeDirect {
