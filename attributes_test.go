@@ -64,6 +64,22 @@ func TestGoroutineIDIsThatOfTheGoroutineInRun(t *testing.T) {
 	assert.Zero(t, l.GoroutineID())
 }
 
+// A loop with requests does not wait, and others must have their turn.
+func TestABusyLoopReleasesTheLockInEachIteration(t *testing.T) {
+	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
+		released := uint64(0)
+		l.SetRelease(func(*ev.Loop) { released++ }, func(*ev.Loop) {})
+		busy := ev.NewAsync(l, (*ev.Async).Send)
+		busy.Start()
+		busy.Send()
+		for range 10 {
+			nowait(t, l)
+		}
+		assert.EqualValues(t, 10, released)
+		l.SetRelease(nil, nil)
+	})
+}
+
 // libev's manual describes locking a loop: the goroutine with the lock may start
 // watchers of a parked loop. A Send makes the loop use them.
 func TestOthersMayStartWatchersWhileTheLockIsReleased(t *testing.T) {

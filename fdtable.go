@@ -241,6 +241,9 @@ func (l *Loop) fail(w *IO) {
 	l.pending.mark(&w.watcher, Error|Read|Write)
 }
 
+// none reports whether no descriptor is watched, and the poller knows that.
+func (f *files) none() bool { return f.count == 0 && len(f.changed) == 0 && len(f.always) == 0 }
+
 // markReady makes the watchers pending whose descriptors are ready.
 func (l *Loop) markReady() {
 	f := &l.files

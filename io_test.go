@@ -191,6 +191,22 @@ func TestAnIOStartedAndStoppedBeforeThePollIsNotCalled(t *testing.T) {
 	})
 }
 
+// Such a loop would not poll for any other reason.
+func TestABusyLoopLetsGoOfItsLastDescriptor(t *testing.T) {
+	onEveryFDLoop(t, func(t *testing.T, l *ev.Loop) {
+		a, _ := socketpair(t)
+		busy := ev.NewAsync(l, (*ev.Async).Send)
+		busy.Start()
+		busy.Send()
+		w := startIO(t, l, a, ev.Read, func(*ev.IO, ev.Events) {})
+		nowait(t, l)
+		before := l.Stats().InterestChanges
+		w.Stop()
+		nowait(t, l)
+		assert.EqualValues(t, 1, l.Stats().InterestChanges-before)
+	})
+}
+
 func TestBadDescriptorsAndMasksAreRefused(t *testing.T) {
 	onEveryFDLoop(t, func(t *testing.T, l *ev.Loop) {
 		a, _ := socketpair(t)

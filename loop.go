@@ -189,14 +189,18 @@ func (l *Loop) iterate(mode runMode) {
 		return
 	}
 	l.iteration++
-	if len(l.embedded) > 0 {
+	polls := !l.skipsPoll()
+	switch {
+	case len(l.embedded) > 0:
 		l.pollWithEmbedded(mode)
-	} else {
+	case polls:
 		l.poll(mode)
 	}
 	l.tick()
 	l.collect()
-	l.markReady()
+	if polls {
+		l.markReady()
+	}
 	if len(l.timers.heap) > 0 { // the calls would cost as much as the callback of an Async
 		l.expireTimers()
 	}
@@ -220,6 +224,12 @@ func (l *Loop) iterate(mode runMode) {
 			l.tidy()
 		}
 	}
+}
+
+// skipsPoll reports whether a poll would do nothing: there are requests, so it would not wait;
+// there are no descriptors, so it would not look; and no other goroutine or loop needs it.
+func (l *Loop) skipsPoll() bool {
+	return !l.requests.empty() && l.files.none() && l.release == nil && len(l.embedded) == 0 && runtime.GOARCH != "wasm"
 }
 
 // poll waits for something to do, unless there is something to do already.

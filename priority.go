@@ -278,8 +278,9 @@ func (q *fifo) pushFront(e entry) uint32 {
 }
 
 func (q *fifo) pop() entry {
-	e := q.ring[q.head&q.mask()]
-	q.ring[q.head&q.mask()] = entry{}
+	at := &q.ring[q.head&q.mask()]
+	e := *at
+	*at = entry{}
 	q.head++
 	return e
 }

@@ -97,7 +97,7 @@ func (w *wakePolicy) choose() {
 // judge takes note of how late a wake was. A slow sender's may be of the strategy of
 // another park: the mean forgets it.
 func (w *wakePolicy) judge(late time.Duration) {
-	tried := w.left == 0 && w.busy == 0
+	tried := w.left == 0
 	mean := &w.late[w.strategy.Load()]
 	w.busy = max(w.busy-1, 0)
 	if late >= overload {
@@ -116,7 +116,7 @@ func (w *wakePolicy) judge(late time.Duration) {
 	case tried:
 		w.every = nextTry(w.every, int(w.late[1-better]/max(best, 1)))
 		w.left = w.every
-	case w.left > 0:
+	default:
 		w.left--
 	}
 	w.limit.Store(uint32(max(limitFactor*best, minLimit)))
