@@ -3,6 +3,7 @@ package ev
 import (
 	"context"
 	"errors"
+	"runtime"
 	"time"
 
 	"github.com/goevlib/ev/internal/pathwatch"
