@@ -16,11 +16,8 @@ func (c *checker) checkGoroutines() {
 	for n := range c.in.PreorderSeq((*ast.CallExpr)(nil)) {
 		c.releases = c.releases || c.method(n.(*ast.CallExpr)) == "Loop.SetRelease"
 	}
-	for _, f := range c.order {
-		if name := server(f.sig); name != "" {
-			p := &place{function: f, bound: []*types.Var{f.recv}, sure: true, why: name + " calls this on another"}
-			c.checkPlace(p, tasks)
-		}
+	for _, p := range c.handled() {
+		c.checkPlace(p, tasks)
 	}
 	for n := range c.in.PreorderSeq((*ast.GoStmt)(nil), (*ast.CallExpr)(nil)) {
 		switch n := n.(type) {

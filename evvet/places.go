@@ -7,6 +7,8 @@ import (
 	"go/types"
 	"path/filepath"
 	"slices"
+
+	"golang.org/x/tools/go/ast/edge"
 )
 
 // This file finds the functions that run on other goroutines than the loop's.
@@ -48,6 +50,40 @@ var handlers = []string{
 	"github.com/gin-gonic/gin.Context",
 	"github.com/labstack/echo/v4.Context", "github.com/labstack/echo/v5.Context",
 	"github.com/gofiber/fiber/v2.Ctx", "github.com/gofiber/fiber/v3.Ctx",
+}
+
+// handled returns the functions that servers call. It leaves out a function that the package only
+// calls itself, perhaps on the loop's goroutine.
+func (c *checker) handled() (places []*place) {
+	called := c.calledOnly()
+	for _, f := range c.order {
+		if name := server(f.sig); name != "" && !called[f] {
+			why := name + " calls this on another"
+			places = append(places, &place{function: f, bound: []*types.Var{f.recv}, sure: true, why: why})
+		}
+	}
+	return places
+}
+
+// calledOnly returns the functions of the package that it calls and does not use as values. A
+// ServeHTTP is a value of type http.Handler.
+func (c *checker) calledOnly() map[*function]bool {
+	called := make(map[*function]bool)
+	for cur := range c.in.Root().Preorder((*ast.Ident)(nil)) {
+		o, ok := c.pass.TypesInfo.Uses[cur.Node().(*ast.Ident)].(*types.Func)
+		if !ok || c.declared[o.Origin()] == nil || o.Name() == "ServeHTTP" {
+			continue
+		}
+		f := c.declared[o.Origin()]
+		if cur.ParentEdgeKind() == edge.SelectorExpr_Sel {
+			cur = cur.Parent()
+		}
+		isCall := cur.ParentEdgeKind() == edge.CallExpr_Fun
+		if before, seen := called[f]; !seen || before {
+			called[f] = isCall
+		}
+	}
+	return called
 }
 
 // server returns the name of the package whose servers call functions of this type, each on a

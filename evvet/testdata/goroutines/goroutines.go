@@ -195,6 +195,15 @@ func own(w http.ResponseWriter, r *http.Request) {
 	t.Stop()
 }
 
+// onLoop is called on the loop's goroutine, though it could be a handler.
+func (h *hub) onLoop(w http.ResponseWriter, r *http.Request) { h.timer.Stop() }
+
+// OfOthers is registered by another package.
+func (h *hub) OfOthers(w http.ResponseWriter, r *http.Request) {
+	_ = h.loop.Post(func() { h.onLoop(w, r) })
+	h.timer.Stop() // want `Timer.Stop must`
+}
+
 func Handlers(h *hub, mux *http.ServeMux) {
 	mux.Handle("/hub", h)
 	mux.HandleFunc("/own", own)
