@@ -8,8 +8,8 @@ import (
 )
 
 // Debounce makes one call for a burst of triggers, when a given time has passed since the last
-// of them. With SetEdges it makes a call at once, or both. Use it for work that should follow a burst and not each part of it, such as loading
-// a file that an editor writes in pieces.
+// of them. With SetEdges it makes a call at once, or both. Use it for work that should follow a
+// burst and not each part of it, such as loading a file that an editor writes in pieces.
 type Debounce struct {
 	timer   *ev.Timer
 	wait    time.Duration

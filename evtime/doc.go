@@ -9,9 +9,9 @@
 // long does not shorten them. Nothing happens early. A call that is due later keeps Run going.
 // On a closed loop the methods have no effect.
 //
-// Each helper but BootTimer is one ev.Timer, which gets the constructor's options. With ev.Name, it can be told
-// from others in logs and in ev.Loop.Watchers. With EV_DEBUG=1, a call on another goroutine panics
-// and names the Timer.
+// Each helper but BootTimer is one ev.Timer, which gets the constructor's options. With ev.Name, it
+// can be told from others in logs and in ev.Loop.Watchers. With EV_DEBUG=1, a call on another
+// goroutine panics and names the Timer.
 //
 // # Cost
 //
