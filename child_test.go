@@ -142,6 +142,7 @@ func TestAChildKilledByASignalIsReported(t *testing.T) {
 }
 
 func TestChildAndOsExecBothGetTheStatus(t *testing.T) {
+	needsKernel(t, "os/exec gets no status from its waitid")
 	t.Run("Wait in the callback", func(t *testing.T) {
 		onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 			c := spawn(t)

@@ -88,6 +88,9 @@ func TestAnActiveAsyncThatWasDroppedKeepsItsNotifier(t *testing.T) {
 }
 
 func TestAWriterOfAFullEventfdWaitsForTheLoopOnly(t *testing.T) {
+	if emulator := os.Getenv("EV_TEST_EMULATOR"); emulator != "" { // platform_test.go
+		t.Skip(emulator, ": on big-endian processors an eventfd is not full at its largest value")
+	}
 	calls := 0
 	l, a, f := loopWithNotifier(t, func(*Async) { calls++ })
 	a.Start()

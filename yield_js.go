@@ -2,9 +2,9 @@ package ev
 
 import (
 	"runtime"
-	"sync"
-	"syscall/js"
 	"time"
+
+	"github.com/goevlib/ev/internal/goroutine"
 )
 
 // yielder is how a loop that does not park lets others run. There is one thread, which nothing
@@ -15,23 +15,24 @@ type yielder struct {
 }
 
 // longestTurn is how long a loop that does not park keeps JavaScript waiting. The browsers call
-// more than that a long task. The turn of JavaScript costs 1 to 4 ms, for which setTimeout waits.
+// more than that a long task.
 const longestTurn = 50 * time.Millisecond
 
 // yield is called in each iteration that does not park. mayWait is false in RunNoWait: a function
 // that JavaScript has called may call it, and must not wait for JavaScript.
+//
+// The sleep gives JavaScript a turn if the other goroutines wait. If one of them does not, it ends
+// by the runtime's own clock, and JavaScript waits for that goroutine. A shorter sleep would be over
+// before the runtime returns to JavaScript. Time in a testing/synctest bubble must not go on.
 func (y *yielder) yield(mayWait bool) {
 	if !mayWait || time.Since(y.last) < longestTurn {
 		runtime.Gosched()
 		return
 	}
-	// A mutex, not a channel: in a testing/synctest bubble it is no durable wait, and the function
-	// that JavaScript calls is outside.
-	var mu sync.Mutex
-	mu.Lock()
-	unlock := js.FuncOf(func(js.Value, []js.Value) any { mu.Unlock(); return nil })
-	js.Global().Call("setTimeout", unlock, 0)
-	mu.Lock()
-	unlock.Release()
+	if goroutine.InBubble() {
+		runtime.Gosched()
+	} else {
+		time.Sleep(time.Millisecond)
+	}
 	y.last = time.Now()
 }

@@ -1,6 +1,7 @@
 package ev_test
 
 import (
+	"runtime"
 	"syscall/js"
 	"testing"
 	"time"
@@ -45,5 +46,25 @@ func TestJavaScriptMayCallRunNoWait(t *testing.T) {
 			iterations <- n
 		})
 		assert.Equal(t, receive(t, iterations), ticks)
+	})
+}
+
+// A turn of JavaScript must not depend on goroutines that do not wait.
+func TestALoopThatNeverParksRunsBesideAGoroutineThatSpins(t *testing.T) {
+	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
+		iterations := 0
+		ev.NewIdle(l, func(*ev.Idle) {
+			if iterations++; iterations == 3 {
+				l.Stop()
+			}
+		}).Start()
+		ended := false
+		go func() {
+			for !ended {
+				runtime.Gosched()
+			}
+		}()
+		run(t, l)
+		ended = true
 	})
 }
