@@ -22,8 +22,8 @@ const longestTurn = 50 * time.Millisecond
 // that JavaScript has called may call it, and must not wait for JavaScript.
 //
 // The sleep gives JavaScript a turn if the other goroutines wait. If one of them does not, it ends
-// by the runtime's own clock, and JavaScript waits for that goroutine. A shorter sleep would be over
-// before the runtime returns to JavaScript. Time in a testing/synctest bubble must not go on.
+// by the runtime's own clock, and JavaScript waits for that goroutine. A shorter sleep would be
+// over before the runtime returns to JavaScript. In a testing/synctest bubble, time must not go on.
 func (y *yielder) yield(mayWait bool) {
 	if !mayWait || time.Since(y.last) < longestTurn {
 		runtime.Gosched()
