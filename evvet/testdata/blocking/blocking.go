@@ -131,12 +131,25 @@ func (a *app) Tasks(ctx context.Context) {
 		return err
 	})
 	_ = ev.RunTask(ctx, a.main)
+	ev.Spawn(a.loop, func(t *ev.Task) error {
+		group := ev.NewGroup(t)
+		group.Go(func(t *ev.Task) error {
+			_, err := a.conn.Read(nil) // evnet suspends the task
+			return err
+		})
+		return group.Wait()
+	})
+	grown := make(chan int)
+	grow(&grown)
+	_ = a.loop.Post(func() { grown <- 1 })
 }
 
 func (a *app) main(t *ev.Task) error {
 	a.wg.Wait() // want `sync.WaitGroup.Wait blocks`
 	return t.Sleep(time.Second)
 }
+
+func grow(ch *chan int) { *ch = make(chan int, 1) }
 
 // These are not on a loop.
 func (a *app) Elsewhere() {
