@@ -222,23 +222,23 @@ func TestThePollFDCostsOneWriteForTheSendsOfAPass(t *testing.T) {
 		calls := 0
 		var all []*ev.Async
 		for range 10 {
-			a := ev.NewAsync(f.Loop, func(*ev.Async) {
-				if calls++; calls <= 10 {
-					for _, a := range all {
-						a.Send()
-					}
-				}
-			})
+			a := ev.NewAsync(f.Loop, func(*ev.Async) { calls++ })
 			a.Start()
 			all = append(all, a)
 		}
+		writes := uint64(0)
+		w := ev.NewTimer(f.Loop, 0, 0, func(*ev.Timer) {
+			for _, a := range all {
+				a.Send()
+			}
+			assert.Equal(t, writes, f.Stats().FDWrites)
+		})
+		w.Arm(time.Millisecond)
 		f.settles(t)
-		all[0].Send()
-		writes := f.Stats().FDWrites
-		nowait(t, f.Loop)
-		assert.Equal(t, 1, calls)
+		writes = f.Stats().FDWrites
+		f.until(t, func() bool { return !w.Active() })
 		assert.Equal(t, writes+1, f.Stats().FDWrites)
-		f.until(t, func() bool { return calls > 20 })
+		f.until(t, func() bool { return calls == 10 })
 		f.settles(t)
 	})
 }
