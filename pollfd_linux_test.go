@@ -228,6 +228,7 @@ func TestThePollFDCostsOneWriteForTheSendsOfAPass(t *testing.T) {
 		}
 		writes := uint64(0)
 		w := ev.NewTimer(f.Loop, 0, 0, func(*ev.Timer) {
+			writes = f.Stats().FDWrites
 			for _, a := range all {
 				a.Send()
 			}
@@ -235,7 +236,6 @@ func TestThePollFDCostsOneWriteForTheSendsOfAPass(t *testing.T) {
 		})
 		w.Arm(time.Millisecond)
 		f.settles(t)
-		writes = f.Stats().FDWrites
 		f.until(t, func() bool { return !w.Active() })
 		assert.Equal(t, writes+1, f.Stats().FDWrites)
 		f.until(t, func() bool { return calls == 10 })
