@@ -1,4 +1,6 @@
-//go:build !js && !wasip1
+// On Windows a pipe cannot be watched, and TryAccept is not supported.
+
+//go:build unix
 
 package ev_test
 
