@@ -1,3 +1,7 @@
+// Windows has symbolic links for administrators only, and Wine 8 has none.
+
+//go:build unix
+
 package ev_test
 
 import (

@@ -179,6 +179,9 @@ func TestTryOfAClosedConnectionSaysSo(t *testing.T) {
 func TestTryReadOfAnEmptyMessageIsNotTheEnd(t *testing.T) {
 	onEveryIOLoop(t, func(t *testing.T, l *ev.Loop) {
 		ours, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+		if err != nil && runtime.GOOS == "windows" {
+			t.Skip("Wine 8 lacks SIO_UDP_NETRESET, which package net needs: ", err)
+		}
 		require.NoError(t, err)
 		defer ours.Close()
 		peer, err := net.Dial("udp", ours.LocalAddr().String())
