@@ -19,8 +19,8 @@ func main() {
 	}
 }
 
-// demo has GLib call back for a Queue, to which a goroutine sends, for a Timer, and for a timeout of
-// GLib's own, in which it arms a Timer: both loops are on one goroutine.
+// demo has GLib call back for a Queue, to which a goroutine sends, for a Timer, and for a timeout
+// of GLib's own, in which it arms a Timer: both loops are on one goroutine.
 func demo(out io.Writer) error {
 	loop, err := ev.New()
 	if err != nil {
