@@ -12,7 +12,7 @@
 // Each finding says what to do instead.
 //
 //   - A method of a loop, a watcher, a Cond, a Mailbox, a Group or a type of package evtime that is
-//     called on another goroutine than the loop's. So are Spawn, Await and Go. Other goroutines
+//     called on another goroutine than the loop's, and Spawn, Await and Go there. Other goroutines
 //     are those of go statements, of the handlers of net/http, gin, echo and fiber, of
 //     time.AfterFunc, context.AfterFunc, sync.WaitGroup.Go, errgroup.Group.Go and the like, and of
 //     the work given to ev.Go and ev.Await. The function may be a literal, a variable, a
@@ -37,7 +37,7 @@
 //   - A go statement whose goroutine may be the loop's own: it calls Run, gives the loop to code
 //     that may do so, or calls a function that is not known. Calls on the task in whose function
 //     the goroutine begins are found there, too.
-//   - Watchers that a goroutine gets from a channel or as the result of a function.
+//   - Watchers that a goroutine gets from a channel, or from a function of another package.
 //   - Read and Accept of a connection in a task, and Write.
 //   - Mutexes that a function locks for its caller, and waits in the methods of package evnet.
 //
