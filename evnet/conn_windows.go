@@ -2,6 +2,7 @@ package evnet
 
 import (
 	"os"
+	"syscall"
 	"time"
 	"unsafe"
 
@@ -24,6 +25,8 @@ var (
 	winsock     = windows.NewLazySystemDLL("ws2_32.dll")
 	ioctlsocket = winsock.NewProc("ioctlsocket")
 	wsaPoll     = winsock.NewProc("WSAPoll")
+	wsaRecv     = winsock.NewProc("WSARecv")
+	wsaSend     = winsock.NewProc("WSASend")
 )
 
 // winsockCall is what a call of Winsock reads and writes. It is made once for a connection.
@@ -49,8 +52,9 @@ func reading() (string, func(fd int, p []byte) (int, error)) {
 	t := new(winsockCall)
 	return "wsarecv", func(fd int, p []byte) (int, error) {
 		t.set(p)
-		err := windows.WSARecv(windows.Handle(fd), &t.buffer, 1, &t.n, &t.flags, nil, nil)
-		return t.done(), err
+		failed, _, errno := syscall.SyscallN(wsaRecv.Addr(), uintptr(fd), uintptr(unsafe.Pointer(&t.buffer)), 1,
+			uintptr(unsafe.Pointer(&t.n)), uintptr(unsafe.Pointer(&t.flags)), 0, 0)
+		return t.done(), errorOf(failed, errno)
 	}
 }
 
@@ -58,9 +62,24 @@ func writing() (string, func(fd int, p []byte) (int, error)) {
 	t := new(winsockCall)
 	return "wsasend", func(fd int, p []byte) (int, error) {
 		t.set(p)
-		err := windows.WSASend(windows.Handle(fd), &t.buffer, 1, &t.n, 0, nil, nil)
-		return t.done(), err
+		failed, _, errno := syscall.SyscallN(wsaSend.Addr(), uintptr(fd), uintptr(unsafe.Pointer(&t.buffer)), 1,
+			uintptr(unsafe.Pointer(&t.n)), 0, 0, 0)
+		return t.done(), errorOf(failed, errno)
 	}
+}
+
+// errWouldBlock is wouldBlock as a value: an error made from a number is allocated. Package windows
+// allocates it.
+var errWouldBlock error = wouldBlock
+
+func errorOf(failed uintptr, errno syscall.Errno) error {
+	switch {
+	case failed == 0:
+		return nil
+	case errno == wouldBlock:
+		return errWouldBlock
+	}
+	return errno
 }
 
 // canWatch reports whether a loop can wait for the handle.
