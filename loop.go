@@ -230,7 +230,8 @@ func (l *Loop) iterate(mode runMode) {
 // skipsPoll reports whether a poll would do nothing: there are requests, so it would not wait;
 // there are no descriptors, so it would not look; and no other goroutine or loop needs it.
 func (l *Loop) skipsPoll() bool {
-	return !l.requests.empty() && l.files.none() && l.release == nil && len(l.embedded) == 0 && runtime.GOARCH != "wasm"
+	return !l.requests.empty() && l.files.none() &&
+		l.release == nil && len(l.embedded) == 0 && l.exposed.Load() == 0 && runtime.GOARCH != "wasm"
 }
 
 // poll waits for something to do, unless there is something to do already.

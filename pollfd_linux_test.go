@@ -74,6 +74,19 @@ func TestThePollFDIsQuietWhileThereIsNothingToDo(t *testing.T) {
 	})
 }
 
+// The wake-up is taken with the request: one RunNoWait for each.
+func TestOneRunNoWaitMakesThePollFDQuiet(t *testing.T) {
+	onEveryForeignLoop(t, func(t *testing.T, f foreign) {
+		a := ev.NewAsync(f.Loop, func(*ev.Async) {})
+		a.Start()
+		f.settles(t)
+		a.Send()
+		require.True(t, f.readable(patience))
+		nowait(t, f.Loop)
+		assert.False(t, f.readable(0))
+	})
+}
+
 func TestThePollFDReportsSendsPostsAndTimers(t *testing.T) {
 	onEveryForeignLoop(t, func(t *testing.T, f foreign) {
 		var order journal
