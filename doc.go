@@ -26,7 +26,7 @@
 // goroutine that sets the loop up. Methods of the loop and of its watchers must be
 // called on that goroutine. Only these are safe for concurrent use:
 //
-//   - [Async.Send], [Async.Sent], [Queue.Send]
+//   - [Async.Send], [Async.Sent], [Queue.Send], [Queue.SendWait]
 //   - [Loop.Post], [Call], [FeedSignal], [Default]
 //   - [Mailbox.Send], [Mailbox.Close], [Mailbox.Len], [Task.Context]
 //   - [Loop.Stop], [Loop.StopAll], [Loop.Close], [Loop.Stats]
@@ -36,7 +36,8 @@
 //   - the methods that return an argument of a constructor: Loop and Name of every
 //     watcher, [Child.Pid], [Embed.Other], [Signal.Signal], [Stat.Path]
 //
-// None of them blocks on a busy loop, except Call, which waits for its answer.
+// None of them blocks on a busy loop, except Call, which waits for its answer, and
+// SendWait, which waits for room.
 // Code that is not Go (a C thread, another process) sends by way of
 // [Async.Notifier].
 //
