@@ -14,7 +14,7 @@ import (
 
 // ErrWouldBlock is returned by IO.TryRead, IO.TryWrite and IO.TryAccept if there is nothing to do
 // now: return from the callback, and the loop calls again when there is.
-var ErrWouldBlock = nowait.WouldBlock
+var ErrWouldBlock = nowait.ErrWouldBlock
 
 // TryRead reads into p with one system call that does not wait. Package net would suspend the
 // goroutine, and with it the loop, until data comes, or fail if a read deadline has passed.

@@ -9,13 +9,13 @@
 //	Write(fd, p) (n, err)   may write a part
 //	Accept(fd) (fd, err)    non-blocking and close-on-exec
 //
-// Errors but WouldBlock and io.EOF are of type *os.SyscallError, or errors.ErrUnsupported.
+// Errors but ErrWouldBlock and io.EOF are of type *os.SyscallError, or errors.ErrUnsupported.
 package nowait
 
 import "errors"
 
-// WouldBlock is the error of a call that would have to wait.
-var WouldBlock = errors.New("ev: the operation would block")
+// ErrWouldBlock is the error of a call that would have to wait.
+var ErrWouldBlock = errors.New("ev: the operation would block")
 
 // maxOnce is how much a system call gets: some systems refuse more than 1<<31-1 bytes.
 const maxOnce = 1 << 30

@@ -60,11 +60,11 @@ func try(fd int, name string, event int16, call func(blocking bool) error) error
 		}
 		blocking := flags&unix.O_NONBLOCK == 0
 		if blocking && !ready(fd, event) {
-			return WouldBlock
+			return ErrWouldBlock
 		}
 		switch err := call(blocking); err {
 		case unix.EAGAIN, unix.ECONNABORTED: // gone before it was accepted: there may be others
-			return WouldBlock
+			return ErrWouldBlock
 		case unix.EINTR:
 		default:
 			return os.NewSyscallError(name, err)

@@ -44,7 +44,7 @@ func try(fd int, name string, call func() error) error {
 	if err := call(); err != windows.WSAEWOULDBLOCK {
 		return os.NewSyscallError(name, err)
 	}
-	return WouldBlock
+	return ErrWouldBlock
 }
 
 func isStream(fd int) bool {
