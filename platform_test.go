@@ -53,15 +53,6 @@ func needsWorkingDirectory(t testing.TB) {
 	}
 }
 
-// needsKernel skips a test of a detail of the kernel that an emulator of system calls does not
-// have. .ci/platforms sets EV_TEST_EMULATOR.
-func needsKernel(t testing.TB, detail string) {
-	t.Helper()
-	if emulator := os.Getenv("EV_TEST_EMULATOR"); emulator != "" {
-		t.Skip(emulator, ": ", detail)
-	}
-}
-
 // thisProgram returns the command that runs this program with the arguments: under the emulator
 // too, for the kernel cannot run the program of another processor.
 func thisProgram(ctx context.Context, args ...string) *exec.Cmd {

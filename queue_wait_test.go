@@ -150,11 +150,11 @@ func TestSendWaitReturnsTheErrorOfItsContext(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		began := time.Now()
-		first, last := sendWait(t.Context(), q, 2), make(<-chan error)
+		first := sendWait(t.Context(), q, 2)
 		synctest.Wait()
 		middle := sendWait(ctx, q, 3)
 		synctest.Wait()
-		last = sendWait(t.Context(), q, 4)
+		last := sendWait(t.Context(), q, 4)
 		assert.ErrorIs(t, <-middle, context.DeadlineExceeded)
 		assert.Equal(t, time.Second, time.Since(began))
 		for range 3 {

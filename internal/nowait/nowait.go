@@ -16,6 +16,3 @@ import "errors"
 
 // ErrWouldBlock is the error of a call that would have to wait.
 var ErrWouldBlock = errors.New("ev: the operation would block")
-
-// maxOnce is how much a system call gets: some systems refuse more than 1<<31-1 bytes.
-const maxOnce = 1 << 30
