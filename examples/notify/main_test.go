@@ -227,11 +227,11 @@ func TestWithoutANotifierNothingIsStarted(t *testing.T) {
 	defer loop.Close()
 	async := ev.NewAsync(loop, func(*ev.Async) {})
 	_, err = startProducer(async, 0, 1)
-	assert.ErrorContains(t, err, "no descriptors")
+	assert.ErrorContains(t, err, "cannot be woken by a descriptor")
 	_, err = installHandler(syscall.SIGUSR1, async)
-	assert.ErrorContains(t, err, "no descriptors")
+	assert.ErrorContains(t, err, "cannot be woken by a descriptor")
 	_, err = startChild(async, "send")
-	assert.ErrorContains(t, err, "no descriptors")
+	assert.ErrorContains(t, err, "cannot be woken by a descriptor")
 }
 
 func TestTheProgramHearsOfAllThree(t *testing.T) {
