@@ -124,7 +124,8 @@ func (l *Loop) park(until time.Duration, files bool) {
 }
 
 // sleep is park without the user's functions. It goes on after a spurious wake-up, so that
-// RunOnce does not return for one.
+// RunOnce does not return for one. In a nested Run it does not go on: the wake-up may come
+// from a stop of the outer Run, for which an inner RunOnce returns.
 func (l *Loop) sleep(now, until time.Duration, files bool) {
 	w := &l.wakePolicy
 	for {
@@ -132,7 +133,7 @@ func (l *Loop) sleep(now, until time.Duration, files bool) {
 		w.woken.Store(0) // a stamp that belongs to an earlier park
 		l.poller.park(now, until, files, l.commitFunc)
 		l.parked.Store(0)
-		if l.asked() || l.poller.found() {
+		if l.asked() || l.poller.found() || l.depth > 1 {
 			break
 		}
 		if now = time.Since(l.base); now >= until {

@@ -68,6 +68,24 @@ func TestASpuriousWakeUpDoesNotEndARunOnce(t *testing.T) {
 	})
 }
 
+// The inner RunOnce, which has nothing to do, ends with the context of the outer Run.
+func TestTheEndOfAnOuterRunEndsAnInnerRunOnce(t *testing.T) {
+	inSteps(t, func(t *testing.T) {
+		l, _ := newStepped(t)
+		a, _ := answering(l)
+		defer a.Stop()
+		ctx, cancel := context.WithCancel(context.Background())
+		returned := false
+		NewTimer(l, 0, 0, func(*Timer) {
+			time.AfterFunc(time.Second, cancel)
+			assert.NoError(t, l.RunOnce(context.Background()))
+			returned = true
+		}).Start()
+		assert.Equal(t, context.Canceled, l.Run(ctx))
+		assert.True(t, returned)
+	})
+}
+
 func TestARequestBeforeTheCommitKeepsTheLoopAwakeAndWakesNobody(t *testing.T) {
 	inSteps(t, func(t *testing.T) {
 		l, p := newStepped(t)

@@ -114,8 +114,9 @@ inline sleep() {                                        //= wakeup.go: func (l *
 	                                                    //- w.woken.Store(0)
 	   pollerPark();                                    //| l.poller.park(now, until, files, l.commitFunc)
 	   atomic { parked = false; claims = 0 }            //| l.parked.Store(0)
-	   asked();                                         //| if l.asked() || l.poller.found() {
+	   asked();                                         //| if l.asked() || l.poller.found() || l.depth > 1 {
 	   if
+	   :: depth > 1 -> break
 	   :: !quiet -> break                               //| break
 	   :: quiet && until == SOON -> break               //| if now = time.Since(l.base); now >= until {
 	                                                    //| break

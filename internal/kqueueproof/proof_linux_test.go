@@ -25,6 +25,7 @@ var away = []string{
 	"netpoll_linux.go", "timerfd_linux.go", "relay_linux_test.go", "netpoll_linux_test.go",
 	"timerfd_linux_test.go", "embed_linux_test.go", "stat_linux_test.go", "stat_mounts_linux_test.go",
 	"strace_linux_test.go", "wallclock_linux_test.go", "pollfd_linux_test.go", "pollfd_internal_linux_test.go",
+	"example_pollfd_linux_test.go",
 }
 
 // skip are tests that prove nothing here, or expect an eventfd.
