@@ -195,6 +195,7 @@ inline shut() {                                         //= teardown.go: func (l
 	unlock(embedding)
 }                                                       //.
 
+
 // No Cleanups.
 inline teardown() {                                     //~ teardown.go: func (l *Loop) teardown() (err error) {
 	assert(!torn); torn = true;
