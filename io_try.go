@@ -47,7 +47,7 @@ var ErrWouldBlock = nowait.ErrWouldBlock
 //
 // # Windows
 //
-// The descriptor must be a socket. TryRead makes it non-blocking, which package net does not notice.
+// The descriptor must be a socket. TryRead makes it non-blocking; package net does not notice.
 // TryAccept returns errors.ErrUnsupported.
 //
 // # Cost
