@@ -18,20 +18,6 @@ import (
 	"github.com/goevlib/ev"
 )
 
-// connected returns both ends of a TCP connection.
-func connected(t testing.TB) (ours, peer *net.TCPConn) {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer listener.Close()
-	dialed, err := net.Dial("tcp", listener.Addr().String())
-	require.NoError(t, err)
-	accepted, err := listener.Accept()
-	require.NoError(t, err)
-	t.Cleanup(func() { dialed.Close(); accepted.Close() })
-	return accepted.(*net.TCPConn), dialed.(*net.TCPConn)
-}
-
 // onEveryIOLoop is onEveryLoop for the backends that watch descriptors.
 func onEveryIOLoop(t *testing.T, test func(t *testing.T, l *ev.Loop)) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
@@ -48,7 +34,7 @@ func TestTryReadDoesNotWaitWhateverTheDeadline(t *testing.T) {
 		for name, deadline := range map[string]time.Time{
 			"none": {}, "passed": time.Unix(1, 0), "far": time.Now().Add(time.Hour),
 		} {
-			ours, peer := connected(t)
+			ours, peer := connPair(t)
 			require.NoError(t, ours.SetReadDeadline(deadline))
 			var got []byte
 			var end error
@@ -77,7 +63,7 @@ func TestTryReadDoesNotWaitWhateverTheDeadline(t *testing.T) {
 
 func TestTryWriteWritesAsMuchAsThereIsRoomFor(t *testing.T) {
 	onEveryIOLoop(t, func(t *testing.T, l *ev.Loop) {
-		ours, peer := connected(t)
+		ours, peer := connPair(t)
 		require.NoError(t, ours.SetWriteDeadline(time.Unix(1, 0)))
 		data := bytes.Repeat([]byte("0123456789abcdef"), 1<<20)
 		rest, blocked := data, 0
@@ -160,7 +146,7 @@ func TestTryAcceptGivesAConnectionOrWouldBlock(t *testing.T) {
 
 func TestTryOfAClosedConnectionSaysSo(t *testing.T) {
 	onEveryIOLoop(t, func(t *testing.T, l *ev.Loop) {
-		ours, _ := connected(t)
+		ours, _ := connPair(t)
 		w := ev.NewConnIO(l, ours, ev.Read, func(*ev.IO, ev.Events) {})
 		require.NoError(t, ours.Close())
 		_, err := w.TryRead(make([]byte, 1))
@@ -209,7 +195,7 @@ func TestTryDoesNotAllocate(t *testing.T) {
 		t.Skip("LazyProc.Call allocates")
 	}
 	onEveryIOLoop(t, func(t *testing.T, l *ev.Loop) {
-		ours, peer := connected(t)
+		ours, peer := connPair(t)
 		r := ev.NewConnIO(l, ours, ev.Read, func(*ev.IO, ev.Events) {})
 		w := ev.NewConnIO(l, peer, ev.Write, func(*ev.IO, ev.Events) {})
 		buf := make([]byte, 1)
@@ -227,7 +213,7 @@ func TestTryDoesNotAllocate(t *testing.T) {
 // A connection's Control may be the user's, and call another watcher's TryRead.
 func TestTryInsideTheControlOfAnotherTry(t *testing.T) {
 	onEveryIOLoop(t, func(t *testing.T, l *ev.Loop) {
-		ours, peer := connected(t)
+		ours, peer := connPair(t)
 		inner := ev.NewConnIO(l, ours, ev.Read, func(*ev.IO, ev.Events) {})
 		outer := ev.NewConnIO(l, nested{peer, func() {
 			_, err := inner.TryRead(make([]byte, 1))

@@ -150,7 +150,7 @@ func fedBy(l *ev.Loop, w *ev.Timer, d time.Duration) {
 
 func TestThePollFDReportsDescriptors(t *testing.T) {
 	onEveryForeignLoop(t, func(t *testing.T, f foreign) {
-		ours, peer := connected(t)
+		ours, peer := connPair(t)
 		got := 0
 		buf := make([]byte, 10)
 		in := ev.NewConnIO(f.Loop, ours, ev.None, func(in *ev.IO, _ ev.Events) {
