@@ -15,15 +15,6 @@ import (
 // arrivesAtOnce says that data that were written can be read at once.
 const arrivesAtOnce = true
 
-// socketpair returns two connected, non-blocking descriptors that are closed
-// after the test, unless the test has.
-func socketpair(t testing.TB) (a, b int) {
-	t.Helper()
-	a, b = openSocketpair(t)
-	t.Cleanup(func() { _, _ = closeFD(a), closeFD(b) })
-	return a, b
-}
-
 func openSocketpair(t testing.TB) (a, b int) {
 	t.Helper()
 	fds, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM, 0)

@@ -17,15 +17,6 @@ import (
 // arrivesAtOnce is false: TCP delivers data later, and the driver reports that still later.
 const arrivesAtOnce = false
 
-// socketpair returns two connected, non-blocking sockets that are closed after the test, unless
-// the test has.
-func socketpair(t testing.TB) (a, b int) {
-	t.Helper()
-	a, b = openSocketpair(t)
-	t.Cleanup(func() { _, _ = closeFD(a), closeFD(b) })
-	return a, b
-}
-
 var (
 	winsock     = windows.NewLazySystemDLL("ws2_32.dll")
 	ioctlsocket = winsock.NewProc("ioctlsocket")
