@@ -190,8 +190,8 @@ func TestSignalOnAClosedLoopIsRefused(t *testing.T) {
 }
 
 func TestAnIgnoredSignalIsIgnoredAgainAfterTheLastWatcher(t *testing.T) {
+	restore(t)
 	signal.Ignore(syscall.SIGUSR2)
-	defer signal.Reset(syscall.SIGUSR2)
 	l, m := newLoop(t), newLoop(t)
 	a := ev.NewSignal(l, syscall.SIGUSR2, func(*ev.Signal) {})
 	b := ev.NewSignal(m, syscall.SIGUSR2, func(*ev.Signal) {})
