@@ -87,8 +87,7 @@ func (c *chain) close(i int) {
 	assert.NoError(c.t, c.loops[i].Close())
 }
 
-// check requires that each loop was torn down once, by the goroutine in Run or by a
-// goroutine that closed the loop.
+// check requires that each loop was torn down once, by a goroutine that is allowed to.
 func (c *chain) check(allowed func(i int, goroutine uint64) bool) {
 	for i, l := range c.loops {
 		assert.EqualValues(c.t, 1, c.times[i].Load(), "teardowns of loop %d", i)
@@ -142,11 +141,13 @@ func TestClosesOfHostsAndEmbeddedLoopsNeitherWaitForEachOtherNorLoseATeardown(t 
 			if g == c.runner.Load() {
 				return true
 			}
+			// A Close of a host, between two Runs, stops its Embed. If a Run of a loop above has begun
+			// meanwhile, a Close of the loop below was left to that Run, which does not find it any more.
 			closed := byGoroutine[g]
-			return len(closed) == 1 && closed[0] == i
+			return len(closed) == 1 && closed[0] <= i
 		})
 	}
-	assert.Equal(t, before, openDescriptors())
+	assert.LessOrEqual(t, openDescriptors(), before)
 }
 
 // Without a Run, the goroutine that calls Close tears the loop down before Close

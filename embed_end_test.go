@@ -169,7 +169,7 @@ func TestACloseThatRacesWithTheHostIsNeverLost(t *testing.T) {
 				receive(t, closed)
 				require.NoError(t, host.Close())
 			}
-			assert.Equal(t, before, openDescriptors())
+			assert.LessOrEqual(t, openDescriptors(), before)
 		})
 	}
 }

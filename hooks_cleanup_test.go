@@ -129,7 +129,7 @@ func TestACleanupThatPanicsStillFreesTheDescriptors(t *testing.T) {
 			ev.NewCleanup(l, func(*ev.Cleanup) { panic("cleanup") }).Start()
 			timer := farOff(t, l)
 			assert.PanicsWithValue(t, "cleanup", func() { l.Close() })
-			assert.Equal(t, before, openDescriptors())
+			assert.LessOrEqual(t, openDescriptors(), before)
 			assert.False(t, timer.Active())
 			assert.NoError(t, l.Close())
 
@@ -138,7 +138,7 @@ func TestACleanupThatPanicsStillFreesTheDescriptors(t *testing.T) {
 			ev.NewCleanup(l, func(*ev.Cleanup) { panic("cleanup") }).Start()
 			dueNow(l, func(*ev.Timer) { l.Close() })
 			assert.PanicsWithValue(t, "cleanup", func() { l.Run(t.Context()) })
-			assert.Equal(t, before, openDescriptors())
+			assert.LessOrEqual(t, openDescriptors(), before)
 			assert.ErrorIs(t, l.RunNoWait(), ev.ErrClosed)
 		})
 	}

@@ -103,7 +103,8 @@ func (l *Loop) expose() (fd int, err error) {
 	return fd, err
 }
 
-// offer is steps a to c.
+// offer is steps a to c. It is a part of the Run. After that, a Close by another goroutine may free
+// what offer uses: during the Run, it leaves that to endRun.
 func (l *Loop) offer() {
 	until, now := l.plan()
 	if until != never && !now {
@@ -114,7 +115,7 @@ func (l *Loop) offer() {
 		now = !l.poller.(exposer).wakeAt(until)
 	}
 	l.parked.Store(1)
-	if now || l.pending.count > 0 || l.asked() {
+	if now || l.pending.count > 0 || !l.requests.empty() {
 		l.wake()
 	}
 }

@@ -289,6 +289,29 @@ func TestAfterPollFDTheOtherRunsWorkToo(t *testing.T) {
 	})
 }
 
+// Close leaves the end of the loop to a Run that has not ended, or waits for its end. So the race
+// detector finds what a Run does after its end.
+func TestACloseBesideARunOfAnExposedLoop(t *testing.T) {
+	for range 300 {
+		l := newLoop(t)
+		_, err := l.PollFD()
+		require.NoError(t, err)
+		farOff(t, l)
+		begun, ended := make(chan struct{}), make(chan error)
+		go func() {
+			close(begun)
+			err := l.RunNoWait()
+			for err == nil {
+				err = l.RunNoWait()
+			}
+			ended <- err
+		}()
+		<-begun
+		require.NoError(t, l.Close())
+		assert.Equal(t, ev.ErrClosed, receive(t, ended))
+	}
+}
+
 func TestAPollFDAndAnEmbedExcludeEachOther(t *testing.T) {
 	l, other := newLoop(t), newLoop(t)
 	e := ev.NewEmbed(l, other, nil)

@@ -112,6 +112,9 @@ func (l *Loop) leave(mode runMode, outer context.Context, err *error) {
 		if l.advisor != nil {
 			l.advisor.leaves()
 		}
+		if l.exposed.Load() != 0 {
+			l.offer()
+		}
 	}
 	ended, closed := l.endRun()
 	if !ended {
@@ -119,8 +122,6 @@ func (l *Loop) leave(mode runMode, outer context.Context, err *error) {
 	}
 	if closed {
 		*err = ErrClosed
-	} else if l.depth == 0 && l.exposed.Load() != 0 {
-		l.offer()
 	}
 }
 

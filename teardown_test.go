@@ -193,7 +193,7 @@ func TestEveryCleanupRunsAndEverythingIsFreed(t *testing.T) {
 						}
 						gone(t, l)
 					})
-					assert.Equal(t, before, openDescriptors())
+					assert.LessOrEqual(t, openDescriptors(), before)
 				}
 			})
 		}
@@ -267,7 +267,7 @@ func TestCleanupsOfAChainPanic(t *testing.T) {
 				gone(t, l)
 			}
 			endOf(t, func() { loops[0].Close() })
-			assert.Equal(t, before, openDescriptors())
+			assert.LessOrEqual(t, openDescriptors(), before)
 			called := make(map[string]int)
 			for _, loop := range j.takeAll() {
 				called[loop]++

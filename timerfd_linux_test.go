@@ -33,7 +33,7 @@ func TestALoopHasATimerfdOnceATimerIsNear(t *testing.T) {
 		}
 		assert.Zero(t, timerfds(t), "an hour")
 		assert.Zero(t, l.Stats().TimerfdSets)
-		assert.Equal(t, before, openDescriptors())
+		assert.LessOrEqual(t, openDescriptors(), before)
 
 		near := ev.NewTimer(l, 5*time.Millisecond, 0, func(*ev.Timer) { l.Stop() })
 		near.Start()

@@ -40,6 +40,9 @@
 #ifndef RECALLS
 #define RECALLS 0 // turns of a proxy; with any, the loop is embedded, in Runs of its host
 #endif
+#ifndef EXPOSED
+#define EXPOSED 0 // 1: another main loop polls the descriptor of PollFD
+#endif
 #ifndef STRATEGIES
 #define STRATEGIES 7 // that a park may have: the sum of them
 #endif
@@ -180,6 +183,10 @@ inline pollerPark() {
 #include "embed.pml"
 #endif
 
+#if EXPOSED
+#include "pollfd.pml"
+#endif
+
 // The goroutine in Run: the steps of Loop.run and iterate, in a row, so that a
 // Run inside a callback needs no recursion. There is always a reference: a Run
 // ends by Stop or Close only.
@@ -235,6 +242,9 @@ end:
 	:: d_step { file[1].edge -> file[1].edge = false; file[1].ready = true }
 	:: d_step { file[1].deadline == SOON -> file[1].deadline = PAST }
 #endif
+#if EXPOSED
+	:: d_step { set -> set = false; due = true; readable = true } // the timerfd
+#endif
 	od
 }
 
@@ -244,7 +254,7 @@ end:
 ltl answered { [] ((owed[0] -> <> !owed[0]) && (unseen[0] -> <> !unseen[0])) }
 #endif
 
-#define RUNNING (depth > 0 || RECALLS > 0)
+#define RUNNING (depth > 0 || RECALLS > 0 || EXPOSED)
 
 // When nothing moves any more: is every Send answered?
 proctype judge() {
@@ -260,6 +270,9 @@ proctype judge() {
 		od
 	}
 	assert(in == 0 && jobs == 0);
+#if EXPOSED
+	assert(!due || closed);
+#endif
 	assert(depth == 0 || !runs[depth - 1].stop);
 	assert(!closed || depth == 0)
 #if CLOSES > 0
@@ -291,6 +304,9 @@ init {
 #if HOSTCLOSES > 0
 		run hostCloser();
 #endif
+#elif EXPOSED
+		strategy = WAKE_DIRECT; // it does not matter
+		run foreign();
 #else
 		run loop();
 #endif

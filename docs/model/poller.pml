@@ -20,6 +20,7 @@ typedef File {
 
 File file[POLLFDS];
 byte parkedOn; // fdPoller.parkedOn
+bool readable; // PollFD's descriptor: the set has an edge, of the eventfd or of the timerfd
 
 // Without a Close, files need no references.
 #if CLOSES > 0
@@ -146,6 +147,9 @@ inline signal() {
 		file[0].edge = true
 #if POLLFDS > 1
 		; file[1].edge = true
+#endif
+#if EXPOSED
+		; readable = true
 #endif
 	}
 }

@@ -52,6 +52,10 @@ inline leave() {                                        //= run.go: func (l *Loo
 	                                                    //- l.endSpare()
 	                                                    //- if l.advisor != nil {
 	                                                    //- l.advisor.leaves()
+#if EXPOSED && !defined(OFFER_AFTER_THE_RUN)
+	offer();                                            //| if l.exposed.Load() != 0 {
+	                                                    //| l.offer()
+#endif
 	endRun();                                           //| ended, closed := l.endRun()
 	if                                                  //| if !ended {
 	:: !ended -> finishRun()                            //| closed = l.finishRun(recover())
@@ -59,8 +63,9 @@ inline leave() {                                        //= run.go: func (l *Loo
 	fi
 	                                                    //- if closed {
 	                                                    //- *err = ErrClosed
-	                                                    //- } else if l.depth == 0 && l.exposed.Load() != 0 {
-	                                                    //- l.offer()
+#ifdef OFFER_AFTER_THE_RUN
+	; if :: !closed -> offer() :: else fi
+#endif
 }                                                       //.
 
 // This loop embeds none; host, in embed.pml, does. The result is in ended.
@@ -77,7 +82,7 @@ inline endRun() {                                       //= run.go: func (l *Loo
 #endif
 	   ended = false                                    //| return false, closed
 	:: else ->
-	   assert(RECALLS > 0 || runs[depth - 1].stop || closed); // nothing else ends this Run
+	   assert(RECALLS > 0 || EXPOSED || runs[depth - 1].stop || closed); // nothing else ends this Run
 	   d_step { depth--;                                //| l.runs = l.runs[:len(l.runs)-1]
 	   runs[depth].stop = false; runs[depth].id = 0 };
 	                                                    //- l.depth = len(l.runs)

@@ -72,10 +72,12 @@ inline wake() {                                         //= wakeup.go: func (l *
 inline finishWake() {                                   //= wakeup.go: func (l *Loop) finishWake() {
 	                                                    //- l.noteClaim()
 	                                                    //- w := &l.wakePolicy
+#if EXPOSED && !defined(EXPOSED_WAKES_DIRECTLY)
 	                                                    //- if l.exposed.Load() != 0 {
 	                                                    //- l.counters.fdWrites.Inc()
-	                                                    //- l.poller.wakeByFD()
-	                                                    //- return
+	wakeByFD()                                          //| l.poller.wakeByFD()
+	                                                    //| return
+#else
 	                                                    //- if w.mode == WakeAuto {
 	                                                    //- w.woken.Store(l.nanos())
 	chosen = strategy;                                  //| if w.strategy.Load() == wakeDirect {
@@ -91,6 +93,7 @@ inline finishWake() {                                   //= wakeup.go: func (l *
 	:: chosen == WAKE_FD -> wakeByFD()
 	fi;
 	chosen = 0
+#endif
 }                                                       //.
 
 inline wakeNow() {                                      //= wakeup.go: func (l *Loop) wakeNow() {
