@@ -37,7 +37,9 @@ func clipPosition(position string) string {
 	return "…" + position[start:]
 }
 
-func clipSource(s *evmeter.Source) { s.Name, s.Position = clip(s.Name), clipPosition(s.Position) }
+func clipSource(s *evmeter.Source) {
+	s.Name, s.Position, s.Function = clip(s.Name), clipPosition(s.Position), clipPosition(s.Function)
+}
 
 func clipCalls(calls []evmeter.Call) {
 	for i := range calls {

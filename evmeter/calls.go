@@ -15,16 +15,17 @@ type Call struct {
 
 // call is a Call while its Source still counts.
 type call struct {
-	source *Source
+	source *source
 	began  time.Time
 	took   time.Duration
-	modal  bool // it has called Run, in which the loop went on
+	spent  time.Time // until when its own time is counted
+	modal  bool      // it has called Run, in which the loop went on
 }
 
 func copyCalls(calls []call) []Call {
 	all := make([]Call, len(calls))
 	for i, c := range calls {
-		all[i] = Call{Source: *c.source, Began: c.began, Took: c.took}
+		all[i] = Call{Source: c.source.Source, Began: c.began, Took: c.took}
 	}
 	return all
 }
@@ -32,7 +33,7 @@ func copyCalls(calls []call) []Call {
 // SlowestKept is the number of slowest calls that a Reading has at most.
 const SlowestKept = 10
 
-// rank puts the call among the slowest, if it is one of them.
+// rank puts the call among the slowest, if it is one of them. Their Sources have details.
 func (m *Meter) rank(c call) {
 	if len(m.slowest) == SlowestKept && c.took <= m.slowest[SlowestKept-1].took {
 		return
@@ -45,4 +46,7 @@ func (m *Meter) rank(c call) {
 	})
 	m.slowest = slices.Insert(m.slowest, i, c)
 	m.slowest = m.slowest[:min(len(m.slowest), SlowestKept)]
+	if c.source.detail == nil {
+		c.source.detail = newDetail(c.began)
+	}
 }

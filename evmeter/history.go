@@ -30,8 +30,9 @@ func (s *Second) wakeup(d time.Duration) { s.Wakeup = max(s.Wakeup, d) }
 // history is a ring. Second n after epoch, by the monotonic clock, is at index n modulo its
 // length.
 type history struct {
-	epoch time.Time
-	ring  [seconds]Second
+	epoch   time.Time
+	ring    [seconds]Second
+	numbers [seconds]int64 // of the seconds in the ring, plus one; 0 if there was none yet
 }
 
 func (h *history) number(t time.Time) int64 { return int64(t.Sub(h.epoch) / time.Second) }
@@ -41,24 +42,33 @@ func (h *history) at(t time.Time) *Second   { return h.second(h.number(t)) }
 // second returns second n. It is empty if nothing has happened in it yet.
 func (h *history) second(n int64) *Second {
 	s := &h.ring[n%seconds]
-	if began := h.began(n); !s.Began.Equal(began) {
-		*s = Second{Began: began}
+	if h.numbers[n%seconds] != n+1 {
+		h.numbers[n%seconds], *s = n+1, Second{Began: h.began(n)}
 	}
 	return s
 }
 
 // busy divides the time between from and to among its seconds.
 func (h *history) busy(from, to time.Time) {
-	if oldest := to.Add(-Window); from.Before(oldest) {
-		from = oldest
+	for n, d := range h.split(from, to) {
+		h.second(n).Busy += d
 	}
-	for from.Before(to) {
-		end := h.began(h.number(from) + 1)
-		if end.After(to) {
-			end = to
+}
+
+// split yields the seconds between from and to, and how much of each lies between them. It leaves
+// out the seconds that the ring does not have any more.
+func (h *history) split(from, to time.Time) func(yield func(n int64, d time.Duration) bool) {
+	return func(yield func(n int64, d time.Duration) bool) {
+		at, last := from.Sub(h.epoch), to.Sub(h.epoch)
+		at = max(at, (last/time.Second-time.Duration(seconds)+1)*time.Second)
+		for at < last {
+			n := at / time.Second
+			end := min((n+1)*time.Second, last)
+			if !yield(int64(n), end-at) {
+				return
+			}
+			at = end
 		}
-		h.at(from).Busy += end.Sub(from)
-		from = end
 	}
 }
 
@@ -70,17 +80,22 @@ func (h *history) lasting(c call, now time.Time) {
 		return
 	}
 	for n := max(h.number(c.began), h.number(now)-seconds+1); n < h.number(now); n++ {
-		s := h.second(n)
-		s.Slowest = max(s.Slowest, h.began(n+1).Sub(c.began))
+		s, d := h.second(n), h.began(n+1).Sub(c.began)
+		s.Slowest = max(s.Slowest, d)
+		c.source.lasted(n, d)
 	}
+}
+
+// first returns the first second that is shown, if measuring began or resumed at since.
+func (h *history) first(since, now time.Time) int64 {
+	return max(h.number(since), h.number(now)-seconds+1)
 }
 
 // last returns the seconds from since to now, the oldest first. It includes seconds in which
 // nothing happened. It excludes the second of now, which is not over.
 func (h *history) last(since, now time.Time) []Second {
-	n := h.number(now)
 	all := []Second{} // not null in JSON
-	for i := max(h.number(since), n-seconds+1); i < n; i++ {
+	for i := h.first(since, now); i < h.number(now); i++ {
 		all = append(all, *h.second(i))
 	}
 	return all

@@ -25,6 +25,7 @@ func (m *Meter) enter(at time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.observe(at)
+	m.spend(at)
 	m.entered = append(m.entered, len(m.running))
 	if n := len(m.running); n > 0 {
 		m.running[n-1].modal = true
@@ -38,6 +39,7 @@ func (m *Meter) leave(at time.Time) {
 	if n := len(m.entered); n > 0 {
 		m.entered = m.entered[:n-1]
 	}
+	m.goOn(at)
 	if m.loop.Depth() > 1 {
 		return
 	}
@@ -114,7 +116,8 @@ func (m *Meter) begin(c ev.Callback, at time.Time) {
 		m.lag.add(late)
 		m.history.at(at).lag(late)
 	}
-	m.running = append(m.running, call{source: m.sources.of(c), began: at})
+	m.spend(at)
+	m.running = append(m.running, call{source: m.sources.of(c, at), began: at, spent: at})
 }
 
 // end has no call to remove for a callback that was in progress when measuring resumed:
@@ -126,12 +129,15 @@ func (m *Meter) end(_ ev.Callback, at time.Time) {
 	if len(m.running) == 0 {
 		return
 	}
+	m.spend(at)
 	ended := m.running[len(m.running)-1]
 	m.running = m.running[:len(m.running)-1]
+	m.goOn(at)
 	ended.took = at.Sub(ended.began)
 	m.history.lasting(ended, at)
-	ended.source.add(at, ended.took)
+	n := m.history.number(at)
+	ended.source.add(at, n, ended.took)
 	m.callback.add(ended.took)
-	m.history.at(at).callback(ended.took)
+	m.history.second(n).callback(ended.took)
 	m.rank(ended)
 }

@@ -63,8 +63,9 @@ func (d *Depth) set(n int) {
 func (m *Meter) Read() Reading {
 	r := m.copied()
 	slices.SortFunc(r.Sources, func(a, b Source) int {
-		return cmp.Or(cmp.Compare(b.Total, a.Total), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Position, b.Position))
+		return cmp.Or(cmp.Compare(b.Total, a.Total), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Position, b.Position), cmp.Compare(a.ID, b.ID))
 	})
+	m.favour(r.Sources, r.At)
 	return r
 }
 
@@ -78,15 +79,13 @@ func (m *Meter) copied() Reading {
 		m.idle = true
 	}
 	m.account(now)
-	if n := len(m.running); n > 0 { // it may be the slowest of all, and its end may never come
-		m.history.lasting(m.running[n-1], now)
-	}
+	m.observeCalls(now)
 	r := Reading{
 		ID: m.loop.ID(), Name: m.loop.Name(), Backend: m.loop.Backend().String(),
 		Running: m.loop.Running(), Parked: m.loop.Parked(), Stats: m.loop.Stats(),
 		At: now, Since: m.since, Observed: m.observed + now.Sub(m.since), Busy: m.busy,
-		Sources: m.sources.list(), Slowest: copyCalls(m.slowest), InProgress: copyCalls(m.running),
-		Wakeup: m.wakeup.clone(), Lag: m.lag.clone(), Callback: m.callback.clone(),
+		Sources: m.sources.list(m.history.first(m.since, now)), Slowest: copyCalls(m.slowest), InProgress: copyCalls(m.running),
+		Wakeup: m.wakeup.histogram(), Lag: m.lag.histogram(), Callback: m.callback.histogram(),
 		Pending: m.pending, History: m.history.last(m.since, now),
 	}
 	for i := range r.InProgress {
