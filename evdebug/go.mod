@@ -17,5 +17,3 @@ require (
 	golang.org/x/image v0.45.0 // indirect
 	golang.org/x/sys v0.47.0 // indirect
 )
-
-replace github.com/goevlib/ev => ../

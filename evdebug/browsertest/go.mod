@@ -21,8 +21,3 @@ require (
 	golang.org/x/image v0.45.0 // indirect
 	golang.org/x/sys v0.47.0 // indirect
 )
-
-replace (
-	github.com/goevlib/ev => ../..
-	github.com/goevlib/ev/evdebug => ..
-)

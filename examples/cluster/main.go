@@ -2,7 +2,7 @@
 // state with package wake, even if messages are lost. It is a module of its
 // own: package ev does not depend on NATS.
 //
-//	go run -C examples/cluster .
+//	go run ./examples/cluster
 //
 // starts a store with a counter for every sender, a NATS server, an owner that
 // keeps the sum of the counters, and senders that count up and wake the owner.

@@ -6,9 +6,9 @@
 // month, month and day of week, or a word like @hourly or "@every 90s", then
 // the message.
 //
-//	go run . '*/5 * * * * five more minutes' '@every 3s tick'
-//	go run . -seconds -n 5 '*/2 * * * * * even' '1-59/2 * * * * * odd'
-//	go run . -tz Europe/Berlin -list 3 '30 2 * * * backup'
+//	go run ./examples/cron '*/5 * * * * five more minutes' '@every 3s tick'
+//	go run ./examples/cron -seconds -n 5 '*/2 * * * * * even' '1-59/2 * * * * * odd'
+//	go run ./examples/cron -tz Europe/Berlin -list 3 '30 2 * * * backup'
 //
 // The flags:
 //

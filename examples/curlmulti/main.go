@@ -1,7 +1,7 @@
 // Command curlmulti runs two hundred HTTP transfers at once with a C library,
 // libcurl, in one goroutine and without a thread for each.
 //
-//	go run . -n 200
+//	go run ./examples/curlmulti -n 200
 //
 // libcurl does the transfers and never waits: package curl maps its sockets and
 // its deadline to watchers of an event loop. The server uses net/http, in a

@@ -1,6 +1,8 @@
 //go:build linux && cgo
 
 // Command glib runs an event loop inside of GLib's main loop, as a program with GTK would.
+//
+//	go run ./examples/glib
 package main
 
 import (

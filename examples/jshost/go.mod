@@ -18,5 +18,3 @@ require (
 	golang.org/x/sys v0.47.0 // indirect
 	golang.org/x/text v0.16.0 // indirect
 )
-
-replace github.com/goevlib/ev => ../..

@@ -1,9 +1,9 @@
 // Command jshost runs a JavaScript program on an ev.Loop, as Node does: until
 // nothing keeps it going, or it throws. Package host is the reusable part.
 //
-//	go run -C examples/jshost . script.js
-//	go run -C examples/jshost .             # demo.js, beside a server for it to ask
-//	go run -C examples/jshost . -bench 9    # this host and goja_nodejs's, timed in turn
+//	go run ./examples/jshost script.js
+//	go run ./examples/jshost             # demo.js, beside a server for it to ask
+//	go run ./examples/jshost -bench 9    # this host and goja_nodejs's, timed in turn
 //
 // The script has setTimeout, setInterval, setImmediate and their clear
 // functions, queueMicrotask, sleep, promises and async functions, fetch,

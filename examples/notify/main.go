@@ -3,7 +3,7 @@
 // Command notify wakes a loop from code that is not Go: a thread of C code, a
 // signal handler written in C, and a shell.
 //
-//	go run -C examples/notify . -n 1000
+//	go run ./examples/notify -n 1000
 //
 // Each has a descriptor of an Async, from Async.Notifier, and writes 8 bytes to
 // it. The thread makes values and sends after each. The shell sends once and

@@ -11,15 +11,15 @@
 //
 // Start the server and open it in a browser, or let it make requests to itself:
 //
-//	go run -C examples/server .
-//	go run -C examples/server . -load 5s
+//	go run ./examples/server
+//	go run ./examples/server -load 5s
 //
 // -load makes at most 1000 requests per second. With -rate 0 it makes as many as the server
 // answers. Other clients may make requests meanwhile.
 //
 // The page of the loop is at /debug/ev/. The flag -slow makes a slow callback, to be found there:
 //
-//	go run -C examples/server . -load 5m -slow 100ms
+//	go run ./examples/server -load 5m -slow 100ms
 //
 // SIGHUP reopens the log, for logrotate. On SIGINT and SIGTERM the server answers the requests in
 // progress, writes the log to its last line, and exits.

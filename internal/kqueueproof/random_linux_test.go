@@ -1,7 +1,6 @@
 package kqueueproof
 
 import (
-	"os"
 	"os/exec"
 	"path/filepath"
 	"testing"
@@ -14,7 +13,6 @@ func TestRandomProgramsRunOnAKqueue(t *testing.T) {
 	cmd := exec.CommandContext(t.Context(), "go", "test", "-v", "-count=1", "-timeout=10m", "-overlay="+overlayOf(t),
 		"-run=^(FuzzAPI|TestRandomProgramsOnEveryBackendAgreeWithTheReference)$", ".", "-rapid.checks=200")
 	cmd.Dir = filepath.Join(core(t), "proptest")
-	cmd.Env = append(os.Environ(), "GOWORK=off")
 	out, err := cmd.CombinedOutput()
 	assert.NoError(t, err, "%s", out)
 	assert.Contains(t, string(out), "/kqueue-write")
