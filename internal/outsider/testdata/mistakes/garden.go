@@ -16,6 +16,7 @@ import (
 type garden struct {
 	loop  *ev.Loop
 	water *ev.Timer
+	frost *ev.Periodic
 	seeds *ev.Queue[string]
 	all   [][]string
 	dry   int
@@ -27,8 +28,7 @@ func newGarden(loop *ev.Loop) *garden {
 	g.water.Start()
 	g.seeds = ev.NewQueue(loop, 0, g.sow)
 	g.seeds.Start()
-	frost := ev.NewPeriodic(loop, 0, 24*time.Hour, func(*ev.Periodic) { fmt.Println("frost?") }) // mistake: never started
-	g.loop.SetData(frost)
+	g.frost = ev.NewPeriodic(loop, 0, 24*time.Hour, func(*ev.Periodic) { fmt.Println("frost?") }) // mistake: never started
 	end := ev.NewSignal(loop, os.Interrupt, func(*ev.Signal) { loop.Stop() })
 	end.Start() // mistake: the error is dropped
 	return g
