@@ -1,3 +1,5 @@
+//go:build cgo
+
 // Command curlmulti runs two hundred HTTP transfers at once with a C library,
 // libcurl, in one goroutine and without a thread for each.
 //

@@ -31,11 +31,7 @@ func evcurlSocket(handle C.uintptr_t, fd C.curl_socket_t, what C.int) C.int {
 
 //export evcurlTimer
 func evcurlTimer(handle C.uintptr_t, ms C.long) C.int {
-	m := cgo.Handle(handle).Value().(*Multi)
-	if err := m.arm(ms); err != nil {
-		m.broken = err
-		return aborted
-	}
+	cgo.Handle(handle).Value().(*Multi).arm(ms)
 	return 0
 }
 
@@ -95,20 +91,15 @@ func (m *Multi) ready(w *ev.IO, got ev.Events) {
 	m.act(C.curl_socket_t(w.FD()), events)
 }
 
-// arm is the second mapping: libcurl's next deadline is an ev.Timer. Zero means
-// soon, but not from inside this callback. A Timer started now fires then.
-func (m *Multi) arm(ms C.long) error {
-	m.timer.Stop()
+// arm is the second mapping: libcurl's next deadline is an ev.Timer. libcurl counts from the
+// present, as Arm does. Zero means soon, but not from inside this callback: the timer is due in the
+// next iteration.
+func (m *Multi) arm(ms C.long) {
 	if ms < 0 {
-		return nil
+		m.timer.Stop()
+		return
 	}
-	// libcurl counts from the present, a Timer from the loop's time.
-	late := time.Since(m.loop.Now())
-	if err := m.timer.Set(time.Duration(ms)*time.Millisecond+late, 0); err != nil {
-		return err
-	}
-	m.timer.Start()
-	return nil
+	m.timer.Arm(time.Duration(ms) * time.Millisecond)
 }
 
 func (m *Multi) due(*ev.Timer) { m.act(C.CURL_SOCKET_TIMEOUT, 0) }
