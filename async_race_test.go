@@ -189,14 +189,14 @@ func TestNoCallbackBeginsAfterStopReturned(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		stopped := true
 		a := ev.NewAsync(l, func(*ev.Async) { assert.False(t, stopped, "called while stopped") })
-		rounds := 0
+		rounds, deadline := 0, time.Now().Add(3*time.Second) // the senders take the processors
 		toggle := ev.NewAsync(l, func(w *ev.Async) {
 			if stopped = !stopped; stopped {
 				a.Stop()
 			} else {
 				a.Start()
 			}
-			if rounds++; rounds == 20_000 {
+			if rounds++; rounds == 20_000 || rounds%100 == 0 && time.Now().After(deadline) {
 				a.Stop()
 				w.Stop()
 				return
