@@ -89,9 +89,9 @@ func kindOfCaller(method string) string {
 }
 
 // qualified returns the name of a method with its type, which it may have already: those of
-// Cond, Mailbox and Group ask the loop or a task.
+// Cond, Mailbox and Group ask the loop or a task. Call and Go are functions.
 func qualified(kind, method string) string {
-	if strings.Contains(method, ".") {
+	if strings.Contains(method, ".") || kind == "Loop" && (method == "Call" || method == "Go") {
 		return method
 	}
 	return kind + "." + method

@@ -128,8 +128,8 @@ func TestAMethodOfANilLoopOrOneThatNewDidNotMakeSaysSo(t *testing.T) {
 			}
 		})
 		none := func() (int, error) { return 0, nil }
-		assert.PanicsWithValue(t, "ev: Loop.Call: "+test.what, func() { _, _ = ev.Call(t.Context(), test.l, none) })
-		assert.PanicsWithValue(t, "ev: Loop.Go: "+test.what, func() { ev.Go(test.l, none, func(int, error) {}) })
+		assert.PanicsWithValue(t, "ev: Call: "+test.what, func() { _, _ = ev.Call(t.Context(), test.l, none) })
+		assert.PanicsWithValue(t, "ev: Go: "+test.what, func() { ev.Go(test.l, none, func(int, error) {}) })
 	}
 }
 

@@ -2,7 +2,6 @@ package ev_test
 
 import (
 	"context"
-	"strings"
 	"testing"
 	"time"
 
@@ -79,7 +78,6 @@ func TestDebuggingPanicsWithTheMethodCalledOnAForeignGoroutine(t *testing.T) {
 	w := ev.NewTimer(l, time.Hour, 0, func(*ev.Timer) {})
 	start(t, l)
 	for name, method := range ownedMethods(l, a, w) {
-		name = strings.Replace(name, "Go", "Loop.Go", 1)
 		assert.Regexp(t, `^ev: `+name+`: called by goroutine \d+, but goroutine \d+ runs the loop "mine"\n`,
 			panicOf(method))
 	}

@@ -434,7 +434,9 @@ func TestIOIsUnsupportedOnTheChannelBackend(t *testing.T) {
 	l := newLoop(t, ev.WithBackend(ev.BackendChan))
 	a, _ := socketpair(t)
 	w := ev.NewIO(l, a, ev.Read, func(*ev.IO, ev.Events) {})
-	assert.ErrorIs(t, w.Start(), errors.ErrUnsupported)
+	err := w.Start()
+	assert.ErrorIs(t, err, errors.ErrUnsupported)
+	assert.ErrorContains(t, err, "use BackendAuto, or read and write on a goroutine")
 	assert.False(t, w.Active())
 }
 

@@ -70,12 +70,15 @@ type readyFD struct {
 
 var errAlwaysReady = errors.New("always ready")
 
+var errNoFiles = fmt.Errorf("this backend watches no descriptors: use BackendAuto, or read and write on a goroutine, with Go or Await: %w",
+	errors.ErrUnsupported)
+
 // noFiles is embedded in pollers that watch no descriptors.
 type noFiles struct{}
 
-func (noFiles) openSet() error                        { return errors.ErrUnsupported }
-func (noFiles) reopenSet() error                      { return errors.ErrUnsupported }
-func (noFiles) watch(int, uint32, bool, Events) error { return errors.ErrUnsupported }
+func (noFiles) openSet() error                        { return errNoFiles }
+func (noFiles) reopenSet() error                      { return errNoFiles }
+func (noFiles) watch(int, uint32, bool, Events) error { return errNoFiles }
 func (noFiles) holds(int, uint32, Events) bool        { return true }
 func (noFiles) poll()                                 {}
 func (noFiles) found() bool                           { return false }

@@ -5,7 +5,10 @@
 // os cannot wait for its descriptors. One loop waits for all of them, for
 // signals, and for the end of the command, without further goroutines:
 //
-//	go run ./examples/pty sh -c 'test -t 1 && echo tty; exit 3'
+//	go build -o pty ./examples/pty
+//	./pty sh -c 'test -t 1 && echo tty; exit 3'; echo $?
+//
+// With "go run ./examples/pty", the go command prints the exit code and exits with 1.
 //
 // session.go runs on the loop: input, output, and the command. pty.go makes
 // terminals and does not use the loop.
