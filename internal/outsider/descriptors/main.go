@@ -1,6 +1,6 @@
 //go:build unix
 
-// Command descriptors is a TCP server that sends back what it gets, in upper case, and closes a
+// Command descriptors is a TCP server that sends its input back in upper case, and closes a
 // connection after a time without input.
 //
 //	descriptors -address 127.0.0.1:7000 -idle 1m
