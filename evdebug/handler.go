@@ -5,11 +5,19 @@
 //
 // The handler finds the loops itself (ev.Loops). All links are relative. Mount it at any path that
 // ends in a slash, with or without http.StripPrefix. The page refreshes itself once per second. It
-// works without JavaScript, too. Programs get the same data as JSON from the same address, with
+// works without JavaScript, too: scripts add the values at the pointer and the zoom of the charts,
+// which uPlot draws (MIT licence; see the folder uplot). Programs get the same data as JSON from the same address, with
 // ?format=json or the header "Accept: application/json".
 //
 // The page of a loop lists its tasks: what each waits for, for how long, and where in the code. The
 // name of a task leads to its stack.
+//
+// Beside the pages there are
+//
+//	profile?seconds=5       the time in callbacks and tasks, for "go tool pprof"
+//	trace?loop=1&seconds=5  the callbacks of the next seconds, as evflight records them
+//
+// Without seconds, profile covers the time since measuring began.
 //
 // For a loop that hangs in a callback, the page shows the callback and how long it has run, if the
 // loop was measured before. Otherwise it shows the stack of the loop's goroutine. Neither needs
@@ -18,7 +26,7 @@
 // # Security
 //
 // The pages change nothing. They show the names of watchers, the source positions of callbacks,
-// and stacks. Give access to the same people who may see /debug/pprof/, and to nobody else.
+// and stacks; so do the profile and the trace. Give access to the same people who may see /debug/pprof/, and to nobody else.
 //
 // # Cost
 //
@@ -43,16 +51,22 @@ import (
 	"github.com/goevlib/ev"
 )
 
-//go:embed style.css script.js
-var assets embed.FS
+//go:embed style.css script.js charts.js uplot/uPlot.iife.min.js uplot/uPlot.min.css uplot/LICENSE
+var embedded embed.FS
+
+// assets has the files by the last element of their address.
+var assets = map[string]string{
+	"style.css": "style.css", "script.js": "script.js", "charts.js": "charts.js",
+	"uPlot.iife.min.js": "uplot/uPlot.iife.min.js", "uPlot.min.css": "uplot/uPlot.min.css", "uPlot-LICENSE": "uplot/LICENSE",
+}
 
 // Handler returns the handler of the pages. It answers GET and HEAD. One handler per process is
 // enough. Several handlers share the measurements of evmeter.
 func Handler() http.Handler { return &handler{} }
 
 type handler struct {
-	ask  asker
-	draw plots
+	ask        asker
+	recordings recordings
 }
 
 // policy makes the browser load only what this handler serves.
@@ -74,9 +88,15 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch _, last := path.Split(r.URL.Path); last {
 	case "":
 		h.list(w, r)
-	case "style.css", "script.js":
-		http.ServeFileFS(w, r, assets, last)
+	case "profile":
+		h.profile(w, r)
+	case "trace":
+		h.trace(w, r)
 	default:
+		if file := assets[last]; file != "" {
+			http.ServeFileFS(w, r, embedded, file)
+			return
+		}
 		h.one(w, r, last)
 	}
 }
@@ -89,7 +109,7 @@ func (h *handler) list(w http.ResponseWriter, r *http.Request) {
 		respondJSON(w, r, http.StatusOK, s)
 		return
 	}
-	respond(w, r, http.StatusOK, "list.html", s)
+	respond(w, r, http.StatusOK, "list.html", showList(s, r))
 }
 
 func (h *handler) one(w http.ResponseWriter, r *http.Request, id string) {
@@ -104,16 +124,21 @@ func (h *handler) one(w http.ResponseWriter, r *http.Request, id string) {
 	if task := r.URL.Query().Get("task"); task != "" {
 		report.Asked = h.askTask(r.Context(), report, task)
 	}
+	if watcher := r.URL.Query().Get("watcher"); watcher != "" {
+		if report.Watcher = detailOf(l, watcher); report.Watcher == nil {
+			h.absent(w, r, fmt.Sprintf("there is no watcher %q of loop %s", clip(watcher), id))
+			return
+		}
+	}
 	if wantsJSON(r) {
 		respondJSON(w, r, http.StatusOK, report)
 		return
 	}
-	page, err := h.show(report)
-	if err != nil {
-		http.Error(w, "evdebug: "+err.Error(), http.StatusInternalServerError)
+	if report.Watcher != nil {
+		respond(w, r, http.StatusOK, "watcher.html", showWatcher(report, r))
 		return
 	}
-	respond(w, r, http.StatusOK, "loop.html", page)
+	respond(w, r, http.StatusOK, "loop.html", show(report, r))
 }
 
 func find(loops []*ev.Loop, id string) *ev.Loop {
@@ -129,13 +154,19 @@ func find(loops []*ev.Loop, id string) *ev.Loop {
 	return nil
 }
 
-// missing answers with status 404, for a loop that was closed since its link was made, and for
-// other unknown paths.
+// missing answers for a loop that was closed since its link was made, and for other unknown paths.
 func (h *handler) missing(w http.ResponseWriter, r *http.Request, id string) {
 	why := fmt.Sprintf("there is no page %q", id)
 	if _, err := strconv.ParseUint(id, 10, 64); err == nil {
 		why = fmt.Sprintf("there is no loop %s: it was closed, or never made", id)
+	} else if !strings.HasSuffix(r.Pattern, "/") {
+		why += fmt.Sprintf(". If the handler is mounted at %q, mount it at %q: its path must end in a slash", r.URL.Path, r.URL.Path+"/")
 	}
+	h.absent(w, r, why)
+}
+
+// absent answers with status 404.
+func (h *handler) absent(w http.ResponseWriter, r *http.Request, why string) {
 	if wantsJSON(r) {
 		respondJSON(w, r, http.StatusNotFound, map[string]string{"error": why})
 		return

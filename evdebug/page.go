@@ -6,6 +6,7 @@ import (
 	"html/template"
 	"net/http"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/goevlib/ev"
@@ -25,6 +26,8 @@ var pages = template.Must(template.New("").Funcs(template.FuncMap{
 	"clock":    func(t time.Time) string { return t.Format(time.TimeOnly) },
 	"full":     func(t time.Time) string { return t.Format(time.RFC3339Nano) },
 	"mul":      func(a, b float64) float64 { return a * b },
+	"who":      whoOf,
+	"zone":     zone,
 }).ParseFS(files, "*.html"))
 
 func respond(w http.ResponseWriter, r *http.Request, status int, name string, data any) {
@@ -36,19 +39,28 @@ func respond(w http.ResponseWriter, r *http.Request, status int, name string, da
 	write(w, r, status, "text/html; charset=utf-8", body.Bytes())
 }
 
-// A table has at most maxRows rows; JSON has more. A table whose number of rows changes has empty
-// rows up to a multiple of rowStep, so that the page below it rarely moves.
-const (
-	maxRows = 100
-	rowStep = 8
-)
+// A table has at most maxRows rows; JSON has more.
+const maxRows = 100
+
+// listPage is the data of list.html.
+type listPage struct {
+	survey
+	sorting
+}
+
+func showList(s survey, r *http.Request) listPage {
+	p := listPage{s, sorting(r.URL.Query())}
+	slices.SortStableFunc(p.Loops, stuckFirst)
+	p.Loops = sorted(p.sorting, "loops", p.Loops, orderOfLoops)
+	return p
+}
 
 // page is the data of loop.html.
 type page struct {
 	report
+	sorting
 	Now     string // the loop's state in words, outside a callback
 	Calls   []call
-	Empty   []struct{} // the empty rows below Calls
 	Sources []source
 	More    int // sources that are not shown
 	Active  []evmeter.Active
@@ -57,7 +69,7 @@ type page struct {
 	Tasks   []task
 	Further int // tasks that are not shown
 	Pending []pending
-	Plots   []plot
+	Figures []figure
 }
 
 // call is one of the slowest calls, with its share of the duration of the slowest.
@@ -85,20 +97,105 @@ type pending struct {
 	evmeter.Depth
 }
 
-func (h *handler) show(r report) (page, error) {
-	p := page{report: r, Now: now(r), Calls: calls(r.Slowest), Pending: byPriority(r.Reading)}
-	p.Empty = make([]struct{}, max(0, evmeter.SlowestKept-len(p.Calls)))
-	p.Sources, p.More = sources(r.Sources)
+func show(r report, request *http.Request) page {
+	p := page{report: r, sorting: sorting(request.URL.Query()), Now: now(r), Pending: byPriority(r.Reading)}
+	p.Calls = sorted(p.sorting, "slowest", calls(r.Slowest), orderOfCalls)
+	p.Sources, p.More = sources(r.Sources, sorted(p.sorting, "spent", r.Sources, orderOfSources))
 	if r.Answer != nil {
 		p.Listed = len(r.Answer.Active) - min(1, r.Answer.More) // the last one may be "others"
-		p.Active = r.Answer.Active[:min(p.Listed, maxRows)]
+		active := sorted(p.sorting, "active", r.Answer.Active[:p.Listed], orderOfActive)
+		p.Active = active[:min(p.Listed, maxRows)]
 		p.Others = p.Listed - len(p.Active) + r.Answer.More
-		p.Tasks = tasks(r.Answer)
+		p.Tasks = tasks(r.Answer.At, sorted(p.sorting, "tasks", r.Answer.Tasks, orderOfTasks))
 		p.Further = len(r.Answer.Tasks) - len(p.Tasks)
 	}
-	var err error
-	p.Plots, err = h.draw.of(r)
-	return p, err
+	p.Figures = figuresOf(r.Reading, detailsOf(r.Reading))
+	return p
+}
+
+// detailsOf returns the figures of the watchers that have lines of their own.
+func detailsOf(r evmeter.Reading) map[int]evmeter.Detail {
+	details := make(map[int]evmeter.Detail)
+	for _, l := range ev.Loops() {
+		if l.ID() != r.ID {
+			continue
+		}
+		for _, s := range slices.Concat(busiest(r.Sources), slowest(r.Sources)) {
+			if d, ok := evmeter.On(l).Detail(s.ID); ok {
+				details[s.ID] = d
+			}
+		}
+	}
+	return details
+}
+
+// watcherPage is the data of watcher.html.
+type watcherPage struct {
+	report
+	Calls   []call // those among the slowest of the loop
+	Figures []figure
+	Buckets []bucket
+	PerCent float64 // of the last three minutes
+	Rate    float64 // calls per second, in the last ten
+}
+
+func showWatcher(r report, request *http.Request) watcherPage {
+	p := watcherPage{report: r, Figures: figuresOfWatcher(r.Reading, *r.Watcher)}
+	p.Buckets = buckets(p.Figures[len(p.Figures)-1])
+	for _, c := range calls(r.Slowest) {
+		if c.Source.ID == r.Watcher.Source.ID {
+			p.Calls = append(p.Calls, c)
+		}
+	}
+	p.Calls = sorted(sorting(request.URL.Query()), "slowest", p.Calls, orderOfCalls)
+	history := r.Watcher.History[max(0, len(r.Watcher.History)-span):]
+	for _, u := range history {
+		p.Rate += float64(u.Calls) / float64(len(history))
+	}
+	if n := len(r.Watcher.History); n > 0 {
+		p.PerCent = r.Watcher.Source.Recent.Seconds() / float64(n)
+	}
+	return p
+}
+
+// bucket is a bucket that is not empty, with its part of the fullest.
+type bucket struct {
+	bar
+	Share float64
+}
+
+func buckets(h figure) (all []bucket) {
+	most := uint64(0)
+	for _, b := range h.Bars {
+		most = max(most, b.Count)
+	}
+	for _, b := range h.Bars {
+		if b.Count > 0 {
+			all = append(all, bucket{b, float64(b.Count) / float64(most)})
+		}
+	}
+	return all
+}
+
+// detailOf returns nil if the loop has no watcher with this number.
+func detailOf(l *ev.Loop, number string) *evmeter.Detail {
+	id, err := strconv.Atoi(number)
+	if err != nil {
+		return nil
+	}
+	d, ok := evmeter.On(l).Detail(id)
+	if !ok {
+		return nil
+	}
+	clipSource(&d.Source)
+	return &d
+}
+
+// zone returns the seconds by which the clock of the process is ahead of UTC: the script shows the
+// same times as the page.
+func zone() int {
+	_, offset := time.Now().Zone()
+	return offset
 }
 
 // now describes a loop for which no callback in progress is known.
@@ -124,27 +221,28 @@ func calls(slowest []evmeter.Call) []call {
 	return all
 }
 
-func sources(measured []evmeter.Source) (all []source, more int) {
+func sources(measured, inOrder []evmeter.Source) (all []source, more int) {
 	var total time.Duration
 	for _, s := range measured {
 		total += s.Total
 	}
-	for _, s := range measured[:min(len(measured), maxRows)] {
-		mean := s.Total / time.Duration(max(1, s.Calls))
-		all = append(all, source{s, mean, share(s.Total, total)})
+	for _, s := range inOrder[:min(len(inOrder), maxRows)] {
+		all = append(all, source{s, mean(s), share(s.Total, total)})
 	}
 	return all, len(measured) - len(all)
 }
 
-func tasks(a *answer) []task {
-	all := make([]task, min(len(a.Tasks), maxRows))
+func mean(s evmeter.Source) time.Duration { return s.Total / time.Duration(max(1, s.Calls)) }
+
+func tasks(at time.Time, found []evmeter.Task) []task {
+	all := make([]task, min(len(found), maxRows))
 	for i := range all {
-		t := task{Task: a.Tasks[i], Kind: "Task"}
+		t := task{Task: found[i], Kind: "Task"}
 		if !t.Since.IsZero() {
-			t.Waited = max(0, a.At.Sub(t.Since))
+			t.Waited = max(0, at.Sub(t.Since))
 		}
 		if !t.Until.IsZero() {
-			t.Left = max(0, t.Until.Sub(a.At))
+			t.Left = max(0, t.Until.Sub(at))
 		}
 		all[i] = t
 	}
@@ -167,10 +265,15 @@ func byPriority(r evmeter.Reading) []pending {
 	return all
 }
 
-// Blank returns the empty rows below n rows.
-func (page) Blank(n int) []struct{} {
-	full := max(1, (n+rowStep-1)/rowStep) * rowStep
-	return make([]struct{}, full-n)
+// Lately returns the watcher with the longest callback of the last minutes, or nil.
+func (p page) Lately() *evmeter.Source {
+	var longest *evmeter.Source
+	for i := range p.report.Sources {
+		if s := &p.report.Sources[i]; s.RecentMax > 0 && (longest == nil || s.RecentMax > longest.RecentMax) {
+			longest = s
+		}
+	}
+	return longest
 }
 
 // Current returns the callback that the loop waits for, or nil.

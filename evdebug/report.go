@@ -26,7 +26,7 @@ type summary struct {
 	Stats      ev.Stats       `json:"stats"`
 	Recent     recent         `json:"recent"`
 	InProgress []evmeter.Call `json:"in_progress"`
-	Slowest    *evmeter.Call  `json:"slowest"`
+	Slowest    []evmeter.Call `json:"slowest"` // the first of those of the report, or none
 }
 
 // report is the JSON of one loop.
@@ -40,6 +40,8 @@ type report struct {
 
 	StackAt time.Time  `json:"stack_at,omitzero"`
 	Asked   *askedTask `json:"task,omitempty"` // that ?task= names
+
+	Watcher *evmeter.Detail `json:"watcher,omitempty"` // that ?watcher= names
 }
 
 // askedTask is a task with its stack.
@@ -134,9 +136,7 @@ func (h *handler) summarize(l *ev.Loop) summary {
 		Title: clip(l.String()), ID: r.ID, Name: r.Name, Backend: r.Backend, State: state,
 		Stats: r.Stats, Recent: lately, InProgress: r.InProgress,
 	}
-	if len(r.Slowest) > 0 {
-		s.Slowest = &r.Slowest[0]
-	}
+	s.Slowest = r.Slowest[:min(1, len(r.Slowest))]
 	return s
 }
 

@@ -33,8 +33,8 @@ func TestTheFiguresMove(t *testing.T) {
 		before := eval[string](t, ctx, callbacks)
 		until(t, ctx, fmt.Sprintf("%s !== %q", callbacks, before))
 	}
-	plot := eval[string](t, ctx, `document.querySelector(".plot path.stroke-data").getAttribute("d")`)
-	until(t, ctx, fmt.Sprintf(`document.querySelector(".plot path.stroke-data").getAttribute("d") !== %q`, plot))
+	do(t, ctx, js(`window.drawing = document.querySelector("figure canvas").toDataURL()`))
+	until(t, ctx, `document.querySelector("figure canvas").toDataURL() !== window.drawing`)
 	assert.True(t, eval[bool](t, ctx, `window.same`), "without loading the page anew")
 }
 
@@ -71,7 +71,7 @@ func TestNothingMovesWhenTheFiguresDo(t *testing.T) {
 	for _, page := range []string{"list", "loop"} {
 		if page == "loop" {
 			open(t, ctx, url)
-			until(t, ctx, `document.querySelectorAll(".sources tbody tr:not(.empty)").length >= 3`) // records, flush and /stats; not the viewers
+			until(t, ctx, `document.querySelectorAll(".sources tbody tr:not(.none)").length >= 3`) // records, flush and /stats; not the viewers
 		}
 		do(t, ctx, js(watchShifts))
 		before := eval[string](t, ctx, rects)
@@ -106,15 +106,36 @@ func TestTheKeyboardIsEnough(t *testing.T) {
 		}
 		seen = append(seen, f.Text)
 	}
-	assert.Equal(t, []string{"Skip to the figures", "Event loops", "Pause", "#loops", "server"}, seen)
+	assert.Equal(t, []string{"Skip to the figures", "Event loops", "Pause", "#loops", "Loop"}, seen)
+	press(t, ctx, kb.Enter)
+	until(t, ctx, `document.querySelector("th").getAttribute("aria-sort") === "ascending"`)
+	assert.Equal(t, "Loop", eval[string](t, ctx, `document.activeElement.innerText.trim()`))
+	for range 9 {
+		press(t, ctx, kb.Tab) // the other headings
+	}
+	assert.Equal(t, "server", eval[string](t, ctx, `document.activeElement.innerText`))
 	do(t, ctx, chromedp.KeyEvent(kb.Enter), chromedp.WaitVisible(chromedp.CSS("#slowest")))
 
 	press(t, ctx, kb.Tab)
 	assert.Equal(t, "MAIN", press(t, ctx, kb.Enter).Tag, "the link skips what is above")
-	table := press(t, ctx, kb.Tab)
-	assert.Equal(t, "slowest", table.Label)
+	for range 3 {
+		press(t, ctx, kb.Tab) // the watcher that was slowest lately, the recording, the profile
+	}
+	chart := press(t, ctx, kb.Tab)
+	assert.NotEqual(t, "none", chart.Outline)
+	assert.Contains(t, eval[string](t, ctx, `document.activeElement.getAttribute("aria-label")`), "Busy, by watcher: at most")
+	press(t, ctx, kb.ArrowLeft)
+	until(t, ctx, shownAt(0)+` !== ""`)
+	at := eval[string](t, ctx, shownAt(0))
+	assert.Regexp(t, `^\d\d:\d\d:\d\d$`, at)
+	press(t, ctx, kb.ArrowLeft)
+	assert.Less(t, eval[string](t, ctx, shownAt(0)), at, "a second before")
+	press(t, ctx, "+")
+	assert.True(t, eval[bool](t, ctx, `charts.zoomed() !== null`))
+	press(t, ctx, kb.Escape)
+	assert.True(t, eval[bool](t, ctx, `charts.zoomed() === null`))
 	refreshed(t, ctx, 3)
-	assert.Equal(t, table.Label, eval[string](t, ctx, `document.activeElement.getAttribute("aria-labelledby")`), "a refresh leaves the keyboard where it is")
+	assert.Contains(t, eval[string](t, ctx, `document.activeElement.getAttribute("aria-label")`), "Busy, by watcher", "a refresh leaves the keyboard where it is")
 }
 
 func TestPauseStopsTheFigures(t *testing.T) {
@@ -164,7 +185,7 @@ func scheme(name string) emulation.SetEmulatedMediaParams {
 func TestAllTextsCanBeReadInDarkAndLight(t *testing.T) {
 	ctx, url := tab(t)
 	open(t, ctx, url)
-	until(t, ctx, `document.querySelectorAll(".calls tbody tr:not(.empty)").length > 0`)
+	until(t, ctx, `document.querySelectorAll(".calls tbody tr:not(.none)").length > 0`)
 	for _, name := range []string{"light", "dark"} {
 		call(t, ctx, emulation.SetEmulatedMedia, scheme(name))
 		got := eval[struct {
