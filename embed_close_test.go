@@ -141,8 +141,9 @@ func TestClosesOfHostsAndEmbeddedLoopsNeitherWaitForEachOtherNorLoseATeardown(t 
 			if g == c.runner.Load() {
 				return true
 			}
-			// A Close of a host, between two Runs, stops its Embed. If a Run of a loop above has begun
-			// meanwhile, a Close of the loop below was left to that Run, which does not find it any more.
+			// A Close of a host, between two Runs, stops its Embed. If a Run of a loop above has
+			// begun meanwhile, a Close of the loop below was left to that Run, which does not find
+			// it any more.
 			closed := byGoroutine[g]
 			return len(closed) == 1 && closed[0] <= i
 		})
