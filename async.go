@@ -120,6 +120,9 @@ func (r *request) send(l *Loop) {
 			continue
 		}
 		if next&^s&linked != 0 {
+			if notes := l.requests.sends.Load(); notes != nil {
+				notes.note(r)
+			}
 			l.requests.push(r)
 			if l.parked.Load() != 0 {
 				l.wake()
@@ -172,6 +175,8 @@ func (r *request) change(clear, set uint32) uint32 {
 type requests struct {
 	head atomic.Uint32 // label of the request that was pushed last
 
+	sends atomic.Pointer[sends] // nil while nobody records them
+
 	// The loop's goroutine's. A request has a number while it is active or linked.
 	taken uint32     // what head was at the last take
 	all   []*request // by number less one; nil is free
@@ -213,6 +218,9 @@ func (q *requests) activate(r *request) {
 			q.all = append(q.all, nil)
 			q.relabel(r, uint32(len(q.all)))
 		}
+	}
+	if notes := q.sends.Load(); notes != nil {
+		notes.forget(r)
 	}
 	r.change(requested, active)
 }
@@ -304,9 +312,16 @@ func (q *requests) take() (oldest uint32) {
 // requests of inactive watchers: only Start resets them.
 func (l *Loop) collect() {
 	q := &l.requests
+	notes := l.requests.sends.Load()
+	if notes != nil {
+		notes.prepare(len(q.all))
+	}
 	for n := q.take(); n != 0; {
 		r := q.all[n/2-1]
 		n = r.next // before r is unlinked: a sender may link it again right after
+		if notes != nil {
+			notes.take(r)
+		}
 		switch {
 		case !r.unlink():
 			if r.state.Load()&active == 0 {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"time"
 	"weak"
 
 	"go.uber.org/atomic"
@@ -107,6 +108,11 @@ func init() {
 	look.Ask = func(ctx context.Context, loop any, fn func()) error { return loop.(*Loop).ask(ctx, fn) }
 	look.Part = func(loop any, from look.Cursor, n int, see func(any, bool)) look.Cursor {
 		return loop.(*Loop).part(from, n, see)
+	}
+	look.Sends = func(loop any) func() { return loop.(*Loop).recordSends() }
+	look.Sent = func(loop, w any) (time.Time, [8]uintptr, bool) {
+		of, _ := w.(Watcher) // nil for Post, Call and Go
+		return loop.(*Loop).sentFor(of)
 	}
 	look.TaskOf = func(task any) look.Task { return task.(*Task).state() }
 	look.TaskStack = func(task any, pcs []uintptr) int { return task.(*Task).stack(pcs) }

@@ -184,6 +184,7 @@ func (l *Loop) observed(o *observers, e entry, c Callback) {
 		}
 	}, end)
 	defer l.notifyAll(notified, end)
+	l.requests.begun(e.w)
 	made = true
 	e.callWith(c.Events)
 }

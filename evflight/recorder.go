@@ -8,6 +8,9 @@ package evflight
 
 import (
 	"fmt"
+	"path/filepath"
+	"runtime"
+	"strings"
 	"sync"
 	"time"
 
@@ -18,8 +21,9 @@ import (
 
 // Recorder records one loop. Its methods are safe for concurrent use.
 type Recorder struct {
-	loop *ev.Loop
-	stop func()
+	loop      *ev.Loop
+	stop      func()
+	stopSends func()
 
 	// Guarded by mu. The loop holds mu for some nanoseconds per event, Write while it
 	// copies.
@@ -30,9 +34,10 @@ type Recorder struct {
 	asleep  time.Time // since when the loop sleeps; zero if it is awake
 	late    lateness.Timers
 	names   map[ev.CallbackKey]string
-	tasks   map[*ev.Task]uint32 // the tracks of the tasks that have begun and not ended
-	tracks  uint32              // how many there were
-	stopped time.Time           // zero while recording
+	senders map[[8]uintptr]string // by the stack of the Send
+	tasks   map[*ev.Task]uint32   // the tracks of the tasks that have begun and not ended
+	tracks  uint32                // how many there were
+	stopped time.Time             // zero while recording
 }
 
 // event is a callback or a sleep.
@@ -44,13 +49,15 @@ type event struct {
 	late  time.Duration // how late a timer's callback began; negative for other events
 	woken time.Duration // how long before the end of a sleep the waking Send came; negative: no Send woke it
 	track uint32        // of the task whose step this is; 0 for other events
+	sent  time.Duration // how long before the begin the callback was requested; negative if no Send is known
+	by    string        // the function that sent
 	waits string        // the call in which the task waits after the step; "" if it has ended
 }
 
 // Start records the last n events of l from now on, until Stop. An event is a callback, or
 // a time in which the loop slept. Start is safe for concurrent use. It panics if l is nil or
 // n is not positive. It allocates the memory for all n events at once. Recording costs a few
-// hundred nanoseconds per callback. A Recorder that is not stopped lives as long as its
+// hundred nanoseconds per callback, and about as many for the first Send of each. A Recorder that is not stopped lives as long as its
 // loop.
 func Start(l *ev.Loop, n int) *Recorder {
 	switch {
@@ -60,7 +67,8 @@ func Start(l *ev.Loop, n int) *Recorder {
 		panic(fmt.Sprintf("evflight: Start: cannot keep %d events", n))
 	}
 	r := &Recorder{loop: l, ring: make([]event, 0, n), names: make(map[ev.CallbackKey]string),
-		tasks: make(map[*ev.Task]uint32)}
+		senders: make(map[[8]uintptr]string), tasks: make(map[*ev.Task]uint32)}
+	r.stopSends = look.Sends(l)
 	r.stop = l.Observe(&ev.Observer{
 		Begin: r.begin, End: r.end, Due: r.due, Park: r.park, Unpark: r.unpark, Leave: r.leave,
 	})
@@ -71,6 +79,7 @@ func Start(l *ev.Loop, n int) *Recorder {
 // progress, its end may still be recorded.
 func (r *Recorder) Stop() {
 	r.stop()
+	r.stopSends()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.stopped.IsZero() {
@@ -92,7 +101,10 @@ func (r *Recorder) add(e event) {
 func (r *Recorder) begin(c ev.Callback, at time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	e := event{name: r.nameOf(c), depth: len(r.open), began: at, late: -1}
+	e := event{name: r.nameOf(c), depth: len(r.open), began: at, late: -1, sent: -1}
+	if sent, stack, ok := look.Sent(r.loop, c.Watcher); ok {
+		e.sent, e.by = max(0, at.Sub(sent)), r.senderOf(stack)
+	}
 	if late, ok := r.late.Begin(c.Watcher, at); ok {
 		e.late = late
 	}
@@ -156,8 +168,35 @@ func (r *Recorder) unpark(at time.Time, woken time.Duration) {
 	if r.asleep.IsZero() { // the sleep began before the recording
 		return
 	}
-	r.add(event{depth: len(r.open), began: r.asleep, took: at.Sub(r.asleep), late: -1, woken: woken})
+	r.add(event{depth: len(r.open), began: r.asleep, took: at.Sub(r.asleep), late: -1, woken: woken, sent: -1})
 	r.asleep = time.Time{}
+}
+
+// senderOf returns the function that sent: the innermost that is not of package ev.
+func (r *Recorder) senderOf(stack [8]uintptr) string {
+	s, ok := r.senders[stack]
+	if !ok {
+		if len(r.senders) >= maxNames {
+			clear(r.senders)
+		}
+		s = sender(stack)
+		r.senders[stack] = s
+	}
+	return s
+}
+
+func sender(stack [8]uintptr) string {
+	for frames, more := runtime.CallersFrames(stack[:]), true; more; {
+		var f runtime.Frame
+		f, more = frames.Next()
+		if f.Function == "" || strings.HasPrefix(f.Function, "runtime.") {
+			break
+		}
+		if !strings.HasPrefix(f.Function, "github.com/goevlib/ev.") {
+			return fmt.Sprintf("%s (%s:%d)", f.Function[strings.LastIndexByte(f.Function, '/')+1:], filepath.Base(f.File), f.Line)
+		}
+	}
+	return "ev" // a goroutine of the package's own: that of Go, a signal
 }
 
 // maxNames bounds the memory for the names of watchers: each may have another one.

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -26,6 +27,8 @@ type event struct {
 	Dur  *float64
 	Pid  *int
 	Tid  *uint64
+	ID   uint64
+	BP   string
 	Args map[string]any
 }
 
@@ -35,6 +38,7 @@ func written(t *testing.T, recorders ...*evflight.Recorder) (slices []event, thr
 	require.NoError(t, evflight.Write(&buf, recorders...))
 	var trace struct{ TraceEvents []event }
 	require.NoError(t, json.Unmarshal(buf.Bytes(), &trace))
+	parse(t, trace.TraceEvents)
 	threads = make(map[uint64]string)
 	for _, e := range trace.TraceEvents {
 		require.NotNil(t, e.Ts)
@@ -42,9 +46,9 @@ func written(t *testing.T, recorders ...*evflight.Recorder) (slices []event, thr
 		require.NotNil(t, e.Pid)
 		require.NotNil(t, e.Tid)
 		switch {
-		case e.Ph == "X":
+		case e.Ph == "X" && e.Cat != "send":
 			slices = append(slices, e)
-		case e.Name == "thread_name":
+		case e.Name == "thread_name" && !strings.HasSuffix(e.Args["name"].(string), ": senders"):
 			threads[*e.Tid] = e.Args["name"].(string)
 		}
 	}

@@ -14,9 +14,25 @@ import (
 // Write writes the events of all recorders to w, as one trace in Chrome's JSON format. The
 // trace has a line for each loop, with its callbacks by name, its sleeps, and nested callbacks
 // below the outer ones. A task has a line of its own, too, with its steps and, between them, its
-// waits. A callback or a sleep in progress ends at the present, or at Stop, and
+// waits. An arrow comes from each Send that requested a callback, see below. A callback or a sleep in progress ends at the present, or at Stop, and
 // is marked as unfinished: for a loop that is stuck, that is the event to look for. Recording
 // goes on meanwhile.
+//
+// # Arrows
+//
+// An arrow leads from the moment of a Send to the callback that answers it. It begins on a line
+// of its own for each loop, such as "main: senders", at the name of the function that sent. A
+// callback has an arrow
+//
+//   - if it is of an Async or a Queue, from the first Send that it answers: later ones are not
+//     known, because they cost one load and change nothing;
+//   - if it is a step of a Task, from its start, or from the code that ended its wait;
+//   - if it is of Post, Call or Go and the first of its iteration: those that were posted after it
+//     were collected with it.
+//
+// There is none from a Send before the recording, from a write to the descriptor of
+// Async.Notifier, and for callbacks that nobody sends for, such as those of timers and
+// descriptors. A Send right after a Stop and Start of its watcher may have none.
 //
 // Write is safe for concurrent use. It panics if a recorder is nil. It returns the error of w,
 // wrapped.
@@ -33,8 +49,10 @@ func Write(w io.Writer, recorders ...*Recorder) error {
 		return cmp.Or(a.began.Compare(b.began), cmp.Compare(a.depth, b.depth)) // the outer one first
 	})
 	base := now
-	if len(all) > 0 {
-		base = all[0].began
+	for _, e := range all {
+		if at := e.began.Add(-max(0, e.sent)); at.Before(base) {
+			base = at
+		}
 	}
 	t := trace{Unit: "ns", Other: map[string]string{"began": base.Format(time.RFC3339Nano)}}
 	process := os.Getpid()
@@ -46,8 +64,14 @@ func Write(w io.Writer, recorders ...*Recorder) error {
 	for _, r := range recorders {
 		threads.last = max(threads.last, r.loop.ID())
 	}
-	for _, e := range all {
+	for _, r := range recorders { // first: of two events at one time, a viewer takes the first first
+		threads.senders(r, all)
+	}
+	for i, e := range all {
 		t.Events = append(t.Events, e.slice(process, base))
+		if e.sent >= 0 {
+			t.Events = append(t.Events, e.arrow("f", uint64(i+1), process, e.of.loop.ID(), base))
+		}
 		if e.track != 0 {
 			threads.step(e)
 		}
@@ -88,7 +112,7 @@ func (r *Recorder) unfinished() []event {
 	if r.asleep.IsZero() {
 		return r.open
 	}
-	return append(slices.Clone(r.open), event{depth: len(r.open), began: r.asleep, late: -1, woken: -1})
+	return append(slices.Clone(r.open), event{depth: len(r.open), began: r.asleep, late: -1, woken: -1, sent: -1})
 }
 
 // trace is the JSON object format of Chrome's trace events.
@@ -98,8 +122,9 @@ type trace struct {
 	Other  map[string]string `json:"otherData"`
 }
 
-// traceEvent has times in microseconds. Its Phase is "X" for a slice of time and "M" for a
-// name.
+// traceEvent has times in microseconds. Its Phase is "X" for a slice of time, "M" for a name, and
+// "s" and "f" for the beginning and the end of an arrow, which have the same ID. Both belong to the
+// slice that is there at that time.
 type traceEvent struct {
 	Name     string         `json:"name"`
 	Category string         `json:"cat,omitempty"`
@@ -108,6 +133,8 @@ type traceEvent struct {
 	Duration float64        `json:"dur"`
 	Process  int            `json:"pid"`
 	Thread   uint64         `json:"tid"`
+	ID       uint64         `json:"id,omitempty"`
+	Binding  string         `json:"bp,omitempty"`
 	Args     map[string]any `json:"args,omitempty"`
 }
 
@@ -124,6 +151,21 @@ func (e record) slice(process int, base time.Time) traceEvent {
 		s.Name, s.Category = "sleep", "sleep"
 	}
 	return s
+}
+
+// arrow is one end of the arrow to the callback e: its beginning at the Send, or its end at the
+// callback's beginning.
+func (e record) arrow(phase string, id uint64, process int, thread uint64, base time.Time) traceEvent {
+	a := traceEvent{
+		Name: "send", Category: "send", Phase: phase, Process: process, Thread: thread,
+		Start: micros(e.began.Sub(base)), ID: id,
+	}
+	if phase == "f" {
+		a.Binding = "e" // the slice around it, not the next
+	} else {
+		a.Start = micros(e.began.Add(-e.sent).Sub(base))
+	}
+	return a
 }
 
 func (e record) args() map[string]any {
@@ -208,4 +250,39 @@ func (r *Recorder) lastMoment(now time.Time) time.Time {
 		return now
 	}
 	return r.stopped
+}
+
+// senders writes the line of a loop's senders. Each Send is a slice of a microsecond, or shorter
+// if the next comes before: an arrow needs a slice, and slices of one line must not cross.
+func (ts *tracks) senders(r *Recorder, all []record) {
+	type send struct {
+		record
+		id uint64
+		at time.Time
+	}
+	var sends []send
+	for i, e := range all {
+		if e.of == r && e.sent >= 0 {
+			sends = append(sends, send{e, uint64(i + 1), e.began.Add(-e.sent)})
+		}
+	}
+	if len(sends) == 0 {
+		return
+	}
+	slices.SortStableFunc(sends, func(a, b send) int { return a.at.Compare(b.at) })
+	ts.last++
+	ts.trace.meta("thread_name", ts.process, ts.last, r.loop.String()+": senders")
+	for i, s := range sends {
+		took := time.Microsecond
+		for _, next := range sends[i+1:] {
+			if gap := next.at.Sub(s.at); gap > 0 { // those of one moment lie in each other
+				took = min(took, gap)
+				break
+			}
+		}
+		ts.trace.Events = append(ts.trace.Events, traceEvent{
+			Name: s.by, Category: "send", Phase: "X", Process: ts.process, Thread: ts.last,
+			Start: micros(s.at.Sub(ts.base)), Duration: micros(took),
+		}, s.arrow("s", s.id, ts.process, ts.last, ts.base))
+	}
 }

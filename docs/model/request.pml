@@ -70,6 +70,8 @@ inline send(r) {                                        //= async.go: func (r *r
 	      wake();
 	      push(r);
 #else
+	                                                    //- if notes := l.requests.sends.Load(); notes != nil {
+	                                                    //- notes.note(r)
 	      push(r);                                      //| l.requests.push(r)
 	      if
 	      :: parked ->                                  //| if l.parked.Load() != 0 {
@@ -112,6 +114,8 @@ inline activate(r) {                                    //= async.go: func (q *r
 	   fi
 	:: else
 	fi }
+	                                                    //- if notes := q.sends.Load(); notes != nil {
+	                                                    //- notes.forget(r)
 #ifdef START_KEEPS_REQUEST
 	change(r, 0, ACTIVE)
 #elif defined(START_FORGETS_LINKED)
@@ -181,6 +185,9 @@ inline take() {                                         //= async.go: func (q *r
 
 inline collect() {                                      //= async.go: func (l *Loop) collect() {
 	                                                    //- q := &l.requests
+	                                                    //- notes := l.requests.sends.Load()
+	                                                    //- if notes != nil {
+	                                                    //- notes.prepare(len(q.all))
 	take();                                             //| for n := q.take(); n != 0; {
 	do
 	:: n == 0 -> break
@@ -191,6 +198,8 @@ inline collect() {                                      //= async.go: func (l *L
 #ifndef NEXT_AFTER_UNLINK
 	   n = req[r].next                                  //| n = r.next
 #endif
+	                                                    //- if notes != nil {
+	                                                    //- notes.take(r)
 	                                                    //- switch {
 	   };
 	   unlink(r);                                       //| case !r.unlink():

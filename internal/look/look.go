@@ -60,3 +60,14 @@ type Task struct {
 // how many it has set: 0 if the task does not wait. It must be called on the loop's goroutine. It
 // stops nothing but the loop, for about a microsecond.
 var TaskStack func(task any, pcs []uintptr) int
+
+// Sends makes a loop note, for each request of a callback, when it was made and by which code:
+// the first of the Sends that one callback answers, and the first of the posts that one iteration
+// collects. It is safe for concurrent use.
+var Sends func(loop any) (stop func())
+
+// Sent returns the note of the callback that begins, and the stack of the code that made the
+// request, as runtime.Callers does, package ev's functions included. It must be called in the
+// Begin of an observer. The watcher is nil for Post, Call and Go. ok is false if the callback
+// answers no request that was noted.
+var Sent func(loop, watcher any) (at time.Time, pcs [8]uintptr, ok bool)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"strings"
 	"testing"
 	"time"
 
@@ -31,7 +32,7 @@ func recorded(t *testing.T) []byte {
 	require.NoError(t, main.Run(context.Background()))
 	door := ev.NewAsync(other, func(a *ev.Async) { time.Sleep(2 * time.Millisecond); a.Stop() }, ev.Name("door"))
 	door.Start()
-	time.AfterFunc(4*time.Millisecond, door.Send)
+	time.AfterFunc(4*time.Millisecond, func() { door.Send() })
 	require.NoError(t, other.Run(context.Background()))
 
 	var buf bytes.Buffer
@@ -49,6 +50,9 @@ var slices = map[string]string{
 	"Async door": "other", "Timer stuck": "other",
 }
 
+// arrows are the Sends in recorded, and the callbacks that answered them.
+var arrows = []string{"toolproof.recorded.func4 -> Async door"}
+
 // slice is an event of Chrome's format, with exactly the fields of the format.
 type slice struct {
 	Name     string         `json:"name"`
@@ -58,6 +62,8 @@ type slice struct {
 	Duration *float64       `json:"dur"`
 	Process  *int           `json:"pid"`
 	Thread   *int           `json:"tid"`
+	ID       uint64         `json:"id"`
+	Binding  string         `json:"bp"`
 	Args     map[string]any `json:"args"`
 }
 
@@ -76,6 +82,7 @@ func TestAFlightRecordingIsAWellFormedTrace(t *testing.T) {
 
 	threads, loops := make(map[int]string), make(map[string]string)
 	open := make(map[int][]slice)
+	sent, answered := make(map[uint64]slice), []string(nil)
 	for _, s := range trace.Events {
 		require.NotNil(t, s.Process)
 		require.NotNil(t, s.Thread)
@@ -89,11 +96,30 @@ func TestAFlightRecordingIsAWellFormedTrace(t *testing.T) {
 			if s.Category == "callback" {
 				loops[s.Name] = threads[*s.Thread]
 			}
+		case "s":
+			assert.NotContains(t, sent, s.ID)
+			sent[s.ID] = around(t, open[*s.Thread], s)
+		case "f":
+			require.Contains(t, sent, s.ID)
+			assert.Equal(t, "e", s.Binding)
+			from, _, _ := strings.Cut(sent[s.ID].Name, " (")
+			answered = append(answered, from+" -> "+around(t, open[*s.Thread], s).Name)
+			assert.LessOrEqual(t, *sent[s.ID].Start, *s.Start)
 		default:
 			assert.Fail(t, "an event of another phase", "%+v", s)
 		}
 	}
 	assert.Equal(t, slices, loops)
+	assert.Equal(t, arrows, answered)
+}
+
+// around returns the slice that an end of an arrow belongs to.
+func around(t *testing.T, open []slice, end slice) slice {
+	require.NotEmpty(t, open)
+	s := open[len(open)-1]
+	assert.LessOrEqual(t, *s.Start, *end.Start)
+	assert.LessOrEqual(t, *end.Start, s.end())
+	return s
 }
 
 // within removes the open slices that end before s begins. The last open slice must

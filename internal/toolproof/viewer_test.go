@@ -40,6 +40,10 @@ const inModel = `(() => {
 	return loops;
 })()`
 
+// flows returns the arrows of the viewer's model.
+const flows = `document.querySelector("#trace-viewer").model.flowEvents.map(
+	flow => flow.startSlice.title.split(" (")[0] + " -> " + flow.endSlice.title)`
+
 // warnings are the viewer's warnings about the trace.
 const warnings = `document.querySelector("#trace-viewer").model.importWarnings.map(w => w.message)`
 
@@ -65,6 +69,7 @@ func TestTheViewerOfChromesTracesShowsAFlightRecording(t *testing.T) {
 	see(t, browser, chromedp.Navigate(newViewer(t, recorded(t))))
 	see(t, browser, chromedp.Poll[bool](`document.querySelector("#trace-viewer")?.model?.processes !== undefined`))
 	assert.Equal(t, slices, see(t, browser, chromedp.Evaluate[map[string]string](inModel)))
+	assert.Equal(t, arrows, see(t, browser, chromedp.Evaluate[[]string](flows)))
 	assert.Empty(t, see(t, browser, chromedp.Evaluate[[]string](warnings)))
 	screenshot(t, browser, "flight.png", lookAtLate)
 }
