@@ -188,7 +188,8 @@ func TestNoArrowLeadsToACallbackThatNobodySentFor(t *testing.T) {
 }
 
 // Hundreds of watchers, more than there are notes at first, that start and stop while others send:
-// each callback of an Async has one arrow, unless a Start has forgotten an earlier Send right before.
+// each callback of an Async has one arrow, unless a Start has forgotten an earlier Send right
+// before.
 func TestArrowsOfManySendersAndWatchers(t *testing.T) {
 	l, err := ev.New(ev.WithName("main"))
 	require.NoError(t, err)
