@@ -54,11 +54,11 @@ type event struct {
 	waits string        // the call in which the task waits after the step; "" if it has ended
 }
 
-// Start records the last n events of l from now on, until Stop. An event is a callback, or
-// a time in which the loop slept. Start is safe for concurrent use. It panics if l is nil or
-// n is not positive. It allocates the memory for all n events at once. Recording costs a few
-// hundred nanoseconds per callback, and about as many for the first Send of each. A Recorder that is not stopped lives as long as its
-// loop.
+// Start records the last n events of l from now on, until Stop. An event is a callback, or a
+// time in which the loop slept. Start is safe for concurrent use. It panics if l is nil or n
+// is not positive. It allocates the memory for all n events at once. Recording costs a few
+// hundred nanoseconds per callback, and about as many for the first Send of each. A Recorder
+// that is not stopped lives as long as its loop.
 func Start(l *ev.Loop, n int) *Recorder {
 	switch {
 	case l == nil:

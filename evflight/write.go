@@ -13,10 +13,10 @@ import (
 
 // Write writes the events of all recorders to w, as one trace in Chrome's JSON format. The
 // trace has a line for each loop, with its callbacks by name, its sleeps, and nested callbacks
-// below the outer ones. A task has a line of its own, too, with its steps and, between them, its
-// waits. An arrow comes from each Send that requested a callback, see below. A callback or a sleep in progress ends at the present, or at Stop, and
-// is marked as unfinished: for a loop that is stuck, that is the event to look for. Recording
-// goes on meanwhile.
+// below the outer ones. A task has a line of its own, too, with its steps and, between them,
+// its waits. An arrow comes from each Send that requested a callback, see below. A callback or
+// a sleep in progress ends at the present, or at Stop, and is marked as unfinished: for a loop
+// that is stuck, that is the event to look for. Recording goes on meanwhile.
 //
 // # Arrows
 //
