@@ -60,7 +60,7 @@ const charts = (() => {
     if (stacked) series.reverse();
     return {
       ...size(box),
-      padding: [8, 8, 0, 0],
+      padding: [8, 26, 0, 0],
       legend: { show: false },
       cursor: { y: false, sync: { key: "time", setSeries: false }, points: { size: 6 }, drag: { x: true, y: false, dist: 4 } },
       scales: {
@@ -79,7 +79,7 @@ const charts = (() => {
   function histogram(chart, box) {
     return {
       ...size(box),
-      padding: [8, 8, 0, 0],
+      padding: [8, 26, 0, 0],
       legend: { show: false },
       cursor: { y: false, points: { show: false }, drag: { x: false, y: false } },
       scales: {

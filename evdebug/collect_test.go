@@ -26,7 +26,7 @@ type ledger struct{}
 
 func (*ledger) tick(*ev.Timer) { time.Sleep(10 * time.Second) }
 
-// top returns what "go tool pprof -top" says about a profile.
+// top returns the output of "go tool pprof" for a profile.
 func top(t *testing.T, body []byte, options ...string) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "profile.pb.gz")

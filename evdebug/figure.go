@@ -170,7 +170,7 @@ func slowestByWatcher(r evmeter.Reading, details map[int]evmeter.Detail) figure 
 	return f.done()
 }
 
-// fill sets the seconds to 0 in which the loop was measured and the watcher had not been called yet.
+// fill sets the seconds to 0 in which the loop was measured and the watcher was not yet.
 func fill(values, of []float64) []float64 {
 	for i, v := range of {
 		if !math.IsNaN(v) && math.IsNaN(values[i]) {
@@ -193,8 +193,8 @@ func whoOf(s evmeter.Source) string {
 	return s.Kind
 }
 
-// busiest returns the watchers that took most of the window, in the order of their IDs: a line keeps
-// its colour while others change places.
+// busiest returns the watchers that took most of the window, in the order of their IDs: a line
+// keeps its colour while others change places.
 func busiest(sources []evmeter.Source) []evmeter.Source {
 	return first(sources, func(s evmeter.Source) time.Duration { return s.Recent })
 }

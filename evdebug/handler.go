@@ -4,20 +4,27 @@
 //	http.Handle("/debug/ev/", evdebug.Handler())
 //
 // The handler finds the loops itself (ev.Loops). All links are relative. Mount it at any path that
-// ends in a slash, with or without http.StripPrefix. The page refreshes itself once per second. It
-// works without JavaScript, too: scripts add the values at the pointer and the zoom of the charts,
-// which uPlot draws (MIT licence; see the folder uplot). Programs get the same data as JSON from the same address, with
-// ?format=json or the header "Accept: application/json".
+// ends in a slash, with or without http.StripPrefix. The page refreshes itself once per second.
 //
-// The page of a loop lists its tasks: what each waits for, for how long, and where in the code. The
-// name of a task leads to its stack.
+// The page works without JavaScript, too. The scripts add the values at the pointer and the zoom of
+// the charts, which uPlot draws (MIT licence, in the folder uplot).
 //
-// Beside the pages there are
+// The name of a watcher leads to its page, which has a histogram of its calls. The page of a loop
+// lists its tasks, with the call in which each waits, the time and the line of code. The name of a
+// task leads to its stack.
+//
+// # For programs
+//
+// Programs get the same data as JSON from the same address, with ?format=json or the header
+// "Accept: application/json". Two more addresses return files:
 //
 //	profile?seconds=5       the time in callbacks and tasks, for "go tool pprof"
 //	trace?loop=1&seconds=5  the callbacks of the next seconds, as evflight records them
 //
-// Without seconds, profile covers the time since measuring began.
+// Without seconds, the profile covers the time since measuring began. With loop=1 it is the profile
+// of one loop. One trace of a loop is recorded at a time, of a minute at most.
+//
+// # Loops that hang
 //
 // For a loop that hangs in a callback, the page shows the callback and how long it has run, if the
 // loop was measured before. Otherwise it shows the stack of the loop's goroutine. Neither needs
@@ -26,7 +33,8 @@
 // # Security
 //
 // The pages change nothing. They show the names of watchers, the source positions of callbacks,
-// and stacks; so do the profile and the trace. Give access to the same people who may see /debug/pprof/, and to nobody else.
+// and stacks, and so do the profile and the trace. Give access to the same people who may see
+// /debug/pprof/, and to nobody else.
 //
 // # Cost
 //
@@ -51,7 +59,8 @@ import (
 	"github.com/goevlib/ev"
 )
 
-//go:embed style.css script.js charts.js uplot/uPlot.iife.min.js uplot/uPlot.min.css uplot/LICENSE
+//go:embed style.css script.js charts.js
+//go:embed uplot/uPlot.iife.min.js uplot/uPlot.min.css uplot/LICENSE
 var embedded embed.FS
 
 // assets has the files by the last element of their address.

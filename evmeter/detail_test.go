@@ -126,8 +126,7 @@ func TestACallInProgressIsInTheDetail(t *testing.T) {
 	})
 }
 
-// More sources than have details: those that take long get theirs at the next Read, and the
-// slowest at once.
+// Sources that take long get their details at the next Read, and the slowest at once.
 func TestDetailsAreKeptOfTheSourcesThatTakeLongest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, err := ev.New(ev.WithBackend(ev.BackendChan))

@@ -17,7 +17,7 @@ func shownAt(n int) string {
 	return fmt.Sprintf(`document.querySelectorAll("figure output")[%d].textContent`, n)
 }
 
-// values returns what the legend of chart n shows.
+// values returns the values in the legend of chart n.
 func values(n int) string {
 	return fmt.Sprintf(`[...document.querySelectorAll("figure")[%d].querySelectorAll(".v")].map(e => e.textContent)`, n)
 }
@@ -146,7 +146,7 @@ func TestTheHistogramOfAWatcherIsOnItsPage(t *testing.T) {
 	assert.Empty(t, eval[[]string](t, ctx, `shifts`))
 }
 
-// The name of the culprit is what a reader looks for, on a telephone too.
+// A reader looks for the name of the culprit, on a telephone too.
 func TestOnASmallScreenNoNameIsCut(t *testing.T) {
 	ctx, url := tab(t)
 	open(t, ctx, url)
