@@ -122,7 +122,7 @@ func figuresOf(r evmeter.Reading, details map[int]evmeter.Detail) []figure {
 	}{
 		{figure{Title: "Callbacks per second", Unit: "rate", format: rate, least: 10}, func(s evmeter.Second) float64 { return float64(s.Callbacks) }},
 		{figure{Title: "Iterations per second", Unit: "rate", format: rate, least: 10}, func(s evmeter.Second) float64 { return float64(s.Iterations) }},
-		{figure{Title: "Sleeps per second", Unit: "rate", format: rate, least: 10}, func(s evmeter.Second) float64 { return float64(s.Parks) }},
+		{figure{Title: "Parks per second", Unit: "rate", format: rate, least: 10}, func(s evmeter.Second) float64 { return float64(s.Parks) }},
 		{figure{Title: "Latest timer", Unit: "ns", format: nanoseconds, least: 1e6}, func(s evmeter.Second) float64 { return float64(s.Lag) }},
 		{figure{Title: "Slowest wake-up", Unit: "ns", format: nanoseconds, least: 1e6}, func(s evmeter.Second) float64 { return float64(s.Wakeup) }},
 	} {

@@ -151,7 +151,7 @@ func TestAllLinksAreRelative(t *testing.T) {
 
 func TestOnlyGetAndHeadAreServed(t *testing.T) {
 	h, l := evdebug.Handler(), loop(t, "x")
-	for _, path := range []string{"/", pathOf(l), "/style.css", "/none"} {
+	for _, path := range []string{"/", pathOf(l), "/style.css", "/charts.js", "/none"} {
 		whole := get(h, path)
 		head := ask(h, http.MethodHead, path)
 		assert.Equal(t, whole.Code, head.Code, path)
@@ -168,7 +168,8 @@ func TestOnlyGetAndHeadAreServed(t *testing.T) {
 
 func TestEveryAnswerHasTheSecurityHeaders(t *testing.T) {
 	h, l := evdebug.Handler(), loop(t, "x")
-	for _, path := range []string{"/", "/?format=json", pathOf(l), pathOf(l) + "?format=json", "/style.css", "/script.js", "/none"} {
+	for _, path := range []string{"/", "/?format=json", pathOf(l), pathOf(l) + "?format=json", "/style.css", "/script.js", "/charts.js", "/uPlot.iife.min.js", "/uPlot.min.css",
+		"/profile", "/trace", "/none"} {
 		header := get(h, path).Header()
 		assert.Equal(t, "no-store", header.Get("Cache-Control"), path)
 		assert.Equal(t, "nosniff", header.Get("X-Content-Type-Options"), path)

@@ -103,6 +103,7 @@ func TestAWatcherHasAPageWithItsHistogram(t *testing.T) {
 		require.NotNil(t, links)
 		page := get(h, pathOf(l)+links[1]).Body.String()
 		assert.Contains(t, page, "<title>flush: bubble</title>")
+		assert.NotRegexp(t, `style=|<style|<script[^>]*>[^<]| on[a-z]+=`, page, "the policy forbids it")
 		assert.Contains(t, page, `<tr><td class="n">65.5 ms</td><td class="n">81.9 ms</td><td class="n">3</td>`, "a quarter of a power of two")
 		assert.Contains(t, page, "<dt>Calls</dt><dd>3</dd>")
 		assert.Contains(t, page, "evdebug_test.TestAWatcherHasAPage")

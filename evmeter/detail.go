@@ -92,7 +92,8 @@ func (d *detail) recent(first int64) (busy, slowest time.Duration) {
 }
 
 // A Meter keeps the details of the first detailsMin Sources. If there are more, Read gives details
-// to the detailsMin that took longest, and keeps the details of the detailsMax that took longest. The difference keeps two Sources from taking turns.
+// to the detailsMin that took longest, and keeps the details of the detailsMax that took longest.
+// The difference keeps two Sources from taking turns.
 const (
 	detailsMin = 100
 	detailsMax = 2 * detailsMin
