@@ -17,7 +17,8 @@
   };
 
   function patch(to, from) {
-    if (charts.owns(to) || to.isEqualNode(from)) return;
+    if (charts.owns(to)) return to.setAttribute("aria-label", from.getAttribute("aria-label"));
+    if (to.isEqualNode(from)) return;
     if (to.nodeName !== from.nodeName) return to.replaceWith(from);
     if (to.nodeType !== Node.ELEMENT_NODE) {
       to.nodeValue = from.nodeValue;
