@@ -280,6 +280,7 @@ const many = 1000
 
 func TestStatOfADirectoryIsNotToldOfWritesToItsFiles(t *testing.T) {
 	needsInotify(t)
+	needsFineTimes(t)
 	top := quietDir(t)
 	dir := filepath.Join(top, "dir")
 	require.NoError(t, os.Mkdir(dir, 0o700))
@@ -336,6 +337,7 @@ func appendTo(path string) error {
 // By these paths no parent reports the directory, or not by its name.
 func TestStatSeesTheModeOfADirectoryByEveryPath(t *testing.T) {
 	needsInotify(t)
+	needsFineTimes(t)
 	dir := filepath.Join(t.TempDir(), "dir")
 	require.NoError(t, os.MkdirAll(filepath.Join(dir, "sub"), 0o700))
 	symlink(t, dir, dir+".link")

@@ -16,6 +16,7 @@ import (
 )
 
 func TestStatPathIsUsedAndReturnedAsGiven(t *testing.T) {
+	needsFineTimes(t)
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		dir := t.TempDir()
 		require.NoError(t, os.Mkdir(filepath.Join(dir, "sub"), 0o700))
@@ -40,6 +41,7 @@ func TestStatPathIsUsedAndReturnedAsGiven(t *testing.T) {
 }
 
 func TestStatOfARelativePath(t *testing.T) {
+	needsFineTimes(t)
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		t.Chdir(t.TempDir())
 		file, dot := watchPath(t, l, "file"), watchPath(t, l, ".")
@@ -245,6 +247,7 @@ func TestStatSeesALinkOnTheWayReplaced(t *testing.T) {
 }
 
 func TestStatOfALinkWithASlashIsOfWhatItNames(t *testing.T) {
+	needsFineTimes(t)
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		dir := t.TempDir()
 		link := filepath.Join(dir, "link")
@@ -265,6 +268,7 @@ func TestStatOfALinkWithASlashIsOfWhatItNames(t *testing.T) {
 // Nothing changes in the directory of the path. The inode's number of links changes, or
 // only the time of its last change.
 func TestStatSeesWhatHappensToAnotherHardLink(t *testing.T) {
+	needsFineTimes(t)
 	if runtime.GOOS == "windows" {
 		t.Skip("has no time of change to speak of")
 	}

@@ -306,6 +306,7 @@ func TestStatStoppedInItsCallbackIsNotCalledAgain(t *testing.T) {
 }
 
 func TestStatSeesItsDirectoryGoAndComeBack(t *testing.T) {
+	needsFineTimes(t)
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		dir := filepath.Join(t.TempDir(), "a", "b")
 		path := filepath.Join(dir, "file")
