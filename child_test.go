@@ -4,7 +4,6 @@ package ev_test
 
 import (
 	"bufio"
-	"fmt"
 	"io"
 	"math"
 	"os"
@@ -540,11 +539,4 @@ func TestEvDebugChecksTheOwnerOfAChild(t *testing.T) {
 
 // remembersReaped reports whether the system knows the status of a process after a
 // wait. Linux before 6.15 does not.
-func remembersReaped() bool {
-	release, _ := os.ReadFile("/proc/sys/kernel/osrelease")
-	var major, minor int
-	if n, _ := fmt.Sscanf(string(release), "%d.%d", &major, &minor); n < 2 {
-		return true
-	}
-	return major > 6 || major == 6 && minor >= 15
-}
+func remembersReaped() bool { return !olderLinux(6, 15) }

@@ -3,6 +3,7 @@
 package ev_test
 
 import (
+	"fmt"
 	"os"
 	"testing"
 )
@@ -14,4 +15,12 @@ func needsKernel(t testing.TB, detail string) {
 	if emulator := os.Getenv("EV_TEST_EMULATOR"); emulator != "" {
 		t.Skip(emulator, ": ", detail)
 	}
+}
+
+// olderLinux reports whether this is a Linux before that version.
+func olderLinux(major, minor int) bool {
+	release, _ := os.ReadFile("/proc/sys/kernel/osrelease")
+	var x, y int
+	n, _ := fmt.Sscanf(string(release), "%d.%d", &x, &y)
+	return n == 2 && (x < major || x == major && y < minor)
 }
