@@ -160,3 +160,20 @@ func TestDetailsAreKeptOfTheSourcesThatTakeLongest(t *testing.T) {
 		}
 	})
 }
+
+// One long call among sources that take longer in all.
+func TestTheSlowestCallsKeepTheirDetails(t *testing.T) {
+	inBubble(t, func(t *testing.T, l *ev.Loop) {
+		m := evmeter.On(l)
+		timer(l, 0, 2*time.Second, "spike")
+		for i := range 250 {
+			for range 3 {
+				timer(l, 0, time.Second, fmt.Sprint(i))
+			}
+		}
+		run(t, l)
+		m.Read()
+		assert.EqualValues(t, 1, detailNamed(t, m, "spike").Took.Count)
+		assert.False(t, detailNamed(t, m, "spike").Since.IsZero())
+	})
+}
