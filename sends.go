@@ -140,7 +140,7 @@ func (q *requests) begun(w *watcher) {
 	}
 }
 
-// forget is called by Start: what was sent before has no callback.
+// forget is called by Start: earlier Sends have no callback.
 func (s *sends) forget(r *request) {
 	if n := s.of(r.number()); n != nil {
 		n.at.Store(0)

@@ -27,8 +27,8 @@ import (
 //   - if it is of an Async or a Queue, from the first Send that it answers: later ones are not
 //     known, because they cost one load and change nothing;
 //   - if it is a step of a Task, from its start, or from the code that ended its wait;
-//   - if it is of Post, Call or Go and the first of its iteration: those that were posted after it
-//     were collected with it.
+//   - if it is of Post, Call or Go and the first of its iteration: the loop collects all posts
+//     together.
 //
 // There is none from a Send before the recording, from a write to the descriptor of
 // Async.Notifier, and for callbacks that nobody sends for, such as those of timers and

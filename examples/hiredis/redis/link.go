@@ -61,8 +61,8 @@ type user interface {
 
 // link is a connection to the server, and the next one if that is lost.
 //
-// hiredis does not wait and does not call Go. Each call of it is followed by settle, which makes
-// the watchers what hiredis wants them to be, and by the callbacks of the program.
+// hiredis does not wait and does not call Go. Each call of it is followed by settle, which brings
+// the watchers in line with hiredis, and by the callbacks of the program.
 type link struct {
 	loop    *ev.Loop
 	user    user
@@ -165,7 +165,7 @@ func (k *link) connect() {
 	k.keep()
 }
 
-// interest is what hiredis waits for. It is read in C's memory, without a call.
+// interest is the events that hiredis waits for. They are read in C's memory, without a call.
 func (k *link) interest() (events ev.Events) {
 	if k.conn.interest&C.EVREDIS_READ != 0 {
 		events |= ev.Read
@@ -189,7 +189,7 @@ func (k *link) ready(_ *ev.IO, got ev.Events) {
 	k.settle()
 }
 
-// enqueue adds a command to those that are sent, in one call of C, when the callbacks of this
+// enqueue adds a command to a buffer, which is sent, in one call of C, when the callbacks of this
 // iteration are done.
 func (k *link) enqueue(args ...string) {
 	k.commands = appendCommand(k.commands, args...)
@@ -266,7 +266,7 @@ func (k *link) drop(err error) {
 	k.deliver()
 }
 
-// end frees what is left of a connection, and sets the time of the next. If hiredis has closed
+// end frees the rest of a connection, and sets the time of the next. If hiredis has closed
 // the socket, it was in this callback: the loop has not looked at its descriptors since.
 func (k *link) end(err error) {
 	k.io.Stop()
