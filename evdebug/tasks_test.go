@@ -76,7 +76,7 @@ func TestThePageListsTasksAndShowsTheStackOfOne(t *testing.T) {
 		body = get(h, fmt.Sprint(pathOf(l), "?task=", number)).Body.String()
 		assert.Contains(t, body, "Where the task sleeper waits")
 		assert.Contains(t, body, "evdebug_test.sleepLong\n")
-		for _, none := range []any{0, 1 << 40, "x", "-1"} {
+		for _, none := range []any{0, uint64(1 << 40), "x", "-1"} {
 			assert.Equal(t, asked{}, readTask(t, h, l, none), "%v", none)
 		}
 		assert.Contains(t, get(h, pathOf(l)+"?task=0").Body.String(), "No such task")
