@@ -55,7 +55,11 @@ func (p *fdPoller) park(now, until time.Duration, files bool, commit func() bool
 			return
 		}
 	}
-	p.sleep(p.pollFDFor(files, p.setTimer(until)), until, commit)
+	fine := p.setTimer(until, p.timer.lead())
+	expired := p.sleep(p.pollFDFor(files, fine), until, commit)
+	if fine && time.Since(p.base) >= until {
+		p.timer.ended(expired)
+	}
 }
 
 // pollFDFor returns the set if the park waits for a descriptor in it.
@@ -150,7 +154,7 @@ func addInner(outer, epfd int) error {
 	return os.NewSyscallError("epoll_ctl", unix.EpollCtl(outer, unix.EPOLL_CTL_ADD, epfd, &e))
 }
 
-func (p *fdPoller) wakeAt(until time.Duration) bool { return p.setTimer(until) }
+func (p *fdPoller) wakeAt(until time.Duration) bool { return p.setTimer(until, 0) }
 
 // trySet looks for the user's descriptors. Without any, the loop parks on the set for
 // the timerfd. If that is due by now, its edge may have come before Read (note a).

@@ -39,13 +39,43 @@ func TestALoopWithoutATimerfdParksOnceForALongWait(t *testing.T) {
 func TestTheTimerfdIsDueAfterTheDeadline(t *testing.T) {
 	_, p := epollLoop(t)
 	for i := range time.Duration(100) {
-		until := time.Since(p.base) + time.Hour + i
-		require.True(t, p.setTimer(until))
+		until, lead := time.Since(p.base)+time.Hour+i, i*time.Second
+		require.True(t, p.setTimer(until, lead))
 		var left unix.ItimerSpec
 		require.NoError(t, unix.TimerfdGettime(p.timer.fd, &left))
 		due := time.Since(p.base) + time.Duration(left.Value.Nano()) // or a little later: the clock has gone on
 		assert.GreaterOrEqual(t, due, until+lead)
 	}
+}
+
+func TestTheLeadIsLongerAfterSeveralDeadlines(t *testing.T) {
+	_, p := epollLoop(t)
+	asleep := func() bool { return true }
+	byDeadline := func() { now := time.Since(p.base); p.park(now, now, true, asleep) }
+	byWork := func() {
+		until := time.Since(p.base) + time.Millisecond
+		p.park(until, until, true, func() bool {
+			for time.Since(p.base) < until {
+			}
+			return false
+		})
+	}
+	early := func() {
+		until := time.Since(p.base) + time.Hour
+		p.park(until, until, true, func() bool { return false })
+	}
+	byWork()
+	for range busyParks {
+		early() // says nothing
+		assert.Equal(t, idleLead, p.timer.lead())
+		byDeadline()
+	}
+	early()
+	assert.Equal(t, busyLead, p.timer.lead())
+	byDeadline()
+	assert.Equal(t, busyLead, p.timer.lead())
+	byWork()
+	assert.Equal(t, idleLead, p.timer.lead())
 }
 
 // A park does not set a deadline that its file has already. The test sets another one,
@@ -84,7 +114,7 @@ func TestAParkSetsADeadlineOnlyIfItIsAnotherOne(t *testing.T) {
 func TestATimerfdThatIsDueBeforeTheParkEndsIt(t *testing.T) {
 	_, p := epollLoop(t)
 	until := time.Since(p.base) + time.Millisecond
-	require.True(t, p.setTimer(until))
+	require.True(t, p.setTimer(until, 0))
 	for time.Since(p.base) < until+2*time.Millisecond {
 		time.Sleep(time.Millisecond)
 	}

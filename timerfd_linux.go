@@ -14,6 +14,11 @@ import (
 // both are armed. The deadline is a little earlier, because a busy processor that sees
 // it runs the loop next; a loop that was found by polling joins the end of the queue.
 //
+// This lead makes each timer later in an idle process. A busy processor sees a deadline
+// only when it changes goroutines, and the less often that is, the longer the lead must be.
+// Which of the two has ended the last parks tells the processes apart: the timerfd, if
+// processors are idle, and deadlines alone, if all are busy.
+//
 // Setting the timerfd costs a system call. A park that is likely to end earlier, or to
 // need another time, should not pay for it. So a long wait has two stages, and only the
 // second sets the timerfd. A deadline ends the first stage shortly before the time. A
@@ -25,16 +30,36 @@ type fineTimer struct {
 	armed  time.Duration // the time it is set to, on the loop's clock
 	origin int64         // the loop's base on the kernel's clock, in nanoseconds
 	sets   uint64
+	busy   uint8 // how many parks in a row a deadline has ended, up to busyParks
 }
 
 const (
 	nearWait = 10 * time.Millisecond // a wait up to this has one stage
 	lastWait = 2 * time.Millisecond  // the length of the second stage; the first is at most one millisecond late
-	lead     = 10 * time.Microsecond // of the deadline over the timerfd
+
+	idleLead  = 10 * time.Microsecond  // of the deadline over the timerfd
+	busyLead  = 100 * time.Microsecond // after busyParks
+	busyParks = 4
 )
 
-// setTimer sets the timerfd to until. It reports whether the timerfd is set.
-func (p *fdPoller) setTimer(until time.Duration) bool {
+func (t *fineTimer) lead() time.Duration {
+	if t.busy == busyParks {
+		return busyLead
+	}
+	return idleLead
+}
+
+// ended notes what has ended a park that was due.
+func (t *fineTimer) ended(byDeadline bool) {
+	if !byDeadline {
+		t.busy = 0
+	} else if t.busy < busyParks {
+		t.busy++
+	}
+}
+
+// setTimer sets the timerfd to until, and the lead. It reports whether the timerfd is set.
+func (p *fdPoller) setTimer(until, lead time.Duration) bool {
 	t := &p.timer
 	if t.armed == until {
 		return true
