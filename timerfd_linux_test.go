@@ -195,10 +195,9 @@ func TestTimersTickWithEveryProcessorBusy(t *testing.T) {
 
 func TestTheTimerfdIsInARebuiltSet(t *testing.T) {
 	l := newLoop(t, ev.WithBackend(ev.BackendEpoll))
-	tick := ev.NewTimer(l, time.Millisecond, 0, func(*ev.Timer) {})
+	tick := ev.NewTimer(l, 0, 0, func(*ev.Timer) {})
 	for parks := l.Stats().Parks; l.Stats().Parks == parks; { // a loop that is late does not park
-		l.Update()
-		tick.Start()
+		tick.Arm(time.Millisecond)
 		run(t, l)
 	}
 	const own = 2 // the eventfd and the timerfd
