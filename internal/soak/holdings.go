@@ -17,9 +17,9 @@ type holdings struct {
 	threads     int64 // of the system; 0 without /proc
 }
 
-// whileLiving is the growth that is allowed while rooms come and go at random. It is more than the
-// medians of two fifths of the samples, drawn from one minute at random, ever differed by: there are
-// about 140 goroutines in one half of the samples, and 168 in the other.
+// whileLiving is the growth that is allowed while rooms come and go at random. Chance alone must
+// not reach it: there are about 140 goroutines in one half of the samples, and 168 in the other, and
+// a median may be of either.
 // afterwards is the growth that is allowed after they are closed. The runtime never
 // ends threads, and keeps some caches.
 var (
