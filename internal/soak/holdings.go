@@ -18,8 +18,8 @@ type holdings struct {
 }
 
 // whileLiving is the growth that is allowed while rooms come and go at random. Chance alone must
-// not reach it: there are about 140 goroutines in one half of the samples, and 168 in the other, and
-// a median may be of either.
+// not reach it: one half of the samples has about 140 goroutines, the other 168, and a median may
+// be of either.
 // afterwards is the growth that is allowed after they are closed. The runtime never
 // ends threads, and keeps some caches.
 var (
