@@ -249,12 +249,9 @@ func (l *Loop) poll(mode runMode) {
 		l.look(false)
 		return
 	}
-	if until != never {
-		until = max(until, after(l.mono, l.timeoutInterval))
-		if until <= l.mono {
-			l.look(false)
-			return
-		}
+	if until, now = l.dueAt(until); now {
+		l.look(false)
+		return
 	}
 	if l.ioInterval == 0 || l.files.count == 0 || l.rest(until) {
 		l.park(until, true)
@@ -274,6 +271,16 @@ func (l *Loop) plan() (until time.Duration, now bool) {
 		until = min(until, l.nextPeriodic())
 	}
 	return until, false
+}
+
+// dueAt returns until, which plan has returned, or the end of the timeout interval if that is
+// later. It reports whether that time has come.
+func (l *Loop) dueAt(until time.Duration) (at time.Duration, now bool) {
+	if until == never {
+		return never, false
+	}
+	at = max(until, after(l.mono, l.timeoutInterval))
+	return at, at <= l.mono
 }
 
 // look collects ready descriptors without waiting, unless the io interval says that it is

@@ -125,8 +125,8 @@ func (p *fdPoller) reopenSet() error {
 	return nil
 }
 
-// expose returns a set that holds the loop's set, which reopenSet may replace. It is never
-// waited for here. Whoever polls it finds the edges that the loop's set has.
+// expose returns a set that holds the loop's set, which reopenSet may replace. Only the program
+// polls it. It is readable while the loop's set has an edge or a ready descriptor.
 func (p *fdPoller) expose() (fd int, err error) {
 	s := &p.set
 	if s.exposed {

@@ -29,7 +29,7 @@ import (
 // its claim was of an earlier park, that Run finds nothing to do. Nothing is missed.
 //
 // The descriptor does not stay readable: e takes the edges of the eventfd and of the timerfd, which
-// are never read. What remains are the user's descriptors, which are level-triggered, and are work.
+// are never read. Only the user's descriptors remain. They are level-triggered, and they are work.
 //
 // A method that changes a watcher between two Runs on the loop's goroutine acts as a sender
 // (publishIfIdle): the Run that follows sets the timerfd anew and tells the poller of descriptors.
@@ -107,9 +107,8 @@ func (l *Loop) expose() (fd int, err error) {
 // what offer uses: during the Run, it leaves that to endRun.
 func (l *Loop) offer() {
 	until, now := l.plan()
-	if until != never && !now {
-		until = max(until, after(l.mono, l.timeoutInterval))
-		now = until <= l.mono
+	if !now {
+		until, now = l.dueAt(until)
 	}
 	if !now && until < farAway {
 		now = !l.poller.(exposer).wakeAt(until)

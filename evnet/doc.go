@@ -75,9 +75,9 @@
 // calls that do not block (on Windows, if it is a socket). This goes past the methods of a type
 // that embeds *net.TCPConn: such a type must not have SyscallConn. All others (net.Pipe, a tls.Conn
 // that is wrapped itself), and every connection of a loop with BackendChan, work by goroutines, as
-// ev.Await does: each Read costs a hand-over, and a copy. What such a goroutine reads belongs to
-// the connection: a later Read gets it if the task was stopped. A Write that ends early may go on
-// in the background; the next one waits for it, and returns its error.
+// ev.Await does: each Read costs a hand-over and a copy. The bytes that such a goroutine reads
+// belong to the connection: if the task was stopped, a later Read gets them. A Write that ends
+// early may go on in the background; the next Write waits for it, and returns its error.
 //
 // # Cost
 //

@@ -9,9 +9,8 @@ inline offer() {                                        //= pollfd.go: func (l *
 #ifdef OFFER_CHECKS_FIRST
 	ok = head != taken;
 #endif
-	                                                    //- if until != never && !now {
-	                                                    //- until = max(until, after(l.mono, l.timeoutInterval))
-	                                                    //- now = until <= l.mono
+	                                                    //- if !now {
+	                                                    //- until, now = l.dueAt(until)
 	if
 	:: !now && until == SOON ->                         //| if !now && until < farAway {
 	   assert(!torn);

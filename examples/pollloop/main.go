@@ -1,7 +1,7 @@
 //go:build linux
 
 // Command pollloop has a main loop of its own, around poll(2), as many a program and library has.
-// An event loop runs inside of it: its descriptor is one of those that are polled.
+// An event loop runs inside of it. poll(2) watches the loop's descriptor beside the others.
 //
 //	seq 3 | go run ./examples/pollloop
 //
