@@ -85,6 +85,7 @@ func TestAFollowingStatKnowsTheLastOfABurstOfUpdates(t *testing.T) {
 			}()
 			for done := false; !done; { // the loop looks all the time
 				nowait(t, l)
+				letHost()
 				select {
 				case <-updated:
 					done = true
