@@ -93,7 +93,7 @@ type Task struct {
 	panicked bool                        // err is fn's panic, which is yet to go on
 	end      atomic.Uint32               // why ctx is done and waits fail: an index of ends
 	ctx      atomic.Pointer[taskContext] // nil until Context is called
-	err      error                       // of fn, once it has returned
+	err      error                       // of fn, once it has returned; until then of a task joined
 
 	joining    waiters // for the end of this task
 	next, prev *Task   // in a list of waiters
@@ -411,7 +411,10 @@ func (t *Task) leave() {
 	}
 	t.done, t.io = true, nil
 	t.endContext(returned)
-	t.joining.wakeAll()
+	for other := t.joining.pop(); other != nil; other = t.joining.pop() {
+		other.err = t.err // this task may run again before the other goes on
+		other.wake()
+	}
 	if t.main {
 		t.loop.StopAll() // it may have ended in a nested Run
 	}

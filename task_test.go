@@ -522,6 +522,32 @@ func TestJoinReturnsTheErrorOfTheOther(t *testing.T) {
 	})
 }
 
+func TestJoinReturnsTheErrorOfTheRunThatItWaitedFor(t *testing.T) {
+	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
+		first, runs := errors.New("of the first run"), 0
+		other := ev.NewTask(l, func(*ev.Task) error {
+			if runs++; runs == 1 {
+				return first
+			}
+			return nil
+		}, ev.Priority(1))
+		var got []error
+		for range 2 {
+			ev.Spawn(l, func(task *ev.Task) error {
+				got = append(got, task.Join(other))
+				assert.Equal(t, 2, runs, "the other has run again already")
+				return nil
+			})
+		}
+		nowait(t, l)
+		other.Start()
+		nowait(t, l)
+		other.Start()
+		run(t, l)
+		assert.Equal(t, []error{first, first}, got)
+	})
+}
+
 func TestWithinNestsAndTheEarliestCounts(t *testing.T) {
 	onEveryLoop(t, func(t *testing.T, l *ev.Loop) {
 		ev.Spawn(l, func(task *ev.Task) error {

@@ -58,7 +58,7 @@ func (t *Task) Join(other *Task) error {
 	if err := t.suspend((*joined)(other), never); err != nil {
 		return err
 	}
-	return other.err
+	return t.err // see leave
 }
 
 // Within calls fn and returns its result. Once d has passed, from the present on, the waits

@@ -1,0 +1,69 @@
+package repocheck
+
+import (
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// platformNames is what the tables call what has another name in the scripts.
+var platformNames = map[string]string{
+	"aix": "AIX", "android": "Android", "darwin": "macOS", "kernel": "Linux 6.1", "linux": "Linux",
+	"freebsd": "BSDs", "netbsd": "BSDs", "openbsd": "BSDs", "dragonfly": "BSDs",
+	"solaris": "Solaris", "windows": "Windows",
+}
+
+// What runs, and on what, is in two scripts. The tables of the README and of the page say it, and
+// nothing else.
+func TestTheTablesOfPlatformsNameWhatIsBuiltAndRun(t *testing.T) {
+	atRoot(t)
+	built := words(t, ".ci/run", `(?s)\ntargets="(.*?)"`)
+	run := words(t, ".ci/platforms", `\nlong\) platforms="(.*?)"`)
+	ofQuick := words(t, ".ci/platforms", `\nquick\) platforms="(.*?)"`)
+	assert.Subset(t, run, ofQuick)
+	for _, file := range []string{"README.md", "docs/platforms.md"} {
+		table := platformTable(t, file)
+		for _, target := range built {
+			system, _, _ := strings.Cut(target, "/")
+			assert.Contains(t, table, platformName(system), "%s, of .ci/run", file)
+		}
+		for _, platform := range run {
+			assert.Contains(t, table, platformName(platform), "%s, of .ci/platforms", file)
+		}
+	}
+}
+
+func platformName(of string) string {
+	if name, ok := platformNames[of]; ok {
+		return name
+	}
+	return of
+}
+
+// words returns the words of a variable of a script.
+func words(t *testing.T, script, variable string) []string {
+	t.Helper()
+	text, err := os.ReadFile(script)
+	require.NoError(t, err)
+	found := regexp.MustCompile(variable).FindSubmatch(text)
+	require.NotNil(t, found, "%s has no %s", script, variable)
+	return strings.Fields(string(found[1]))
+}
+
+// platformTable returns the lines of tables in the file.
+func platformTable(t *testing.T, file string) string {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	require.NoError(t, err)
+	var table []string
+	for line := range strings.Lines(string(text)) {
+		if strings.HasPrefix(line, "|") {
+			table = append(table, line)
+		}
+	}
+	return strings.Join(table, "")
+}
