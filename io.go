@@ -55,7 +55,9 @@ import (
 //   - The sockets of package net block. Their methods may be called in the callback, as
 //     elsewhere. A call of Winsock by the handle may wait, unless you set FIONBIO.
 //   - Data arrive later than the call that sends them returns, even on one machine.
-//   - A socket that is neither connected nor listens is not ready.
+//   - A TCP socket that is neither connected nor listens is not ready.
+//   - Watch a socket in one loop only, and by one handle. Windows 10 and Windows Server 2016 and
+//     2019 can lose events of a socket that two ask for.
 //   - If a socket is closed in a callback, and its number is used again before the loop looks,
 //     a watcher that was not stopped has the events of the new socket. Stop the watcher first.
 //   - The first IO of a loop starts a goroutine, which takes one OS thread while the loop is

@@ -30,9 +30,6 @@ type attempt struct {
 	call func(fd uintptr)
 }
 
-// maxOnce is how much a system call gets: some systems refuse more than 1<<31-1 bytes.
-const maxOnce = 1 << 30
-
 func (a *attempt) init(name string, call func(int, []byte) (int, error)) {
 	a.call = func(fd uintptr) {
 		for {

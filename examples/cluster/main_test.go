@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"os/exec"
+	"regexp"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -40,6 +41,10 @@ func program(args ...string) *exec.Cmd {
 	return cmd
 }
 
+// ofNATS is what NATS writes about a connection to a killed server if data was on its way: the
+// system resets it then.
+var ofNATS = regexp.MustCompile(`(?m)^(read|write) tcp .*: (connection reset by peer|broken pipe) on connection \[\d+\]\n`)
+
 func TestTheOwnerKnowsAllThoughItsServerWasKilled(t *testing.T) {
 	cmd := program("-senders", "3", "-goroutines", "4", "-counts", "300")
 	var stderr bytes.Buffer
@@ -47,7 +52,7 @@ func TestTheOwnerKnowsAllThoughItsServerWasKilled(t *testing.T) {
 	out, err := cmd.Output()
 	require.NoError(t, err, "%s%s", out, stderr.String())
 	text := string(out)
-	assert.Empty(t, stderr.String())
+	assert.Empty(t, ofNATS.ReplaceAllString(stderr.String(), ""))
 	assert.Equal(t, 2, strings.Count(text, "the server is killed"), text)
 	assert.Contains(t, text, "   900 counted: the owner knows of all\n")
 	_, figures, found := strings.Cut(text, "\n\n")

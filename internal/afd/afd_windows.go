@@ -3,6 +3,7 @@ package afd
 import (
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"syscall"
 	"unsafe"
@@ -21,10 +22,14 @@ var (
 )
 
 const (
-	ioctlPoll     = 0x00012024 // IOCTL_AFD_POLL
-	pollInfoSize  = 32         // sizeof(AFD_POLL_INFO), on 386 too
-	sioBaseHandle = 0x48000022 // SIO_BASE_HANDLE
+	ioctlPoll        = 0x00012024 // IOCTL_AFD_POLL
+	pollInfoSize     = 32         // sizeof(AFD_POLL_INFO), on 386 too
+	sioBaseHandle    = 0x48000022 // SIO_BASE_HANDLE
+	sioBSPHandlePoll = 0x4800001d // SIO_BSP_HANDLE_POLL
 )
+
+// unlimited is how many threads of a port may run (note h).
+const unlimited = math.MaxUint32
 
 // perDevice is how many requests share an open file of the driver (note f).
 const perDevice = 32
@@ -38,7 +43,7 @@ type port struct {
 // Open makes an empty set. Wake is called on the helper's goroutine: see AwaitWake. If nothing
 // waits, a call of wake must end the next wait.
 func Open(wake func()) (*Set, error) {
-	h, err := windows.CreateIoCompletionPort(windows.InvalidHandle, 0, 0, 0)
+	h, err := windows.CreateIoCompletionPort(windows.InvalidHandle, 0, 0, unlimited)
 	if err != nil {
 		return nil, os.NewSyscallError("CreateIoCompletionPort", err)
 	}
@@ -91,11 +96,24 @@ func (p *port) base(socket int) (uintptr, error) {
 	if err := descriptor.Check(socket); err != nil {
 		return 0, err
 	}
-	var base windows.Handle
+	for h := windows.Handle(socket); ; {
+		base, err := ask(h, sioBaseHandle)
+		if err == nil {
+			return uintptr(base), nil
+		}
+		below, e := ask(h, sioBSPHandlePoll)
+		if e != nil || below == h {
+			return 0, os.NewSyscallError("WSAIoctl", err)
+		}
+		h = below
+	}
+}
+
+// ask asks the provider of a socket for another handle of it.
+func ask(socket windows.Handle, code uint32) (other windows.Handle, err error) {
 	var n uint32
-	err := windows.WSAIoctl(windows.Handle(socket), sioBaseHandle, nil, 0,
-		(*byte)(unsafe.Pointer(&base)), uint32(unsafe.Sizeof(base)), &n, nil, 0)
-	return uintptr(base), os.NewSyscallError("WSAIoctl", err)
+	err = windows.WSAIoctl(socket, code, nil, 0, (*byte)(unsafe.Pointer(&other)), uint32(unsafe.Sizeof(other)), &n, nil, 0)
+	return other, err
 }
 
 func (p *port) start(r *request) (started bool) {

@@ -13,14 +13,21 @@
 //	   FILE_SKIP_COMPLETION_PORT_ON_SUCCESS keeps such a result from the port [wine]. So a look
 //	   finds a condition that lasts without fail, and whatever the helper does meanwhile.
 //	c. The driver knows the base provider's handle (SIO_BASE_HANDLE), which is another one than
-//	   the program's under a layered service provider.
+//	   the program's under a layered service provider. Some of these refuse to tell it, but tell
+//	   the handle of the provider below them (SIO_BSP_HANDLE_POLL).
 //	d. When the last handle of a socket is closed, its requests in progress complete with the
 //	   condition "local close" [wine]. A request on a closed handle fails. A request on a number
 //	   that was used again meanwhile polls the new socket: that cannot be told.
 //	e. A request that is cancelled completes with STATUS_CANCELLED, unless it has completed before:
-//	   one packet either way [wine]. Until then the driver may write to the request's memory.
+//	   one packet either way [wine]. Until then the driver may write to the request's memory. And
+//	   until then no other request may be made for the socket: some versions of Windows lose the
+//	   events of one that has two, as others have found (wepoll's issue 35, mio's selector).
 //	f. To cancel a request, Windows searches the requests of the file that it was made on. So 32
 //	   requests share an open file of the driver, as in wepoll.
 //	g. The thread that has made a request may end: requests on a file with a completion port go
-//	   on (CancelIoEx, Remarks).
+//	   on (ExitThread, Remarks).
+//	h. A port counts the threads that have taken packets from it, and that run, and lets no more
+//	   run than its limit, which is the number of processors by default. With Go, a thread that has
+//	   looked runs other goroutines afterwards. So the limit would keep packets from the helper
+//	   while they compute.
 package afd

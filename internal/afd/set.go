@@ -21,11 +21,14 @@ type Ready struct {
 // Set is a set of sockets. Its methods must be called by one goroutine at a time.
 //
 // A socket has one request, which is in progress, or is to be made before the next look because
-// the last one has completed (note a).
+// the last one has completed (note a). A request in progress that asks for the wrong thing is
+// withdrawn, and the next one is made when its packet has come (note e). So is that of a socket that
+// is not watched any more, and the set keeps the socket until then.
 type Set struct {
 	system   system
 	sockets  map[int]*socket
 	due      []*socket  // without a request in progress
+	fresh    bool       // what the helper finds is newer than the last look
 	requests []*request // by number, less one
 	free     []*request
 	started  int // requests in progress
@@ -39,20 +42,21 @@ type socket struct {
 	number     int
 	base       uintptr // note c
 	generation uint32
-	want       Events
-	request    *request // nil once the socket is not watched any more
+	want       Events   // 0: it is not watched
+	request    *request // nil once the set does not have the socket any more
 	due        bool     // it is in Set.due
 }
 
 // request is a poll. It does not move in memory, and Set.requests refers to it, while the driver
 // may write to it.
 type request struct {
-	number  uint32 // from 1
-	socket  *socket
-	started bool   // and its packet was not taken
-	asked   Events // of the poll in progress
-	block   statusBlock
-	info    pollInfo
+	number    uint32 // from 1
+	socket    *socket
+	started   bool   // and its packet was not taken
+	withdrawn bool   // its result means nothing
+	asked     Events // of the poll in progress
+	block     statusBlock
+	info      pollInfo
 }
 
 // statusBlock is an IO_STATUS_BLOCK.
@@ -118,16 +122,14 @@ func (s *Set) Watch(number int, generation uint32, events Events) error {
 	}
 	base, err := s.system.base(number)
 	if err == nil && w == nil {
-		w = &socket{number: number}
-		if w.request, err = s.newRequest(w); err == nil {
-			s.sockets[number] = w
-		}
-	} else if err == nil && w.request.started && (events&^w.request.asked != 0 || generation != w.generation) {
-		err = s.renew(w)
+		w, err = s.add(number)
 	}
 	if err != nil {
 		s.forget(w)
 		return err
+	}
+	if r := w.request; r.started && (events&^r.asked != 0 || generation != w.generation || base != w.base) {
+		s.withdraw(r)
 	}
 	w.base, w.generation, w.want = base, generation, events
 	if !w.request.started {
@@ -136,50 +138,49 @@ func (s *Set) Watch(number int, generation uint32, events Events) error {
 	return nil
 }
 
-// forget ends the watch of w, if it is watched.
-func (s *Set) forget(w *socket) {
-	if w == nil || w.request == nil {
-		return
+func (s *Set) add(number int) (*socket, error) {
+	w := &socket{number: number}
+	if n := len(s.free); n > 0 {
+		w.request = s.free[n-1]
+		s.free = s.free[:n-1]
+	} else {
+		w.request = &request{number: uint32(len(s.requests) + 1)}
+		if err := s.system.grow(w.request.number); err != nil {
+			return nil, err
+		}
+		s.requests = append(s.requests, w.request)
 	}
-	s.abandon(w.request)
+	w.request.socket = w
+	s.sockets[number] = w
+	return w, nil
+}
+
+// withdraw makes the result of a request in progress mean nothing.
+func (s *Set) withdraw(r *request) {
+	if !r.withdrawn {
+		r.withdrawn = true
+		s.system.cancel(r)
+	}
+}
+
+// forget ends the watch of w, if there is one.
+func (s *Set) forget(w *socket) {
+	switch {
+	case w == nil || w.request == nil:
+	case w.request.started:
+		w.want = 0
+		s.withdraw(w.request)
+	default:
+		s.drop(w)
+	}
+}
+
+// drop takes a socket without a request in progress out of the set.
+func (s *Set) drop(w *socket) {
+	w.request.socket = nil
+	s.free = append(s.free, w.request)
 	w.request = nil
 	delete(s.sockets, w.number)
-}
-
-// renew gives w another request in place of the one in progress.
-func (s *Set) renew(w *socket) error {
-	r, err := s.newRequest(w)
-	if err == nil {
-		s.abandon(w.request)
-		w.request = r
-	}
-	return err
-}
-
-func (s *Set) newRequest(w *socket) (*request, error) {
-	if n := len(s.free); n > 0 {
-		r := s.free[n-1]
-		s.free = s.free[:n-1]
-		r.socket = w
-		return r, nil
-	}
-	number := uint32(len(s.requests) + 1)
-	if err := s.system.grow(number); err != nil {
-		return nil, err
-	}
-	r := &request{number: number, socket: w}
-	s.requests = append(s.requests, r)
-	return r, nil
-}
-
-// abandon takes a request from its socket. A request in progress is free when its packet comes.
-func (s *Set) abandon(r *request) {
-	r.socket = nil
-	if r.started {
-		s.system.cancel(r)
-	} else {
-		s.free = append(s.free, r)
-	}
 }
 
 func (s *Set) makeDue(w *socket) {
@@ -241,15 +242,14 @@ func (s *Set) complete(done []packet, isNew bool) {
 			continue
 		}
 		r := s.requests[done[i].number-1]
-		r.started = false
+		w, withdrawn := r.socket, r.withdrawn
+		r.started, r.withdrawn = false, false
 		s.started--
-		switch w := r.socket; {
-		case w == nil:
-			s.free = append(s.free, r)
-		case r.gone():
-			s.forget(w)
+		switch {
+		case w.want == 0, !withdrawn && r.gone():
+			s.drop(w)
 		default:
-			if isNew {
+			if isNew && !withdrawn {
 				s.report(w)
 			}
 			s.makeDue(w)
@@ -264,14 +264,15 @@ func (s *Set) report(w *socket) {
 }
 
 // AwaitWake has the helper call wake once, when a socket has become ready. It is called before
-// a wait, after a Look that has found none.
-func (s *Set) AwaitWake() { s.helper.arm() }
+// a wait, after a Look that has found none. The packets that the helper finds are newer than that
+// Look, unless it has been at it since an earlier wait.
+func (s *Set) AwaitWake() { s.fresh = s.helper.arm() }
 
-// LookAfterWake is Look after such a wait. It asks nothing: the packets that the helper has found
-// are new.
+// LookAfterWake is Look after such a wait. It asks nothing: of packets that may not be new, the
+// next Look asks again.
 func (s *Set) LookAfterWake() bool {
 	s.ready = s.ready[:0]
-	s.complete(s.helper.collect(), true)
+	s.complete(s.helper.collect(), s.fresh)
 	return len(s.ready) > 0
 }
 
@@ -287,7 +288,7 @@ func (s *Set) Close() error {
 	err := s.helper.stop(s.system)
 	for _, r := range s.requests {
 		if r.started {
-			s.abandon(r)
+			s.forget(r.socket)
 		}
 	}
 	s.complete(s.helper.collect(), false)
@@ -352,8 +353,8 @@ func (h *helper) hand(done []packet) (closed bool) {
 	return h.closed
 }
 
-// arm is step b.
-func (h *helper) arm() {
+// arm is step b. It reports whether it gave a turn.
+func (h *helper) arm() bool {
 	h.mu.Lock()
 	armed := h.armed
 	h.armed = true
@@ -361,6 +362,7 @@ func (h *helper) arm() {
 	if !armed {
 		h.turns <- struct{}{}
 	}
+	return !armed
 }
 
 // collect is step d.

@@ -9,6 +9,10 @@ import (
 	"golang.org/x/sys/windows"
 )
 
+// maxOnce is how much a call gets. Windows takes all of a send, whatever its size, as long as less
+// than SO_SNDBUF waits to be sent, and keeps it in the kernel's memory.
+const maxOnce = 1 << 20
+
 var ioctlsocket = windows.NewLazySystemDLL("ws2_32.dll").NewProc("ioctlsocket")
 
 // Read receives once from a socket, which it makes non-blocking. That has no effect on package
