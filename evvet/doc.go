@@ -25,7 +25,8 @@
 //   - An error of Start that is dropped. The watcher is not active then.
 //   - A watcher that is never started.
 //   - A batch of a Queue that is kept after the callback, which uses its memory again.
-//   - A sync.Mutex that is locked while a task waits.
+//   - A sync.Mutex that is locked while a task waits, also in Read, Write or Accept of a connection
+//     in a function that has the task.
 //   - Reset of a one-shot Timer, which stops it.
 //
 // # What it does not find
@@ -39,7 +40,8 @@
 //     the goroutine begins are found there, too.
 //   - Watchers that a goroutine gets from a channel, or from a function of another package.
 //   - Read and Accept of a connection in a task, and Write.
-//   - Mutexes that a function locks for its caller, and waits in the methods of package evnet.
+//   - Mutexes that a function locks for its caller, and waits of what wraps a connection, such as
+//     a bufio.Writer.
 //
 // In files _test.go it reports only wrong goroutines, dropped errors and kept batches. Tests block
 // loops, and make watchers that are not started, on purpose.

@@ -34,7 +34,7 @@ func (c *checker) checkLocksIn(f *function) {
 		work = work[1:]
 		after := maps.Clone(before[b])
 		for _, n := range b.Nodes {
-			c.follow(n, after, nil)
+			c.follow(f, n, after, nil)
 		}
 		for _, next := range b.Succs {
 			known, seen := before[next]
@@ -51,7 +51,7 @@ func (c *checker) checkLocksIn(f *function) {
 	for b, held := range before {
 		held = maps.Clone(held)
 		for _, n := range b.Nodes {
-			c.follow(n, held, c.reportHeld)
+			c.follow(f, n, held, c.reportHeld)
 		}
 	}
 }
@@ -66,8 +66,9 @@ func both(a, b mutexes) mutexes {
 	return m
 }
 
-// follow applies the calls in a node to the set, and calls report for the waits, if it is not nil.
-func (c *checker) follow(n ast.Node, held mutexes, report func(*ast.CallExpr, mutexes)) {
+// follow applies the calls in a node of f to the set, and calls report for the waits, if it is not
+// nil.
+func (c *checker) follow(f *function, n ast.Node, held mutexes, report func(*ast.CallExpr, mutexes)) {
 	_, deferred := n.(*ast.DeferStmt)
 	for _, call := range c.calls(n) {
 		name, locks := c.mutex(call)
@@ -77,7 +78,7 @@ func (c *checker) follow(n ast.Node, held mutexes, report func(*ast.CallExpr, mu
 			held[name] = true
 		case name != "":
 			delete(held, name)
-		case report != nil && len(held) > 0 && c.isWait(call):
+		case report != nil && len(held) > 0 && c.isWait(f, call):
 			report(call, held)
 		}
 	}
@@ -109,7 +110,7 @@ func (c *checker) waits(f *function) bool {
 	if f.state.waits == unknown {
 		f.state.waits = computing
 		waits := no
-		if slices.ContainsFunc(c.calls(f.body), c.isWait) {
+		if slices.ContainsFunc(c.calls(f.body), func(call *ast.CallExpr) bool { return c.isWait(f, call) }) {
 			waits = yes
 		}
 		f.state.waits = waits
@@ -117,13 +118,32 @@ func (c *checker) waits(f *function) bool {
 	return f.state.waits == yes
 }
 
-func (c *checker) isWait(call *ast.CallExpr) bool {
-	if waits[c.method(call)] || waits[c.function(call)] {
+// isWait reports whether a call in f is a wait of a task. In a function that has the task, a
+// connection should be one of package evnet: another would block the loop, which is no better.
+func (c *checker) isWait(f *function, call *ast.CallExpr) bool {
+	if waits[c.method(call)] || waits[c.function(call)] || hasTask(f.sig) && c.ofConn(call) {
 		return true
 	}
 	g := c.resolve(call.Fun)
 	return g != nil && !isInline(call) && c.waits(g)
 }
+
+func hasTask(sig *types.Signature) bool {
+	for p := range sig.Params().Variables() {
+		if n := named(p.Type()); n != nil && isOurs(n, "Task") {
+			return true
+		}
+	}
+	return false
+}
+
+// ofConn reports whether the call reads from a connection, writes to it, or accepts one.
+func (c *checker) ofConn(call *ast.CallExpr) bool {
+	f := c.callee(call)
+	return f != nil && (ofConns[f.FullName()] || writes[f.FullName()])
+}
+
+var writes = map[string]bool{"(net.Conn).Write": true, "(*net.conn).Write": true}
 
 // mayReturn reports whether the call may return, as far as its name tells.
 func (c *checker) mayReturn(call *ast.CallExpr) bool {

@@ -120,7 +120,7 @@ var aWait = regexp.MustCompile(`^\w+ (waits|suspends)`)
 
 // All functions of the standard library that the tables of blocking calls name exist.
 func TestWhatBlocksExists(t *testing.T) {
-	names := slices.Concat(slices.Collect(maps.Keys(blocking)), slices.Collect(maps.Keys(ofConns)))
+	names := slices.Concat(slices.Collect(maps.Keys(blocking)), slices.Collect(maps.Keys(ofConns)), slices.Collect(maps.Keys(writes)))
 	paths := make(map[string]bool)
 	for _, name := range names {
 		if path, _, _ := parts(name); !strings.Contains(path, ".") {

@@ -3,6 +3,7 @@ package locks
 
 import (
 	"context"
+	"net"
 	"sync"
 	"time"
 
@@ -49,6 +50,28 @@ func (a *app) task(t *ev.Task) error {
 	a.save(t)                                                                   // want `a.save waits while a.mu is locked`
 	_ = t.Within(1, func() error { return t.Yield() })                          // want `t.Yield waits while a.mu is locked`
 	a.mu.Unlock()
+	return err
+}
+
+func (a *app) serve(_ *ev.Task, c net.Conn, ln net.Listener) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	_, err := c.Write([]byte("hello")) // want `c.Write waits while a.mu is locked`
+	if err == nil {
+		_, err = c.Read(make([]byte, 1)) // want `c.Read waits while a.mu is locked`
+	}
+	if err == nil {
+		_, err = ln.Accept() // want `ln.Accept waits while a.mu is locked`
+	}
+	_ = c.SetDeadline(time.Time{})
+	return err
+}
+
+// write is not for tasks.
+func (a *app) write(c net.Conn) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	_, err := c.Write([]byte("hello"))
 	return err
 }
 
