@@ -22,8 +22,8 @@ type Ready struct {
 //
 // A socket has one request, which is in progress, or is to be made before the next look because
 // the last one has completed (note a). A request in progress that asks for the wrong thing is
-// withdrawn, and the next one is made when its packet has come (note e). So is that of a socket that
-// is not watched any more, and the set keeps the socket until then.
+// withdrawn, and the next one is made when its packet has come (note e). So is that of a socket
+// that is not watched any more, and the set keeps the socket until then.
 type Set struct {
 	system   system
 	sockets  map[int]*socket
