@@ -101,8 +101,11 @@ func letHost() {
 
 // wallGranularity is the unit of the wall clock.
 func wallGranularity() time.Duration {
-	if runtime.GOOS == "js" {
+	switch runtime.GOOS {
+	case "js":
 		return time.Millisecond // of JavaScript's Date
+	case "windows":
+		return time.Microsecond // of Wine's; the monotonic clock is finer
 	}
 	return 0
 }
