@@ -269,3 +269,35 @@ func (l *Loop) part(at look.Cursor, n int, see func(watcher any, keeps bool)) lo
 	at.Done = true
 	return at
 }
+
+// state is look.TaskOf.
+func (t *Task) state() look.Task {
+	l, s := t.loop, look.Task{Runs: t.running, FD: -1, Goroutine: t.on.goroutineID()}
+	if t.running || t.on == nil {
+		return s
+	}
+	s.Over = t.over || t.pending || t.source != nil && t.source.ready(t)
+	s.Since = l.base.Add(t.since)
+	if t.alarm.armed() {
+		s.Until = l.base.Add(t.due)
+	}
+	s.Method = "Sleep"
+	if t.source != nil {
+		s.Method = t.source.method()
+	}
+	switch of := t.source.(type) {
+	case *joined:
+		s.Of = (*Task)(of)
+	case *readiness:
+		s.FD, s.Read, s.Write = of.fd, of.interest&Read != 0, of.interest&Write != 0
+	}
+	return s
+}
+
+// stack is look.TaskStack.
+func (t *Task) stack(pcs []uintptr) int {
+	if t.running || t.on == nil || len(pcs) == 0 {
+		return 0
+	}
+	return t.on.stack(pcs)
+}

@@ -1,4 +1,4 @@
-// embed.go: the loop is embedded. A proxy parks in it while its host parks, and the
+// embed_poll.go: the loop is embedded. A proxy parks in it while its host parks, and the
 // host recalls it. The host's own park is assumed to work: it ends when sweeping is set, or
 // when the host is closed.
 
@@ -10,13 +10,13 @@ proctype proxy() {
 	LOCALS;
 	byte b, until;
 	bool quiet, done, expired;
-end_idle:                                               //~ embed.go: func runProxy(turns <-chan turn, back chan<- struct{}) {
+end_idle:                                               //~ embed_poll.go: func runProxy(turns <-chan turn, back chan<- struct{}) {
 	do
 	:: atomic { turn -> turn = false };                 //| for t := range turns {
 	                                                    //| t.embed.parkByProxy(t.until)
 	                                                    //| back <- struct{}{}
 	                                                    //.
-	                                                    //~ embed.go: func (e *Embed) parkByProxy(until time.Duration) {
+	                                                    //~ embed_poll.go: func (e *Embed) parkByProxy(until time.Duration) {
 	   sleep();                                         //| other.sleep(other.mono, until, true)
 	   d_step { quiet = false; done = false; expired = false; ok = false };
 	   if                                               //| if other.foundFiles() || !other.requests.empty() || other.isClosed() ||
@@ -30,7 +30,7 @@ end_idle:                                               //~ embed.go: func runPr
 	od
 }
 
-inline delegate() {                                     //~ embed.go: func (e *Embed) delegate(sleep bool) {
+inline delegate() {                                     //~ embed_poll.go: func (e *Embed) delegate(sleep bool) {
 	lock(mu);                                           //| other.mu.Lock()
 	delegated = !closed;                                //| e.delegated = !other.isClosed()
 	unlock(mu);                                         //| other.mu.Unlock()
@@ -50,7 +50,7 @@ inline delegate() {                                     //~ embed.go: func (e *E
 }                                                       //.
 
 // The result is in dead: the embedded loop is closed.
-inline recall() {                                       //~ embed.go: func (e *Embed) recall() (closed bool) {
+inline recall() {                                       //~ embed_poll.go: func (e *Embed) recall() (closed bool) {
 	if
 	:: proxied ->                                       //| if e.proxied {
 	   proxied = false;                                 //| e.proxied = false
@@ -69,7 +69,7 @@ inline recall() {                                       //~ embed.go: func (e *E
 }                                                       //.
 
 // Embed.Stop.
-inline stopEmbed() {                                    //~ embed.go: func (e *Embed) detach() (deferred []*Loop) {
+inline stopEmbed() {                                    //~ embed_tree.go: func (e *Embed) detach() (deferred []*Loop) {
 	lock(embedding);                                    //| embedding.Lock()
 	attached = false;                                   //| e.other.host = nil
 #ifndef STOP_FORGETS_DEFERRED
@@ -78,7 +78,7 @@ inline stopEmbed() {                                    //~ embed.go: func (e *E
 	deferred = false;
 	unlock(embedding);
 	if                                                  //.
-	:: mine -> mine = false; teardown()                 //~ embed.go: func (e *Embed) teardown(l *Loop) {
+	:: mine -> mine = false; teardown()                 //~ embed_tree.go: func (e *Embed) teardown(l *Loop) {
 	                                                    //| _ = l.teardown()
 	:: else                                             //.
 	fi
@@ -171,7 +171,7 @@ end_parked:
 	      :: attached -> recall()
 	      :: else
 	      fi;
-	      if                                            //~ embed.go: func (l *Loop) pollWithEmbedded(mode runMode) {
+	      if                                            //~ embed_poll.go: func (l *Loop) pollWithEmbedded(mode runMode) {
 	      :: dead && attached -> stopEmbed()            //| l.stopClosedEmbeds()
 	      :: else
 	      fi;                                           //.

@@ -1,4 +1,4 @@
-// embed.go: which loop is the host, and which Run has it.
+// embed_tree.go: which loop is the host, and which Run has it.
 
 bool embedding; // the lock that comes before any mu
 bool out; // the proxy has the loop
@@ -12,7 +12,7 @@ bool hostTorn;
 bool deferred;         // loop.deferredTo is the host
 
 // Of Close of the embedded loop, with embedding held. The result is in running.
-inline deferClose() {                                   //= embed.go: func (l *Loop) deferClose() bool {
+inline deferClose() {                                   //= embed_tree.go: func (l *Loop) deferClose() bool {
 	if                                                  //| for h := l.host; h != nil; h = h.host {
 	:: attached ->
 	   lock(hostMu);                                    //| h.mu.Lock()
