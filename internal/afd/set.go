@@ -157,10 +157,8 @@ func (s *Set) add(number int) (*socket, error) {
 
 // withdraw makes the result of a request in progress mean nothing.
 func (s *Set) withdraw(r *request) {
-	if !r.withdrawn {
-		r.withdrawn = true
-		s.system.cancel(r)
-	}
+	r.withdrawn = true
+	s.system.cancel(r)
 }
 
 // forget ends the watch of w, if there is one.

@@ -354,16 +354,19 @@ func TestARequestOfAClosedSocketIsNotMadeForTheNext(t *testing.T) {
 // A socket that is watched anew, because its number was used again, does not have the events of
 // the request that was made for the old one.
 func TestANewGenerationHasARequestOfItsOwn(t *testing.T) {
-	s, d, _ := open(t)
-	d.open(0)
-	require.NoError(t, s.Watch(0, 1, Read))
-	assert.False(t, s.Look())
-	d.shut(0) // its packet comes
-	d.open(0)
-	d.set(0, receive)
-	require.NoError(t, s.Watch(0, 2, Read)) // before it is taken
-	assert.True(t, s.Look())
-	assert.Equal(t, []Ready{{0, 2, Read}}, s.Ready())
+	for _, reuses := range []bool{false, true} {
+		s, d, _ := open(t)
+		d.reuses = reuses
+		d.open(0)
+		require.NoError(t, s.Watch(0, 1, Read))
+		assert.False(t, s.Look())
+		d.shut(0) // its packet comes
+		d.open(0)
+		d.set(0, receive)
+		require.NoError(t, s.Watch(0, 2, Read)) // before it is taken
+		assert.True(t, s.Look())
+		assert.Equal(t, []Ready{{0, 2, Read}}, s.Ready())
+	}
 }
 
 func TestAfterAWakeTheResultIsThereWithoutAnotherRequest(t *testing.T) {
@@ -393,24 +396,29 @@ func TestTheNextRequestIsMadeWhenTheLastHasEnded(t *testing.T) {
 			return s.Watch(0, 1, Read|Write)
 		},
 	}
+	test := func(t *testing.T, change func(s *Set) error, end func(r *request)) {
+		s, d, woken := open(t)
+		d.late = true
+		d.open(0)
+		d.set(0, send)
+		require.NoError(t, s.Watch(0, 1, Read))
+		assert.False(t, s.Look())
+		require.NoError(t, change(s))
+		assert.False(t, s.Look())
+		assert.Equal(t, 1, d.starts)
+		s.AwaitWake()
+		end(d.ending[0])
+		d.settle()
+		<-woken
+		assert.False(t, s.LookAfterWake())
+		assert.True(t, s.Look())
+		assert.Equal(t, Write, s.Ready()[0].Events)
+		assert.Len(t, s.requests, 1)
+	}
 	for name, change := range changes {
-		t.Run(name, func(t *testing.T) {
-			s, d, woken := open(t)
-			d.late = true
-			d.open(0)
-			d.set(0, send)
-			require.NoError(t, s.Watch(0, 1, Read))
-			assert.False(t, s.Look())
-			require.NoError(t, change(s))
-			assert.False(t, s.Look())
-			assert.Equal(t, 1, d.starts)
-			s.AwaitWake()
-			d.settle()
-			<-woken
-			assert.False(t, s.LookAfterWake())
-			assert.True(t, s.Look())
-			assert.Equal(t, Write, s.Ready()[0].Events)
-			assert.Len(t, s.requests, 1)
+		t.Run(name, func(t *testing.T) { test(t, change, func(*request) {}) })
+		t.Run(name+", which is too late", func(t *testing.T) {
+			test(t, change, func(r *request) { r.block.status, r.info.handles, r.info.events = statusSuccess, 1, receive })
 		})
 	}
 }
