@@ -10,7 +10,8 @@ import (
 	"go.uber.org/atomic"
 )
 
-// This file is who hosts whom, and who tears down an embedded loop that is closed.
+// This file keeps the trees of hosts and embedded loops. It also tears down an embedded loop
+// that is closed.
 
 // Hosts and embedded loops form trees. The mutex embedding guards all of them: so two
 // goroutines cannot close a cycle, and a Close sees the whole chain of hosts at one

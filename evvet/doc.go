@@ -39,9 +39,9 @@
 //     that may do so, or calls a function that is not known. Calls on the task in whose function
 //     the goroutine begins are found there, too.
 //   - Watchers that a goroutine gets from a channel, or from a function of another package.
-//   - Read and Accept of a connection in a task, and Write.
-//   - Mutexes that a function locks for its caller, and waits of what wraps a connection, such as
-//     a bufio.Writer.
+//   - Reads, writes and accepts of a connection that package evnet has not wrapped, in a task.
+//   - Mutexes that a function locks for its caller, and the waits of a bufio.Writer, io.ReadFull,
+//     fmt.Fprintf and the like, which read or write a connection.
 //
 // In files _test.go it reports only wrong goroutines, dropped errors and kept batches. Tests block
 // loops, and make watchers that are not started, on purpose.

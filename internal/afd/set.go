@@ -263,7 +263,7 @@ func (s *Set) report(w *socket) {
 
 // AwaitWake has the helper call wake once, when a socket has become ready. It is called before
 // a wait, after a Look that has found none. The packets that the helper finds are newer than that
-// Look, unless it has been at it since an earlier wait.
+// Look, unless it took them in a turn of an earlier wait.
 func (s *Set) AwaitWake() { s.fresh = s.helper.arm() }
 
 // LookAfterWake is Look after such a wait. It asks nothing: of packets that may not be new, the
@@ -351,16 +351,18 @@ func (h *helper) hand(done []packet) (closed bool) {
 	return h.closed
 }
 
-// arm is step b. It reports whether it gave a turn.
-func (h *helper) arm() bool {
+// arm is step b. It reports whether all that the helper will have found is new: it gave a turn, and
+// nothing is left of an earlier one.
+func (h *helper) arm() (fresh bool) {
 	h.mu.Lock()
 	armed := h.armed
+	fresh = !armed && len(h.found) == 0
 	h.armed = true
 	h.mu.Unlock()
 	if !armed {
 		h.turns <- struct{}{}
 	}
-	return !armed
+	return fresh
 }
 
 // collect is step d.

@@ -10,6 +10,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// maxOnce is how much a system call gets: some systems refuse more than 1<<31-1 bytes.
+const maxOnce = 1 << 30
+
 // Read reads once. A message of zero bytes is not the end: n is 0, and err is nil.
 //
 // It reads by package syscall, which tells the race detector that a write by an os.File happens
