@@ -8,6 +8,7 @@ import (
 	"os"
 	"syscall"
 
+	"github.com/goevlib/ev/internal/nowait"
 	"github.com/goevlib/ev/internal/taskconn"
 )
 
@@ -77,8 +78,8 @@ func (f *file) inspect() error {
 }
 
 func (f *file) read(p []byte) (int, error) {
-	if f.stream && len(p) > maxOnce {
-		p = p[:maxOnce]
+	if f.stream && len(p) > nowait.MaxOnce {
+		p = p[:nowait.MaxOnce]
 	}
 	for {
 		if f.empty {
@@ -101,8 +102,8 @@ func (f *file) read(p []byte) (int, error) {
 func (f *file) write(p []byte) (int, error) {
 	for done := 0; ; {
 		part := p[done:]
-		if f.stream && len(part) > maxOnce {
-			part = part[:maxOnce]
+		if f.stream && len(part) > nowait.MaxOnce {
+			part = part[:nowait.MaxOnce]
 		}
 		n, err := f.out.try(f.c.raw, part)
 		done += n

@@ -15,9 +15,6 @@ const (
 	isNonblocking = true // a net.Conn
 	wouldBlock    = syscall.EAGAIN
 
-	// maxOnce is how much a system call gets: some systems refuse more than 1<<31-1 bytes.
-	maxOnce = 1 << 30
-
 	// blink is how long an Accept may block that finds no connection.
 	blink = 100 * time.Microsecond
 )

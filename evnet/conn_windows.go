@@ -16,10 +16,6 @@ const (
 	isNonblocking = false // package net waits for the completion of its calls instead
 	wouldBlock    = windows.WSAEWOULDBLOCK
 
-	// maxOnce is how much a call gets. Windows takes all of a send, whatever its size, as long as
-	// less than SO_SNDBUF waits to be sent, and keeps it in the kernel's memory.
-	maxOnce = 1 << 20
-
 	// blink is how long an Accept may block that finds no connection. One that finds a
 	// connection waits for the runtime to report that it is complete.
 	blink = 10 * time.Millisecond

@@ -8,6 +8,7 @@
 //	Read(fd, p) (n, err)    io.EOF at the end
 //	Write(fd, p) (n, err)   may write a part
 //	Accept(fd) (fd, err)    non-blocking and close-on-exec
+//	MaxOnce                 how much one call gets, unless the platform is unsupported
 //
 // Errors but ErrWouldBlock and io.EOF are of type *os.SyscallError, or errors.ErrUnsupported.
 package nowait

@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// maxOnce is how much a system call gets: some systems refuse more than 1<<31-1 bytes.
-const maxOnce = 1 << 30
+// MaxOnce is how much a system call gets: some systems refuse more than 1<<31-1 bytes.
+const MaxOnce = 1 << 30
 
 // Read reads once. A message of zero bytes is not the end: n is 0, and err is nil.
 //
@@ -19,7 +19,7 @@ const maxOnce = 1 << 30
 // before the read.
 func Read(fd int, p []byte) (n int, err error) {
 	err = try(fd, "read", unix.POLLIN, func(bool) (err error) {
-		n, err = syscall.Read(fd, p[:min(len(p), maxOnce)])
+		n, err = syscall.Read(fd, p[:min(len(p), MaxOnce)])
 		return err
 	})
 	if n == 0 && err == nil && len(p) > 0 && !hasMessages(fd) {
@@ -35,7 +35,7 @@ const pipeBuf = 512
 // has written all of them.
 func Write(fd int, p []byte) (n int, err error) {
 	err = try(fd, "write", unix.POLLOUT, func(blocking bool) (err error) {
-		most := maxOnce
+		most := MaxOnce
 		if blocking {
 			most = pipeBuf
 		}

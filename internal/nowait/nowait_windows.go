@@ -9,9 +9,9 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// maxOnce is how much a call gets. Windows takes all of a send, whatever its size, as long as less
+// MaxOnce is how much a call gets. Windows takes all of a send, whatever its size, as long as less
 // than SO_SNDBUF waits to be sent, and keeps it in the kernel's memory.
-const maxOnce = 1 << 20
+const MaxOnce = 1 << 20
 
 var ioctlsocket = windows.NewLazySystemDLL("ws2_32.dll").NewProc("ioctlsocket")
 
@@ -19,7 +19,7 @@ var ioctlsocket = windows.NewLazySystemDLL("ws2_32.dll").NewProc("ioctlsocket")
 // net, whose calls are overlapped.
 func Read(fd int, p []byte) (int, error) {
 	var n, flags uint32
-	buffer := windows.WSABuf{Len: uint32(min(len(p), maxOnce)), Buf: unsafe.SliceData(p)}
+	buffer := windows.WSABuf{Len: uint32(min(len(p), MaxOnce)), Buf: unsafe.SliceData(p)}
 	err := try(fd, "wsarecv", func() error {
 		return windows.WSARecv(windows.Handle(fd), &buffer, 1, &n, &flags, nil, nil)
 	})
@@ -32,7 +32,7 @@ func Read(fd int, p []byte) (int, error) {
 // Write sends once on a socket; see Read.
 func Write(fd int, p []byte) (int, error) {
 	var n uint32
-	buffer := windows.WSABuf{Len: uint32(min(len(p), maxOnce)), Buf: unsafe.SliceData(p)}
+	buffer := windows.WSABuf{Len: uint32(min(len(p), MaxOnce)), Buf: unsafe.SliceData(p)}
 	err := try(fd, "wsasend", func() error {
 		return windows.WSASend(windows.Handle(fd), &buffer, 1, &n, 0, nil, nil)
 	})
