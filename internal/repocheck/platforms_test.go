@@ -1,6 +1,7 @@
 package repocheck
 
 import (
+	"cmp"
 	"os"
 	"regexp"
 	"strings"
@@ -10,15 +11,15 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// platformNames is what the tables call what has another name in the scripts.
+// platformNames has the names of the tables, where the scripts have others.
 var platformNames = map[string]string{
 	"aix": "AIX", "android": "Android", "darwin": "macOS", "kernel": "Linux 6.1", "linux": "Linux",
 	"freebsd": "BSDs", "netbsd": "BSDs", "openbsd": "BSDs", "dragonfly": "BSDs",
 	"solaris": "Solaris", "windows": "Windows",
 }
 
-// What is built and run, and on what, is in two scripts. The tables of the README and of the page
-// name all of it.
+// Two scripts list the systems that ev is built for, and the platforms that its tests run on. The
+// tables of the README and of docs/platforms.md name each of them.
 func TestTheTablesOfPlatformsNameWhatIsBuiltAndRun(t *testing.T) {
 	atRoot(t)
 	built := words(t, ".ci/run", `(?s)\ntargets="(.*?)"`)
@@ -37,12 +38,7 @@ func TestTheTablesOfPlatformsNameWhatIsBuiltAndRun(t *testing.T) {
 	}
 }
 
-func platformName(of string) string {
-	if name, ok := platformNames[of]; ok {
-		return name
-	}
-	return of
-}
+func platformName(of string) string { return cmp.Or(platformNames[of], of) }
 
 // words returns the words of a variable of a script.
 func words(t *testing.T, script, variable string) []string {
