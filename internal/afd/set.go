@@ -164,7 +164,7 @@ func (s *Set) withdraw(r *request) {
 // forget ends the watch of w, if there is one.
 func (s *Set) forget(w *socket) {
 	switch {
-	case w == nil || w.request == nil:
+	case w == nil:
 	case w.request.started:
 		w.want = 0
 		s.withdraw(w.request)
@@ -225,7 +225,7 @@ func (s *Set) startRequest(w *socket) (started bool) {
 		return true
 	}
 	if r.gone() {
-		s.forget(w)
+		s.drop(w)
 	} else {
 		s.report(w)
 	}

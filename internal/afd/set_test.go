@@ -218,6 +218,15 @@ func open(t *testing.T) (s *Set, d *driver, woken chan struct{}) {
 	return s, d, woken
 }
 
+// asking is open, with a socket that is not ready, and a request for it to be read.
+func asking(t *testing.T) (s *Set, d *driver, woken chan struct{}) {
+	s, d, woken = open(t)
+	d.open(0)
+	require.NoError(t, s.Watch(0, 1, Read))
+	assert.False(t, s.Look())
+	return s, d, woken
+}
+
 // modelSocket is what the set should know of a socket.
 type modelSocket struct {
 	open       bool
@@ -370,10 +379,7 @@ func TestANewGenerationHasARequestOfItsOwn(t *testing.T) {
 }
 
 func TestAfterAWakeTheResultIsThereWithoutAnotherRequest(t *testing.T) {
-	s, d, woken := open(t)
-	d.open(0)
-	require.NoError(t, s.Watch(0, 1, Read))
-	assert.False(t, s.Look())
+	s, d, woken := asking(t)
 	s.AwaitWake()
 	d.set(0, receive)
 	<-woken
@@ -397,12 +403,9 @@ func TestTheNextRequestIsMadeWhenTheLastHasEnded(t *testing.T) {
 		},
 	}
 	test := func(t *testing.T, change func(s *Set) error, end func(r *request)) {
-		s, d, woken := open(t)
+		s, d, woken := asking(t)
 		d.late = true
-		d.open(0)
 		d.set(0, send)
-		require.NoError(t, s.Watch(0, 1, Read))
-		assert.False(t, s.Look())
 		require.NoError(t, change(s))
 		assert.False(t, s.Look())
 		assert.Equal(t, 1, d.starts)
@@ -424,11 +427,8 @@ func TestTheNextRequestIsMadeWhenTheLastHasEnded(t *testing.T) {
 }
 
 func TestASocketThatIsNotWatchedAnyMoreIsKeptUntilItsRequestHasEnded(t *testing.T) {
-	s, d, _ := open(t)
+	s, d, _ := asking(t)
 	d.late = true
-	d.open(0)
-	require.NoError(t, s.Watch(0, 1, Read))
-	assert.False(t, s.Look())
 	require.NoError(t, s.Watch(0, 1, 0))
 	d.set(0, receive)
 	assert.False(t, s.Look())
@@ -439,8 +439,8 @@ func TestASocketThatIsNotWatchedAnyMoreIsKeptUntilItsRequestHasEnded(t *testing.
 	assert.Len(t, s.free, 1)
 }
 
-// The helper has waited since an earlier park, which a Send has ended. What it took was read
-// before the present park.
+// A Send has ended an earlier park, and the helper has gone on with its wait. It takes a packet,
+// but the loop has read the data before the next park.
 func TestWhatTheHelperTookBeforeTheLastLookIsNotReported(t *testing.T) {
 	for name, duringThePark := range map[string]bool{"before the park": false, "in the park": true} {
 		t.Run(name, func(t *testing.T) { testOldPackets(t, duringThePark) })
@@ -448,11 +448,8 @@ func TestWhatTheHelperTookBeforeTheLastLookIsNotReported(t *testing.T) {
 }
 
 func testOldPackets(t *testing.T, duringThePark bool) {
-	s, d, woken := open(t)
+	s, d, woken := asking(t)
 	d.held = make(chan struct{})
-	d.open(0)
-	require.NoError(t, s.Watch(0, 1, Read))
-	assert.False(t, s.Look())
 	s.AwaitWake()
 	d.set(0, receive)
 	d.taken()
