@@ -2,15 +2,14 @@ package ev_test
 
 import (
 	"os/signal"
-	"runtime"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/goevlib/ev"
+	"github.com/goevlib/ev/internal/leak"
 )
 
 // A Child with Trace needs SIGCHLD. In these tests other parts of the program use
@@ -40,12 +39,9 @@ func toggles(t testing.TB, w *ev.Child, c *child, changes *int) {
 
 // unsubscribed waits until the goroutines of the stopped Childs have ended. Their
 // subscriptions end with them.
-func unsubscribed(t testing.TB, goroutines int) {
+func unsubscribed(t testing.TB, before leak.Held) {
 	t.Helper()
-	for end := time.Now().Add(patience); runtime.NumGoroutine() > goroutines && time.Now().Before(end); {
-		time.Sleep(time.Millisecond)
-	}
-	require.LessOrEqual(t, runtime.NumGoroutine(), goroutines)
+	require.NoError(t, leak.Since(before, patience))
 }
 
 func TestAChildTracedAfterIgnoreOrResetIsToldOfStopsAndSoAreTheEarlierOnes(t *testing.T) {
@@ -54,7 +50,7 @@ func TestAChildTracedAfterIgnoreOrResetIsToldOfStopsAndSoAreTheEarlierOnes(t *te
 			t.Run(name+" and before "+earlier, func(t *testing.T) {
 				restore(t)
 				l, m, c, d := newLoop(t), newLoop(t), spawn(t), spawn(t)
-				goroutines := runtime.NumGoroutine()
+				before := leak.Look()
 				check := func() {}
 				var first ev.Watcher = ev.NewAsync(m, func(*ev.Async) {})
 				switch earlier {
@@ -72,7 +68,7 @@ func TestAChildTracedAfterIgnoreOrResetIsToldOfStopsAndSoAreTheEarlierOnes(t *te
 				w.Stop()
 				check()
 				first.Stop()
-				unsubscribed(t, goroutines)
+				unsubscribed(t, before)
 			})
 		}
 	}
@@ -81,7 +77,7 @@ func TestAChildTracedAfterIgnoreOrResetIsToldOfStopsAndSoAreTheEarlierOnes(t *te
 func TestTheLastSignalThatStopsTakesNoSIGCHLDFromAChild(t *testing.T) {
 	restore(t)
 	l, c := newLoop(t), spawn(t)
-	goroutines := runtime.NumGoroutine()
+	before := leak.Look()
 	signal.Ignore(syscall.SIGCHLD)
 	s, _ := counter(t, l, syscall.SIGCHLD)
 	w, changes := tracer(t, l, c)
@@ -89,14 +85,14 @@ func TestTheLastSignalThatStopsTakesNoSIGCHLDFromAChild(t *testing.T) {
 	assert.False(t, signal.Ignored(syscall.SIGCHLD))
 	toggles(t, w, c, changes)
 	w.Stop()
-	unsubscribed(t, goroutines)
+	unsubscribed(t, before)
 	assert.True(t, signal.Ignored(syscall.SIGCHLD), "as it was")
 }
 
 func TestSIGCHLDIsIgnoredAgainAfterTheLastChild(t *testing.T) {
 	restore(t)
 	l, c := newLoop(t), spawn(t)
-	goroutines := runtime.NumGoroutine()
+	before := leak.Look()
 	signal.Ignore(syscall.SIGCHLD)
 	a, _ := tracer(t, l, c)
 	b, changes := tracer(t, l, c)
@@ -105,7 +101,7 @@ func TestSIGCHLDIsIgnoredAgainAfterTheLastChild(t *testing.T) {
 	a.Stop()
 	toggles(t, b, c, changes)
 	b.Stop()
-	unsubscribed(t, goroutines)
+	unsubscribed(t, before)
 	assert.True(t, signal.Ignored(syscall.SIGCHLD))
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/goevlib/ev"
+	"github.com/goevlib/ev/internal/leak"
 )
 
 // patience bounds every wait in the tests. It is long enough for a loaded machine, and
@@ -153,10 +154,10 @@ func TestMain(m *testing.M) {
 		os.Exit(0)
 	}
 	warmUp()
-	fds, goroutines := openDescriptors(), runtime.NumGoroutine()
+	before := leak.Look()
 	code := m.Run()
 	if code == 0 {
-		code = checkLeaks(fds, goroutines)
+		code = leak.Exit(before, patience)
 	}
 	os.Exit(code)
 }
@@ -186,28 +187,6 @@ func warmUp() {
 	}
 }
 
-func checkLeaks(fds, goroutines int) int {
-	deadline := time.Now().Add(5 * time.Second)
-	for (runtime.NumGoroutine() > goroutines || openDescriptors() > fds) && time.Now().Before(deadline) {
-		time.Sleep(10 * time.Millisecond)
-	}
-	if n := runtime.NumGoroutine(); n > goroutines {
-		stacks := make([]byte, 1<<20)
-		fmt.Printf("FAIL: %d goroutines leaked\n%s\n", n-goroutines, stacks[:runtime.Stack(stacks, true)])
-		return 1
-	}
-	if n := openDescriptors(); n > fds {
-		fmt.Printf("FAIL: %d descriptors leaked, among these:\n", n-fds)
-		entries, _ := os.ReadDir("/proc/self/fd")
-		for _, e := range entries {
-			to, _ := os.Readlink("/proc/self/fd/" + e.Name())
-			fmt.Println(e.Name(), to)
-		}
-		return 1
-	}
-	return 0
-}
-
 // connPair returns two connected TCP connections that are closed after the test.
 func connPair(t testing.TB) (a, b *net.TCPConn) {
 	t.Helper()
@@ -222,15 +201,8 @@ func connPair(t testing.TB) (a, b *net.TCPConn) {
 	return dialed.(*net.TCPConn), accepted.(*net.TCPConn)
 }
 
-// openDescriptors returns the number of open descriptors, or 0 without /proc. Wine shows the
-// host's.
-func openDescriptors() int {
-	if runtime.GOOS == "windows" {
-		return 0
-	}
-	entries, _ := os.ReadDir("/proc/self/fd")
-	return len(entries)
-}
+// openDescriptors returns the number of open descriptors, or 0 if the system does not list them.
+func openDescriptors() int { return leak.Look().Descriptors }
 
 // journal has the notes of callbacks, in their order.
 type journal []string

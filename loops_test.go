@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/goevlib/ev"
+	"github.com/goevlib/ev/internal/leak"
 )
 
 func TestLoopsAreListedUntilTheyAreClosed(t *testing.T) {
@@ -51,7 +52,7 @@ func TestTheListKeepsNoLoopAlive(t *testing.T) {
 // resources of a loop must not keep it alive.
 func dropLoops(t *testing.T, n int, prepare func(l *ev.Loop), opts ...ev.LoopOption) {
 	t.Helper()
-	fds, goroutines := openDescriptors(), runtime.NumGoroutine()
+	before := leak.Look()
 	var ids []uint64
 	for range n {
 		l, err := ev.New(opts...)
@@ -59,17 +60,13 @@ func dropLoops(t *testing.T, n int, prepare func(l *ev.Loop), opts ...ev.LoopOpt
 		prepare(l)
 		ids = append(ids, l.ID())
 	}
-	left := func() bool {
-		return slices.ContainsFunc(ids, listed) || openDescriptors() > fds || runtime.NumGoroutine() > goroutines
-	}
-	for deadline := time.Now().Add(patience); left() && time.Now().Before(deadline); {
+	for deadline := time.Now().Add(patience); slices.ContainsFunc(ids, listed) && time.Now().Before(deadline); {
 		runtime.GC()
 		time.Sleep(time.Millisecond)
 	}
 	listedStill := slices.DeleteFunc(ids, func(id uint64) bool { return !listed(id) })
 	assert.Empty(t, listedStill, "loops that nothing refers to are listed")
-	assert.LessOrEqual(t, openDescriptors(), fds, "descriptors")
-	assert.LessOrEqual(t, runtime.NumGoroutine(), goroutines, "goroutines")
+	assert.NoError(t, leak.Since(before, patience, runtime.GC))
 }
 
 func TestDroppedLoopsFreeWhatTheyHold(t *testing.T) {

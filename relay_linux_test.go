@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/goevlib/ev"
+	"github.com/goevlib/ev/internal/leak"
 )
 
 // onItsThread runs functions on one OS thread. Perf events and namespaces belong to a
@@ -271,14 +272,6 @@ func quiet(t *testing.T, l *ev.Loop, calls *int) {
 	assert.Equal(t, before, *calls)
 }
 
-func noMoreGoroutines(t *testing.T, than int) {
-	t.Helper()
-	for began := time.Now(); runtime.NumGoroutine() > than && time.Since(began) < patience; {
-		time.Sleep(time.Millisecond)
-	}
-	assert.LessOrEqual(t, runtime.NumGoroutine(), than)
-}
-
 func TestWatchersOfSuchAFileShareItsEventsAndLeaveNothingBehind(t *testing.T) {
 	fd, fault := openFaults(t)
 	defer unix.Close(fd)
@@ -287,7 +280,7 @@ func TestWatchersOfSuchAFileShareItsEventsAndLeaveNothingBehind(t *testing.T) {
 	a, _ := socketpair(t)
 	startIO(t, l, a, ev.Read, func(*ev.IO, ev.Events) {}) // for the set
 	nowait(t, l)
-	fds, goroutines := openDescriptors(), runtime.NumGoroutine()
+	before := leak.Look()
 	var first, second int
 	one := startIO(t, l, fd, ev.Read, func(*ev.IO, ev.Events) { first++ })
 	two := startIO(t, l, fd, ev.Read, func(*ev.IO, ev.Events) { second++ })
@@ -310,8 +303,8 @@ func TestWatchersOfSuchAFileShareItsEventsAndLeaveNothingBehind(t *testing.T) {
 	callOf(t, l, &second)
 
 	two.Stop()
-	noMoreGoroutines(t, goroutines)
-	assert.LessOrEqual(t, openDescriptors(), fds, "at once")
+	assert.LessOrEqual(t, openDescriptors(), before.Descriptors, "at once")
+	require.NoError(t, leak.Since(before, patience))
 	require.NoError(t, l.Verify())
 	require.NoError(t, two.Start())
 	callOf(t, l, &second)
@@ -367,13 +360,13 @@ func TestSuchAFileThatWasClosedHasNoMoreEvents(t *testing.T) {
 
 func TestCloseAndCollectionEndTheRelays(t *testing.T) {
 	fd := openFile(t, "/proc/self/mounts")
-	goroutines := runtime.NumGoroutine()
+	before := leak.Look()
 	l, err := ev.New()
 	require.NoError(t, err)
 	startIO(t, l, fd, ev.Read, func(*ev.IO, ev.Events) {})
 	nowait(t, l)
 	require.NoError(t, l.Close())
-	noMoreGoroutines(t, goroutines)
+	require.NoError(t, leak.Since(before, patience))
 
 	dropLoops(t, 20, func(l *ev.Loop) {
 		calls := 0

@@ -3,7 +3,6 @@ package evnet_test
 import (
 	"context"
 	"flag"
-	"fmt"
 	"net"
 	"os"
 	"path/filepath"
@@ -16,6 +15,7 @@ import (
 
 	"github.com/goevlib/ev"
 	"github.com/goevlib/ev/evnet"
+	"github.com/goevlib/ev/internal/leak"
 )
 
 // patience bounds every wait in the tests.
@@ -133,49 +133,13 @@ func onEveryConn(t *testing.T, test func(t *testing.T, l *ev.Loop, network strin
 
 // TestMain checks after all tests that no goroutine and no descriptor is left.
 func TestMain(m *testing.M) {
-	warmUp()
-	fds, goroutines := openDescriptors(), runtime.NumGoroutine()
+	before := leak.Look()
 	code := m.Run()
 	// Benchmarks of io.Copy leave pipes in the pool of package net.
 	if code == 0 && flag.Lookup("test.bench").Value.String() == "" {
-		code = checkLeaks(fds, goroutines)
+		code = leak.Exit(before, patience)
 	}
 	os.Exit(code)
-}
-
-// warmUp makes the runtime open the descriptors that it never closes.
-func warmUp() {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		panic(err)
-	}
-	_ = ln.Close()
-}
-
-func checkLeaks(fds, goroutines int) int {
-	deadline := time.Now().Add(5 * time.Second)
-	for (runtime.NumGoroutine() > goroutines || openDescriptors() > fds) && time.Now().Before(deadline) {
-		time.Sleep(10 * time.Millisecond)
-	}
-	if n := runtime.NumGoroutine(); n > goroutines {
-		stacks := make([]byte, 1<<20)
-		fmt.Printf("FAIL: %d goroutines leaked\n%s\n", n-goroutines, stacks[:runtime.Stack(stacks, true)])
-		return 1
-	}
-	if n := openDescriptors(); n > fds {
-		fmt.Printf("FAIL: %d descriptors leaked\n", n-fds)
-		return 1
-	}
-	return 0
-}
-
-// openDescriptors returns the number of open descriptors, or 0 without /proc.
-func openDescriptors() int {
-	if runtime.GOOS == "windows" { // Wine shows its own there
-		return 0
-	}
-	entries, _ := os.ReadDir("/proc/self/fd")
-	return len(entries)
 }
 
 // needsSockets skips a test of what the system's sockets do. On js and wasip1, package net

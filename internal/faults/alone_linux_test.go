@@ -5,7 +5,6 @@ import (
 	"os"
 	"os/exec"
 	"regexp"
-	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -14,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/goevlib/ev"
+	"github.com/goevlib/ev/internal/leak"
 )
 
 // aloneName is the environment variable with the name of the only test that a process
@@ -84,37 +84,13 @@ func settle(t *testing.T) {
 	s := ev.NewSignal(l, os.Interrupt, func(*ev.Signal) {})
 	require.NoError(t, s.Start())
 	require.NoError(t, l.Close())
-	fds, goroutines := open(t), 0
-	require.Eventually(t, func() bool { // until the Signal's goroutine is gone
-		goroutines = runtime.NumGoroutine()
+	before := leak.Look()
+	for began := time.Now(); time.Since(began) < patience; { // until the Signal's goroutine is gone
 		time.Sleep(10 * time.Millisecond)
-		return goroutines == runtime.NumGoroutine()
-	}, patience, time.Millisecond)
-	t.Cleanup(func() {
-		leaks := func() bool { return len(open(t)) > len(fds) || runtime.NumGoroutine() > goroutines }
-		for end := time.Now().Add(patience); leaks() && time.Now().Before(end); {
-			time.Sleep(time.Millisecond)
-		}
-		if !leaks() {
-			return
-		}
-		stacks := make([]byte, 1<<20)
-		assert.Fail(t, "descriptors or goroutines are left", "%v, of %v before\n%s",
-			open(t), fds, stacks[:runtime.Stack(stacks, true)])
-	})
-}
-
-// open returns the process's descriptors with their names.
-func open(t *testing.T) map[string]string {
-	t.Helper()
-	entries, err := os.ReadDir("/proc/self/fd")
-	require.NoError(t, err)
-	found := map[string]string{}
-	for _, e := range entries {
-		// The descriptor that read the directory is closed.
-		if to, err := os.Readlink("/proc/self/fd/" + e.Name()); err == nil {
-			found[e.Name()] = to
+		earlier := before
+		if before = leak.Look(); before == earlier {
+			break
 		}
 	}
-	return found
+	t.Cleanup(func() { assert.NoError(t, leak.Since(before, patience), "descriptors or goroutines are left") })
 }

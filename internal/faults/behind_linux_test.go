@@ -10,14 +10,15 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/goevlib/ev"
+	"github.com/goevlib/ev/internal/leak"
 )
 
 // own returns the descriptor that fn opens and whose name contains kind.
 func own(t *testing.T, kind string, fn func()) int {
 	t.Helper()
-	before := open(t)
+	before := leak.Descriptors()
 	fn()
-	for number, name := range open(t) {
+	for number, name := range leak.Descriptors() {
 		if _, old := before[number]; !old && strings.Contains(name, kind) {
 			fd, err := strconv.Atoi(number)
 			require.NoError(t, err)

@@ -5,13 +5,13 @@ import (
 	"runtime"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
 	"github.com/goevlib/ev"
+	"github.com/goevlib/ev/internal/leak"
 )
 
 // unpolled are the ways in which the runtime's poller refuses a pidfd with this number.
@@ -59,10 +59,10 @@ func statuses(l *ev.Loop, cmd *exec.Cmd, opts ...ev.Option) (c *ev.Child, told *
 
 func TestAChildsExitIsReportedWhereThePollerRefusesItsPidfd(t *testing.T) {
 	eachUnpolled(t, func(t *testing.T, l *ev.Loop, cmd *exec.Cmd) {
-		before := open(t)
+		before := leak.Descriptors()
 		c, told := statuses(l, cmd)
 		require.NoError(t, c.Start())
-		assert.Equal(t, before, open(t), "the pidfd is of no use")
+		assert.Equal(t, before, leak.Descriptors(), "the pidfd is of no use")
 		require.NoError(t, cmd.Process.Signal(syscall.SIGTERM))
 		run(t, l)
 		require.Len(t, *told, 1)
@@ -92,9 +92,9 @@ func TestOnlyTheChildWhosePidfdIsRefusedNeedsSIGCHLD(t *testing.T) {
 		_, _ = pipe(t) // takes the number that is refused
 		other := stopped(t)
 		polled, toldPolled := statuses(l, other)
-		before := len(open(t))
+		before := len(leak.Descriptors())
 		require.NoError(t, polled.Start())
-		assert.Len(t, open(t), before+1)
+		assert.Len(t, leak.Descriptors(), before+1)
 		require.NoError(t, other.Process.Signal(syscall.SIGINT))
 		require.NoError(t, cmd.Process.Signal(syscall.SIGTERM))
 		run(t, l)
@@ -106,13 +106,13 @@ func TestOnlyTheChildWhosePidfdIsRefusedNeedsSIGCHLD(t *testing.T) {
 func TestAChildIsRefusedWhereNeitherItsPidfdNorItsNumberServes(t *testing.T) {
 	eachUnpolled(t, func(t *testing.T, l *ev.Loop, cmd *exec.Cmd) {
 		refuse(t, unix.EPERM, unix.SYS_WAITID, argument{0, unix.P_PID})
-		before := open(t)
+		before := leak.Descriptors()
 		c, _ := statuses(l, cmd)
 		err := c.Start()
 		assert.ErrorIs(t, err, unix.EPERM)
 		assert.ErrorContains(t, err, "waitid: ")
 		assert.False(t, c.Active())
-		assert.Equal(t, before, open(t))
+		assert.Equal(t, before, leak.Descriptors())
 	})
 }
 
@@ -122,16 +122,12 @@ func TestDroppedLoopsWithChildsThatNeedSIGCHLDAreCollected(t *testing.T) {
 	}
 	cmd := stopped(t)
 	refuse(t, unix.EPERM, unix.SYS_PIDFD_OPEN)
-	before := runtime.NumGoroutine()
+	before := leak.Look()
 	for range 100 {
 		l, err := ev.New() // never closed
 		require.NoError(t, err)
 		c, _ := statuses(l, cmd)
 		require.NoError(t, c.Start())
 	}
-	for end := time.Now().Add(patience); runtime.NumGoroutine() > before && time.Now().Before(end); {
-		runtime.GC()
-		time.Sleep(time.Millisecond)
-	}
-	assert.LessOrEqual(t, runtime.NumGoroutine(), before)
+	require.NoError(t, leak.Since(before, patience, runtime.GC))
 }

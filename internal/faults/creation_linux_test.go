@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/goevlib/ev"
+	"github.com/goevlib/ev/internal/leak"
 )
 
 // In these tests the system refuses descriptors, at each step.
@@ -38,10 +39,10 @@ func TestNewFailsWhenTheRuntimesPollerRefusesTheDescriptor(t *testing.T) {
 	if !alone(t) {
 		return
 	}
-	before := open(t)
+	before := leak.Descriptors()
 	refuse(t, unix.ENOSPC, unix.SYS_EPOLL_CTL, argument{2, nextFD(t)})
 	_, err := ev.New(ev.WithBackend(ev.BackendEpoll))
-	assert.Equal(t, before, open(t))
+	assert.Equal(t, before, leak.Descriptors())
 	assert.ErrorIs(t, err, os.ErrNoDeadline)
 	assert.ErrorContains(t, err, "ev: New: register with the runtime's poller: ")
 }
@@ -78,13 +79,13 @@ func TestIOStartFailsAtEachStepOfMakingTheSetAndTheLoopGoesOn(t *testing.T) {
 			l := newLoop(t)
 			r, w := pipe(t)
 			io, got := reader(t, l, r)
-			before, next := open(t), nextFD(t)
+			before, next := leak.Descriptors(), nextFD(t)
 			s.refuse(t, next)
 			err := io.Start()
 			assert.ErrorIs(t, err, s.is)
 			assert.ErrorContains(t, err, "ev: IO.Start: "+s.says)
 			assert.False(t, io.Active())
-			assert.Equal(t, before, open(t))
+			assert.Equal(t, before, leak.Descriptors())
 			lives(t, l)
 			if !s.number {
 				return
@@ -117,7 +118,7 @@ func TestTimersAreExactToAMillisecondWhereATimerfdIsRefused(t *testing.T) {
 				return
 			}
 			l := newLoop(t)
-			before := open(t)
+			before := leak.Descriptors()
 			refuse(t, nextFD(t))
 			for range 3 {
 				lives(t, l)
@@ -125,7 +126,7 @@ func TestTimersAreExactToAMillisecondWhereATimerfdIsRefused(t *testing.T) {
 			if step == "timerfd_settime" {
 				assert.Positive(t, l.Stats().TimerfdSets, "each park tries again")
 			} else {
-				assert.Equal(t, before, open(t))
+				assert.Equal(t, before, leak.Descriptors())
 			}
 		})
 	}
@@ -144,14 +145,14 @@ func TestAPeriodicFiresWhereTheClockCannotBeWatched(t *testing.T) {
 			}
 			l := newLoop(t)
 			refuse(t)
-			before, fired := open(t), 0
+			before, fired := leak.Descriptors(), 0
 			p := ev.NewPeriodic(l, 0, 5*time.Millisecond, func(p *ev.Periodic) {
 				if fired++; fired == 5 {
 					p.Stop()
 				}
 			})
 			p.Start()
-			assert.Equal(t, before, open(t), "what was made for it is freed")
+			assert.Equal(t, before, leak.Descriptors(), "what was made for it is freed")
 			run(t, l)
 			assert.Equal(t, 5, fired)
 			lives(t, l)
@@ -249,11 +250,11 @@ func TestANotifierIsRefusedWithTheSystemsError(t *testing.T) {
 	}
 	l := newLoop(t)
 	a := ev.NewAsync(l, func(*ev.Async) {})
-	before := open(t)
+	before := leak.Descriptors()
 	refuse(t, unix.ENOMEM, unix.SYS_EPOLL_CREATE1)
 	_, err := a.Notifier()
 	assert.ErrorIs(t, err, unix.ENOMEM)
 	assert.EqualError(t, err, "ev: Async.Notifier: epoll_create1: "+unix.ENOMEM.Error())
-	assert.Equal(t, before, open(t))
+	assert.Equal(t, before, leak.Descriptors())
 	lives(t, l)
 }

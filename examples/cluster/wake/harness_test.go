@@ -7,8 +7,6 @@ import (
 	"net"
 	"net/url"
 	"os"
-	"runtime"
-	"runtime/pprof"
 	"strconv"
 	"testing"
 	"time"
@@ -19,6 +17,7 @@ import (
 
 	"github.com/goevlib/ev"
 	"github.com/goevlib/ev/examples/cluster/wake"
+	"github.com/goevlib/ev/internal/leak"
 )
 
 const (
@@ -28,16 +27,10 @@ const (
 
 // TestMain checks that no goroutine has outlived the tests.
 func TestMain(m *testing.M) {
-	before := runtime.NumGoroutine()
+	before := leak.Look()
 	code := m.Run()
-	end := time.Now().Add(patience)
-	for runtime.NumGoroutine() > before && time.Now().Before(end) {
-		time.Sleep(time.Millisecond)
-	}
-	if n := runtime.NumGoroutine(); n > before && code == 0 {
-		fmt.Printf("%d goroutines before the tests, %d after\n", before, n)
-		_ = pprof.Lookup("goroutine").WriteTo(os.Stdout, 1)
-		code = 1
+	if code == 0 {
+		code = leak.Exit(before, patience)
 	}
 	os.Exit(code)
 }

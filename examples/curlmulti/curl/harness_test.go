@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"runtime"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -20,6 +19,7 @@ import (
 
 	"github.com/goevlib/ev"
 	"github.com/goevlib/ev/examples/curlmulti/curl"
+	"github.com/goevlib/ev/internal/leak"
 )
 
 // patience bounds every wait. It is long enough for a busy machine.
@@ -27,15 +27,10 @@ const patience = 30 * time.Second
 
 // TestMain checks, after all tests, that nothing is left behind.
 func TestMain(m *testing.M) {
-	before := runtime.NumGoroutine()
+	before := leak.Look()
 	code := m.Run()
-	end := time.Now().Add(patience)
-	for runtime.NumGoroutine() > before && time.Now().Before(end) {
-		time.Sleep(time.Millisecond)
-	}
-	if left := runtime.NumGoroutine(); code == 0 && left > before {
-		println("goroutines left behind:", left-before)
-		code = 1
+	if code == 0 {
+		code = leak.Exit(before, patience)
 	}
 	os.Exit(code)
 }

@@ -8,7 +8,6 @@ import (
 	"net"
 	"os"
 	"os/exec"
-	"runtime"
 	"testing"
 	"time"
 
@@ -18,6 +17,7 @@ import (
 	"github.com/goevlib/ev"
 	"github.com/goevlib/ev/examples/hiredis/redis"
 	"github.com/goevlib/ev/examples/hiredis/server"
+	"github.com/goevlib/ev/internal/leak"
 )
 
 // patience bounds every wait. It is long enough for a busy machine.
@@ -25,15 +25,10 @@ const patience = 30 * time.Second
 
 // TestMain checks, after all tests, that nothing is left behind.
 func TestMain(m *testing.M) {
-	before := runtime.NumGoroutine()
+	before := leak.Look()
 	code := m.Run()
-	end := time.Now().Add(patience)
-	for runtime.NumGoroutine() > before && time.Now().Before(end) {
-		time.Sleep(time.Millisecond)
-	}
-	if left := runtime.NumGoroutine(); code == 0 && left > before {
-		println("goroutines left behind:", left-before)
-		code = 1
+	if code == 0 {
+		code = leak.Exit(before, patience)
 	}
 	os.Exit(code)
 }
