@@ -420,21 +420,21 @@ static void each(ns took, int n) { result((double)took / n); }
 static void
 insert_ordered(int unused)
 {
-	struct timers s = timers_new(timer_count(), rising_spans(timer_count()));
+	struct timers s = timers_new(timer_count, rising_spans(timer_count));
 	each(timers_insert(&s), s.n);
 }
 
 static void
 insert_random(int unused)
 {
-	struct timers s = timers_new(timer_count(), far_spans(timer_count()));
+	struct timers s = timers_new(timer_count, far_spans(timer_count));
 	each(timers_insert(&s), s.n);
 }
 
 static void
 again_to(ns *(*spans)(int))
 {
-	int n = timer_count();
+	int n = timer_count;
 	struct timers s = timers_new(n, far_spans(n));
 	int *order = permutation(n);
 	ns *span = spans(n);
@@ -453,7 +453,7 @@ static void again_later(int unused) { again_to(later_spans); }
 static void
 cancel_random(int unused)
 {
-	int n = timer_count();
+	int n = timer_count;
 	struct timers s = timers_new(n, far_spans(n));
 	int *order = permutation(n);
 	timers_insert(&s);
@@ -469,7 +469,7 @@ cancel_random(int unused)
 static void
 expire_all(int unused)
 {
-	struct timers s = timers_new(timer_count(), near_spans(timer_count()));
+	struct timers s = timers_new(timer_count, near_spans(timer_count));
 	timers_insert(&s);
 	each(timers_expire(&s), s.n);
 }
@@ -477,7 +477,7 @@ expire_all(int unused)
 static void
 million_timers(int unused)
 {
-	struct timers s = timers_new(timer_count(), near_spans(timer_count()));
+	struct timers s = timers_new(timer_count, near_spans(timer_count));
 	ns took = timers_insert(&s);
 	each(took + timers_expire(&s), s.n);
 }
