@@ -54,8 +54,8 @@ type perOp struct {
 	n    int
 }
 
-// many are as many timers in a short round, too: fewer fit into the caches, where the ratios are
-// others.
+// many is the number of timers, in a short round too: fewer fit into the caches, where the ratios
+// are others.
 const many = 1_000_000
 
 func withTimers(measure func(n int) (perOp, error)) func(quick bool) ([]float64, error) {
