@@ -39,10 +39,13 @@ func TestABootTimerCallsBackOnceWhenItsSpanHasPassed(t *testing.T) {
 		calls++
 		assert.False(t, b.Active())
 	})
-	require.NoError(t, b.Arm(time.Millisecond))
-	require.NoError(t, b.Arm(20*time.Millisecond)) // replaces the first
+	require.NoError(t, b.Arm(time.Hour))
 	assert.True(t, b.Active())
 	assert.Greater(t, b.Remaining(), time.Duration(0))
+	assert.LessOrEqual(t, b.Remaining(), time.Hour)
+	require.NoError(t, b.Arm(time.Millisecond))
+	require.NoError(t, b.Arm(20*time.Millisecond)) // replaces the others
+	assert.True(t, b.Active())
 	assert.LessOrEqual(t, b.Remaining(), 20*time.Millisecond)
 	require.NoError(t, l.Run(t.Context()))
 	assert.GreaterOrEqual(t, time.Since(began), 20*time.Millisecond)
