@@ -68,7 +68,9 @@ func lives(t *testing.T, l *ev.Loop) {
 		}).Start()
 	}
 	called, serving := make(chan error, 1), false
+	sent := make(chan struct{})
 	go func() {
+		defer close(sent)
 		for range rounds {
 			a.Send()
 			<-answers
@@ -84,6 +86,7 @@ func lives(t *testing.T, l *ev.Loop) {
 	posted := false
 	require.NoError(t, l.Post(func() { posted = true }))
 	until(t, l, func() bool { return n == rounds && len(order) == 3 && posted && serving })
+	<-sent // a Send in progress holds the descriptor, and would take the error from Close
 	assert.NoError(t, <-called)
 	assert.Equal(t, []int{3, 9, 15}, order)
 	assert.NoError(t, l.Verify())

@@ -19,7 +19,8 @@ type Held struct {
 // garbage collector frees the stacks of goroutines that have ended, the runtime counts those too.
 func Look() Held {
 	poller.Do(openPoller)
-	return Held{runtime.NumGoroutine(), len(Descriptors())}
+	descriptors := len(Descriptors()) // first: on js, a goroutine of the runtime brings the answers, and stays
+	return Held{runtime.NumGoroutine(), descriptors}
 }
 
 // The runtime never closes what its poller needs. It must not count as left behind.
