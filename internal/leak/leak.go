@@ -38,8 +38,12 @@ func openPoller() {
 // One look that sees no more decides, for none sees too few while no goroutine starts. A second
 // one could see more again: see Look.
 func Since(before Held, patience time.Duration, each ...func()) error {
+	return since(Look, before, patience, each)
+}
+
+func since(look func() Held, before Held, patience time.Duration, each []func()) error {
 	for began := time.Now(); ; time.Sleep(time.Millisecond) {
-		now := Look()
+		now := look()
 		switch {
 		case now.Goroutines <= before.Goroutines && now.Descriptors <= before.Descriptors:
 			return nil
