@@ -41,7 +41,7 @@ type modelEnd struct {
 	fd     int
 	unread int       // bytes that wait here
 	shut   bool      // it sends no more
-	seen   ev.Events // what it was ready for in the last iteration, and ever since
+	seen   ev.Events // what it was ready for in the last iteration, and ever since; none after a change of its watchers
 }
 
 // chooser is the source of a program: a random generator or a tape.
@@ -193,6 +193,7 @@ func (m *model) stepWatcher(op, end int) {
 		return
 	}
 	w := m.watchers[m.r.IntN(len(m.watchers))]
+	m.ends[w.end].seen = ev.None // a driver that was asked for other events answers later
 	switch op {
 	case 2, 3, 4: // start or stop
 		if w.active {

@@ -494,6 +494,18 @@ func TestALoopInANestedRunIsNotStuck(t *testing.T) {
 	})
 }
 
+// The page wakes the loop, which may not have gone back to sleep when the page is made.
+func TestAParkedLoopIsNotBusyWithThePage(t *testing.T) {
+	inBubble(t, func(t *testing.T, l *ev.Loop, h http.Handler) {
+		onLoop(t, l, func() { l.SetRelease(func(*ev.Loop) { time.Sleep(time.Millisecond) }, func(*ev.Loop) {}) })
+		time.Sleep(time.Second)
+		for range 10 {
+			assert.Equal(t, "parked", read(t, h, l).State)
+			time.Sleep(time.Second)
+		}
+	})
+}
+
 func TestAnEmbeddedLoopAnswers(t *testing.T) {
 	host, guest, h := loop(t, "host"), loop(t, "guest"), evdebug.Handler()
 	ev.NewTimer(guest, time.Hour, 0, func(*ev.Timer) {}, ev.Name("of the guest")).Start()

@@ -154,13 +154,16 @@ func (h *handler) read(l *ev.Loop) (evmeter.Reading, recent, state) {
 // examine asks first and reads then, so that the reading is as new as possible.
 func (h *handler) examine(l *ev.Loop) report {
 	m := evmeter.On(l)
-	r, asked, prompt := report{Title: clip(l.String())}, willAnswer(l), true
+	r, asked, prompt, slept := report{Title: clip(l.String())}, willAnswer(l), true, l.Parked()
 	if asked {
 		r.Answer, prompt = h.ask.ask(l)
 	} else {
 		r.Answer = h.ask.known(l)
 	}
 	r.Reading = clipped(m.Read())
+	if slept && prompt && r.Current() == nil { // it was awake for the question, and may not sleep again yet
+		r.Parked = true
+	}
 	r.Recent = lately(r.Reading)
 	r.State = stateOf(r.Reading, r.Recent, prompt)
 	if r.State == stuck && asked {

@@ -11,7 +11,8 @@
 //	   again only when it is asked for again: a Set makes a new request before each look.
 //	b. If a condition holds already, the request completes at once, and
 //	   FILE_SKIP_COMPLETION_PORT_ON_SUCCESS keeps such a result from the port [wine]. So a look
-//	   finds a condition that lasts without fail, and whatever the helper does meanwhile.
+//	   finds a condition that lasts without fail, and whatever the helper does meanwhile. Note e
+//	   has the exception.
 //	c. The driver knows the base provider's handle (SIO_BASE_HANDLE), which is another one than
 //	   the program's under a layered service provider. Some of these refuse to tell it, but tell
 //	   the handle of the provider below them (SIO_BSP_HANDLE_POLL).
@@ -21,7 +22,9 @@
 //	e. A request that is cancelled completes with STATUS_CANCELLED, unless it has completed before:
 //	   one packet either way [wine]. Until then the driver may write to the request's memory. And
 //	   until then no other request may be made for the socket: some versions of Windows lose the
-//	   events of one that has two, as others have found (wepoll's issue 35, mio's selector).
+//	   events of one that has two, as others have found (wepoll's issue 35, mio's selector). So a
+//	   look may not find what is asked for since then. The packet of the cancelled request wakes the
+//	   owner for the next look.
 //	f. To cancel a request, Windows searches the requests of the file that it was made on. So 32
 //	   requests share an open file of the driver, as in wepoll.
 //	g. The thread that has made a request may end: requests on a file with a completion port go
