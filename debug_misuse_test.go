@@ -54,6 +54,9 @@ func eachMethod(v reflect.Value, visit func(name, method string, panicked any)) 
 }
 
 func TestAMethodOfANilWatcherPanicsAsTheLanguageSays(t *testing.T) {
+	if emulator := os.Getenv("EV_TEST_EMULATOR"); emulator != "" && runtime.GOARCH == "ppc64le" {
+		t.Skip(emulator, ": a method that reflect calls may get another receiver than nil")
+	}
 	for _, w := range noWatchers {
 		eachMethod(reflect.ValueOf(w), func(name, _ string, panicked any) {
 			assert.Implements(t, (*runtime.Error)(nil), panicked, name)
