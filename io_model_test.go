@@ -41,7 +41,7 @@ type modelEnd struct {
 	fd     int
 	unread int       // bytes that wait here
 	shut   bool      // it sends no more
-	seen   ev.Events // what it was ready for in the last iteration, and ever since; none after a change of its watchers
+	seen   ev.Events // what it was ready for in the last iteration, since when no watcher of it has changed
 }
 
 // chooser is the source of a program: a random generator or a tape.
