@@ -193,7 +193,9 @@ func (m *model) stepWatcher(op, end int) {
 		return
 	}
 	w := m.watchers[m.r.IntN(len(m.watchers))]
-	m.ends[w.end].seen = ev.None // a driver that was asked for other events answers later
+	if op <= 5 { // a driver that was asked for other events answers later
+		m.ends[w.end].seen = ev.None
+	}
 	switch op {
 	case 2, 3, 4: // start or stop
 		if w.active {

@@ -92,5 +92,8 @@ func settle(t *testing.T) {
 			break
 		}
 	}
-	t.Cleanup(func() { assert.NoError(t, leak.Since(before, patience), "descriptors or goroutines are left") })
+	t.Cleanup(func() {
+		assert.NotEmpty(t, leak.Descriptors(), "the system lists them")
+		assert.NoError(t, leak.Since(before, patience), "descriptors or goroutines are left")
+	})
 }

@@ -7,6 +7,8 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+
+	"github.com/goevlib/ev/internal/leak"
 )
 
 // holdings are the resources of the process.
@@ -31,17 +33,13 @@ func look() holdings {
 	runtime.GC()
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
+	held := leak.Look()
 	return holdings{
 		heap:        int64(m.HeapAlloc),
-		goroutines:  int64(runtime.NumGoroutine()),
-		descriptors: descriptors(),
+		goroutines:  int64(held.Goroutines),
+		descriptors: int64(held.Descriptors),
 		threads:     threads(),
 	}
-}
-
-func descriptors() int64 {
-	entries, _ := os.ReadDir("/proc/self/fd")
-	return int64(len(entries))
 }
 
 func threads() int64 {
